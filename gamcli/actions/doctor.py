@@ -18,10 +18,16 @@ STORE_ROLES = {"folder", *files.ROLES.values()}
 """The roles of what belongs to a store that could be read."""
 
 
-def diagnose(environment: DoctorFacts, location: Location) -> tuple[DoctorFacts, list[DoctorFinding]]:
-    """Add the facts about the store to those about its environment, and run the checks on them."""
-    is_file = isinstance(location, Path)
-    facts = _add_store_facts(environment) if is_file else _add_database_facts(environment, location)
+def diagnose(environment: DoctorFacts, location: Location | None = None) -> tuple[DoctorFacts, list[DoctorFinding]]:
+    """
+    Add the facts about the store to those about its environment, and run the checks on them.
+
+    The store is the file `environment.path` unless `location` is a database.
+    """
+    if location is None or isinstance(location, Path):
+        facts = _add_store_facts(environment)
+    else:
+        facts = _add_database_facts(environment, location)
     return facts, rules.run_checks(facts)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gamcli.actions import copying
 from gamcli.commands.context import CliContext
-from gamcli.commands.settings import parse_location, read_url_file
+from gamcli.commands.locations import parse_location, read_url_file
 from gamcli.errors import UsageError
 from gamcli.render.output import Output
 

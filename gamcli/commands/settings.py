@@ -11,10 +11,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from shlex import join
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from gamcli.commands import locations
 from gamcli.commands.config_files import (
     FIX_HINT,
     MAX_VALUE_LENGTH,
@@ -28,7 +28,6 @@ from gamcli.rules.names import closest_match
 
 if TYPE_CHECKING:
     from gamcli.store import Location
-    from gamcli.store.postgres.url import PostgresUrl
 
 PROJECT_FILE = "gamcli.toml"
 
@@ -177,7 +176,7 @@ class Settings(SettingSources):
         name = setting.name
         if self.flags.get(name) is not None:
             if name == "store":
-                _parse_url(str(self.flags[name]), "--store")
+                locations.parse_url(str(self.flags[name]), "--store")
             yield SettingValue(name, self.flags[name], "flag")
         for variable in setting.variables:
             if text := self.environment.get(variable, ""):
@@ -195,8 +194,8 @@ class Settings(SettingSources):
         """Return the URL or the absolute path of the store; raises UsageError if it is relative to a deleted folder."""
         url_file = self.flags.get("store_url_file")
         if url_file is not None:
-            return read_url_file(Path(str(url_file)))
-        return parse_location(str(self.value("store").value), "the store")
+            return locations.read_url_file(Path(str(url_file)))
+        return locations.parse_location(str(self.value("store").value), "the store")
 
     def _default(self, setting: Setting) -> object:
         if setting.name != "store":
@@ -262,59 +261,15 @@ def _parse_from_file(setting: Setting, name: str, value: object, path: Path) -> 
         raise UsageError(f"{source}: invalid value: {describe_read_error(error)}", FIX_HINT) from error
     parsed = _parse(setting, text, source)
     if (
-        setting.name == "store" and _parse_url(text, source) is None
+        setting.name == "store" and locations.parse_url(text, source) is None
     ):  # a path in a file is relative to the folder of the file
         return str(path.parent / Path(text).expanduser())
     return parsed
 
 
-def _parse_url(text: str, source: str, *, may_have_password: bool = False) -> "PostgresUrl | None":
-    """Return the URL of a database, None for a path; raises UsageError for any other URL."""
-    scheme, separator, _ = text.strip().partition("://")
-    if not separator or not scheme.translate(dict.fromkeys(map(ord, "+.-"))).isalnum():
-        return None
-    from gamcli.store.postgres import url  # noqa: PLC0415 - start-up: few stores are databases
-
-    if scheme.lower() not in url.SCHEMES:
-        message = (
-            f"{source}: a store is a file or a PostgreSQL database, and this is a URL that begins with '{scheme}://'"
-        )
-        raise UsageError(message, "use the path of a file, or postgresql://user@host/database")
-    return url.parse_url(text, may_have_password=may_have_password)
-
-
-def parse_location(text: str, source: str) -> "Location":
-    """Return the URL or the absolute path that names a store; raises UsageError."""
-    url = _parse_url(text, source)
-    if url is not None:
-        return url
-    path = Path(text).expanduser()
-    try:
-        return path.absolute()
-    except FileNotFoundError as error:
-        raise UsageError(
-            f"the working directory no longer exists, and the path of the store, {path}, is relative",
-            "change to another folder, or use an absolute path",
-        ) from error
-
-
-def read_url_file(path: Path) -> "PostgresUrl":
-    """Return the URL in a file, which may contain a password if only its owner can read it."""
-    try:
-        mode, text = path.stat().st_mode & 0o7777, path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {describe_read_error(error)}", "--store-url-file FILE") from error
-    if mode & 0o077:
-        raise UsageError(f"others can read {path}, which may contain a password", join(("chmod", "600", str(path))))
-    url = _parse_url(text, str(path), may_have_password=True)
-    if url is None:
-        raise UsageError(f"{path} does not contain the URL of a store", "postgresql://user:password@host/database")
-    return url
-
-
 def _parse(setting: Setting, text: str, source: str) -> object:
     if setting.name == "store":
-        _parse_url(text, source)
+        locations.parse_url(text, source)
     try:
         return setting.parse(text)
     except ValueError as error:

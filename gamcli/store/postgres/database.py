@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from gamcli.errors import FailedError, StoreBusyError, StoreError, StoreUnusableError, UsageError
+from gamcli.errors import FailedError, StoreBusyError, StoreUnusableError, UsageError
 from gamcli.store.engine import BUSY_TIMEOUT, Result, Store, StoreFacts, Transaction
 from gamcli.store.postgres import errors, migration
 from gamcli.store.postgres.clock import DatabaseClock
@@ -35,7 +35,7 @@ RESOLVE_SECONDS = 10.0
 ROW_LOCK_SECONDS = 1.0
 """How long a grant waits for a row that another transaction changes."""
 
-_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ"  # not READ ONLY: bulk issue creates temporary tables
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {0}; {1}"
 _CHANGE = "SELECT pg_current_xact_id()::text, clock_timestamp() FROM change_lock FOR UPDATE"
 _GRANT = "SELECT pg_current_xact_id()::text, clock_timestamp()"
@@ -61,6 +61,8 @@ class PostgresStore(Store):
         self._cache: dict[object, Any] = {}
         self._slot: tuple[Connection, IdSlot] | None = None
         self._open: PostgresTransaction | None = None
+        self._begun: Connection | None = None
+        """The connection of the open transaction."""
         self._transaction_id: str | None = None
 
     @classmethod
@@ -139,6 +141,7 @@ class PostgresStore(Store):
             tx = self._begin(_READ)
             try:
                 yield tx
+                self._commit()
             finally:
                 self.rollback()
 
@@ -182,9 +185,9 @@ class PostgresStore(Store):
     def rollback(self) -> None:
         was_open, self._open = self._open, None
         self._cache.clear()
-        if was_open is not None and not self._connections.is_lost:
-            with suppress(psycopg.Error, StoreError):  # then the database rolls back
-                self._connections.get(0).execute("ROLLBACK")
+        if was_open is not None and self._begun is not None and not self._begun.closed:
+            with suppress(psycopg.Error):  # then the database rolls back
+                self._begun.execute("ROLLBACK")
 
     def describe(self, tx: Transaction) -> StoreFacts:
         row: Any = tx.one(
@@ -218,11 +221,16 @@ class PostgresStore(Store):
             row: Any = cursor.fetchone()
             self._transaction_id = row[0]
             self.clock.update(row[1])
-        self._open = PostgresTransaction(connection, self._find_slot, self._cache)
+        else:
+            self._transaction_id = None
+        self._begun, self._open = connection, PostgresTransaction(connection, self._find_slot, self._cache)
         return self._open
 
     def _commit(self) -> None:
-        connection = self._connections.get(self.timeout)
+        connection = self._begun
+        assert connection is not None, "a transaction is open"
+        if connection.closed:  # before the commit; a new connection knows nothing of the transaction
+            raise psycopg.OperationalError("the connection was lost")
         try:
             status = connection.execute("COMMIT").statusmessage
         except psycopg.OperationalError:
@@ -237,6 +245,8 @@ class PostgresStore(Store):
 
     def _resolve_commit(self) -> None:
         """Ask on a new connection whether the transaction was committed; raises a StoreError unless it was."""
+        if self._transaction_id is None:
+            return  # it only read
         end = monotonic() + RESOLVE_SECONDS
         while monotonic() < end:
             with suppress(psycopg.Error, StoreUnusableError):
@@ -267,7 +277,7 @@ class PostgresStore(Store):
         try:
             yield
         except psycopg.OperationalError as error:
-            if self._connections.is_lost:
+            if self._connections.is_lost or (self._begun is not None and self._begun.closed):
                 message = f"the connection to {self.name} was lost; nothing was changed"
                 raise StoreBusyError(message, "try again", self.name) from error
             raise errors.translate_error(error, self.name) from error

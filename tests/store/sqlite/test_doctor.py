@@ -112,7 +112,7 @@ def test_a_count_that_stops_early_says_so(
     change: Change, look: Callable[[], StoreContents], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change("UPDATE auth_type SET enabled = 0")
-    monkeypatch.setattr(doctor, "MAX_ROWS", 0)
+    monkeypatch.setattr("gamcli.store.contents.MAX_ROWS", 0)
     assert look().disabled_auth_types == (DisabledAuthType("apikey", 0, (), has_more=True),)
     assert look().idle_users is None
 

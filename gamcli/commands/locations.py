@@ -1,0 +1,56 @@
+"""Where a store is: the path of a file or the URL of a database, from an option, a setting or a file."""
+
+from pathlib import Path
+from shlex import join
+from typing import TYPE_CHECKING
+
+from gamcli.commands.config_files import describe_read_error
+from gamcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from gamcli.store import Location
+    from gamcli.store.postgres.url import PostgresUrl
+
+
+def parse_url(text: str, source: str, *, may_have_password: bool = False) -> "PostgresUrl | None":
+    """Return the URL of a database, None for a path; raises UsageError for any other URL."""
+    scheme, separator, _ = text.strip().partition("://")
+    if not separator or not scheme.translate(dict.fromkeys(map(ord, "+.-"))).isalnum():
+        return None
+    from gamcli.store.postgres import url  # noqa: PLC0415 - start-up: few stores are databases
+
+    if scheme.lower() not in url.SCHEMES:
+        message = (
+            f"{source}: a store is a file or a PostgreSQL database, and this is a URL that begins with '{scheme}://'"
+        )
+        raise UsageError(message, "use the path of a file, or postgresql://user@host/database")
+    return url.parse_url(text, may_have_password=may_have_password)
+
+
+def parse_location(text: str, source: str) -> "Location":
+    """Return the URL or the absolute path that names a store; raises UsageError."""
+    url = parse_url(text, source)
+    if url is not None:
+        return url
+    path = Path(text).expanduser()
+    try:
+        return path.absolute()
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"the working directory no longer exists, and the path of the store, {path}, is relative",
+            "change to another folder, or use an absolute path",
+        ) from error
+
+
+def read_url_file(path: Path) -> "PostgresUrl":
+    """Return the URL in a file, which may contain a password if only its owner can read it."""
+    try:
+        mode, text = path.stat().st_mode & 0o7777, path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {describe_read_error(error)}", "--store-url-file FILE") from error
+    if mode & 0o077:
+        raise UsageError(f"others can read {path}, which may contain a password", join(("chmod", "600", str(path))))
+    url = parse_url(text, str(path), may_have_password=True)
+    if url is None:
+        raise UsageError(f"{path} does not contain the URL of a store", "postgresql://user:password@host/database")
+    return url
