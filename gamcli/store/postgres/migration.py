@@ -27,8 +27,13 @@ def statements(sql: str) -> list[str]:
 
 def read_version(connection: Connection, url: PostgresUrl) -> int:
     """Return the version of the schema, 0 if there is none; raises StoreVersionError when it is too new."""
-    found: Any = connection.execute("SELECT to_regclass($1)", [f"{url.schema}.migration"]).fetchone()
-    if found[0] is None:
+    # Not `to_regclass`, which may not see yet what another process has just created.
+    found = connection.execute(
+        """SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname = $1 AND relname = 'migration'""",
+        [url.schema],
+    ).fetchone()
+    if found is None:
         return 0
     row: Any = connection.execute("SELECT coalesce(max(version), 0) FROM migration").fetchone()
     if row[0] > CURRENT:

@@ -1,0 +1,246 @@
+"""What only a database can do: lose its connection, be used by many computers, have another clock."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from gamcli.actions import Gam, copying, repository, users
+from gamcli.errors import (
+    ConflictError,
+    StoreBusyError,
+    StoreMissingError,
+    StoreUnknownOutcomeError,
+    StoreUnusableError,
+    UsageError,
+)
+from gamcli.store import Location, Store, audit, copies, tokens
+from gamcli.store.postgres import database, migration, schema
+from gamcli.store.postgres.url import PostgresUrl, parse_url
+
+
+@pytest.fixture
+def url(postgres_url: str) -> PostgresUrl:
+    return parse_url(postgres_url)
+
+
+@pytest.fixture
+def created(url: PostgresUrl, gam: Gam) -> Iterator[Gam]:
+    with Store.create(url) as store:
+        made = Gam(store, gam.now, gam.entropy, "tester")
+        repository.initialise(made)
+        yield made
+
+
+def kill_connection(store: Store, url: PostgresUrl) -> None:
+    """End the connection of a store as an administrator of the database would."""
+    assert isinstance(store, database.PostgresStore)
+    with store.reading() as tx:
+        (pid,) = tx.one("SELECT pg_backend_pid()") or (0,)
+    with Store.open(url) as other, other.writing() as tx:
+        tx.one("SELECT pg_terminate_backend(?)", pid)
+
+
+def test_a_store_that_was_not_created_is_missing(url: PostgresUrl) -> None:
+    with pytest.raises(StoreMissingError) as missing:
+        Store.open(url)
+    assert str(url) in str(missing.value)
+
+
+def create_at_once(url: PostgresUrl) -> list[Store]:
+    with ThreadPoolExecutor(10) as pool:
+        return [*pool.map(lambda _: Store.create(url), range(10))]
+
+
+def test_ten_connections_create_one_store(url: PostgresUrl) -> None:
+    for store in create_at_once(url):
+        store.close()
+    with Store.open(url) as store, store.reading() as tx:
+        assert [*tx.each("SELECT version FROM migration")] == [(migration.CURRENT,)]
+
+
+def test_ten_connections_migrate_a_store_once(url: PostgresUrl, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store.create(url).close()
+    monkeypatch.setattr(migration, "CURRENT", migration.CURRENT + 1)
+    monkeypatch.setitem(schema.MIGRATIONS, migration.CURRENT, "CREATE TABLE later (id INTEGER PRIMARY KEY);\n")
+    with ThreadPoolExecutor(10) as pool:
+        stores = [*pool.map(lambda _: Store.open(url), range(10))]
+    migrated = [store.migrated for store in stores if store.migrated is not None]
+    for store in stores:
+        store.close()
+    assert [each.version_before for each in migrated] == [migration.CURRENT - 1]
+
+
+def test_both_engines_have_the_same_tables_and_columns(created: Gam) -> None:
+    with Store.in_memory() as memory, memory.reading() as ours, created.store.reading() as theirs:
+        for table in copies.TABLES:
+            columns = {name for name in theirs.columns(table) if name != "node"}
+            assert columns == set(ours.columns(table)), table
+
+
+def test_a_copy_has_the_same_rows_and_head_in_both_directions(gam: Gam, url: PostgresUrl, tmp_path: Any) -> None:  # noqa: ANN401 - a path
+    users.create(gam, "ana", {"email": "ana@example.org", "blocked": True})
+    back = tmp_path / "back.db"
+    first = copying.copy_store(gam.store.path, url)
+    second = copying.copy_store(url, back)
+    assert first.head == second.head
+    with pytest.raises(ConflictError, match="exists already"):
+        copying.copy_store(gam.store.path, url)
+    with gam.store.reading() as ours, Store.open(back) as copy, copy.reading() as theirs:
+        for table in copies.TABLES:
+            assert [*copies.read_all(theirs, table)] == [*copies.read_all(ours, table)], table
+
+
+def test_changes_wait_for_each_other_and_grants_do_not(created: Gam, url: PostgresUrl) -> None:
+    with (
+        created.store.open_again(durable=True, timeout=0.05) as other,
+        created.store.open_again(durable=True, timeout=0.05) as node,
+        created.store.writing(),
+    ):
+        with pytest.raises(StoreBusyError), other.writing():
+            pass
+        tx = node.begin()
+        tx.run("INSERT INTO adoption (kind, id) VALUES ('app', ?)", str(url))
+        node.commit()
+
+
+def test_ids_of_nodes_differ_at_the_same_microsecond(created: Gam) -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    with created.store.open_again(durable=True, timeout=1) as other:
+        ids = []
+        for store in (created.store, other):
+            tx = store.begin()
+            ids += [tokens.next_id(tx, now, 0) for _ in range(3)]
+            store.rollback()
+    assert len({*ids}) == 6
+    assert all(0 <= each - ids[0] // 64 * 64 < 64 * 4 for each in ids)
+
+
+def test_a_lost_connection_is_replaced_before_the_next_transaction(created: Gam, url: PostgresUrl) -> None:
+    kill_connection(created.store, url)
+    users.create(created, "ana", {})
+    kill_connection(created.store, url)
+    assert created.store.read_without_transaction(audit.load_head) is not None
+
+
+def test_a_connection_that_is_lost_in_a_transaction_changes_nothing(created: Gam, url: PostgresUrl) -> None:
+    def lose_connection() -> None:
+        with created.store.writing() as tx:
+            (pid,) = tx.one("SELECT pg_backend_pid()") or (0,)
+            tx.run("DELETE FROM audit")
+            with Store.open(url) as other, other.reading() as killer:
+                killer.one("SELECT pg_terminate_backend(?)", pid)
+
+    with pytest.raises(StoreBusyError, match="nothing was changed"):
+        lose_connection()
+    with created.store.reading() as tx:
+        assert audit.load_head(tx) is not None
+
+
+class CuttingProxy:
+    """Forwards connections to the database, and cuts them when COMMIT passes: before or after it arrives."""
+
+    def __init__(self, port: int, *, arrives: bool) -> None:
+        self._server, self._arrives = port, arrives
+        self.is_cutting = False
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self._server))
+            for pair in ((client, server), (server, client)):
+                Thread(target=self._forward, args=pair, daemon=True).start()
+
+    def _forward(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError), source, target:
+            while data := source.recv(65536):
+                if self.is_cutting and b"COMMIT\0" in data:
+                    self.is_cutting = False
+                    if self._arrives:
+                        target.sendall(data)
+                        target.recv(1024)
+                    for each in (source, target):
+                        each.shutdown(socket.SHUT_RDWR)
+                    return
+                target.sendall(data)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_commit_whose_answer_was_cut_off_is_looked_up(created: Gam, url: PostgresUrl, arrives: bool) -> None:  # noqa: FBT001 - a parameter
+    proxy = CuttingProxy(int(url.conninfo.rpartition(":")[2].partition("/")[0]), arrives=arrives)
+    through = parse_url(str(url).replace(f":{proxy._server}/", f":{proxy.port}/"))  # noqa: SLF001 - the port before
+    with Store.open(through) as store:
+        cut = Gam(store, created.now, created.entropy, "tester")
+        proxy.is_cutting = True
+        if arrives:
+            users.create(cut, "ana", {})
+        else:
+            with pytest.raises(StoreBusyError, match="nothing was changed"):
+                users.create(cut, "ana", {})
+    proxy.close()
+    with created.store.reading() as tx:
+        assert (tx.one("SELECT 1 FROM user WHERE name = 'ana'") is not None) == arrives
+
+
+def test_an_outcome_that_nobody_can_tell_is_reported_as_unknown(
+    created: Gam, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "RESOLVE_SECONDS", 0.2)
+    proxy = CuttingProxy(int(url.conninfo.rpartition(":")[2].partition("/")[0]), arrives=True)
+    through = parse_url(str(url).replace(f":{proxy._server}/", f":{proxy.port}/"))  # noqa: SLF001 - as above
+    with Store.open(through) as store:
+        proxy.is_cutting = True
+        proxy.close()  # nobody can connect again
+        with pytest.raises(StoreUnknownOutcomeError, match="it is not known whether"):
+            users.create(Gam(store, created.now, created.entropy, "tester"), "ana", {})
+
+
+def test_a_node_whose_clock_is_off_uses_the_clock_of_the_database(created: Gam) -> None:
+    def slow() -> datetime:
+        return datetime.now(UTC) - timedelta(minutes=10)
+
+    store = created.store
+    assert isinstance(store, database.PostgresStore)
+    store.clock._read = slow  # noqa: SLF001 - the clock of this computer
+    with store.writing():
+        pass
+    assert abs(store.corrected_clock(slow)() - datetime.now(UTC)) < timedelta(seconds=2)
+    assert store.clock_difference > timedelta(minutes=9)
+
+
+def test_a_database_that_cannot_be_reached_is_8_and_says_why(url: PostgresUrl) -> None:
+    unreachable: Location = parse_url(str(url).replace("@127.0.0.1", "@127.0.0.1:1,127.0.0.1"))
+    Store.create(url).close()
+    Store.open(unreachable).close()  # libpq tries one address after the other
+    with pytest.raises(StoreUnusableError, match="cannot be reached"):
+        Store.open(parse_url("postgresql://gam@127.0.0.1:1/postgres"))
+
+
+def test_text_with_nul_is_found_nowhere_and_refused_when_it_is_stored(created: Gam) -> None:
+    with created.store.reading() as tx:
+        assert tx.one("SELECT 1 FROM user WHERE name = ?", "a\0b") is None
+    with pytest.raises(UsageError, match="NUL"), created.store.writing() as tx:
+        tx.run("INSERT INTO adoption (kind, id) VALUES ('app', ?)", "a\0b")
+
+
+def test_the_driver_is_imported_for_databases_only() -> None:
+    script = "import sys, gamcli.commands.root, gamcli.store.sqlite.database; print('psycopg' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"
