@@ -8,7 +8,7 @@ This is the map of the code.
 commands     Typer: one file per noun; parse the command line, call one action, print the result
 actions      everything that gamcli can do, one function each: load facts, ask a rule, save, audit
 rules        pure: facts, time and randomness in; a record or a refusal out
-store        SQL in, records out: one file per noun, the SQLite engine in `store.sqlite`, the schema in `store.schema`
+store        SQL in, records out: one file per noun; the engines in `store.sqlite` and `store.postgres`
 model        the nouns as frozen records
 provision    manifests: read, diff, apply, export
 server       the token endpoint: `server.transport` knows no OAuth, `server.endpoints` knows no sockets
