@@ -65,10 +65,14 @@ def _join_name(header: bytes) -> bytes:
 
 def _find_pax_path(content: bytes) -> bytes:
     """Return the path in an extended header, whose records are `LENGTH NAME=VALUE` and a line break."""
-    for record in content.split(b"\n"):
-        _, _, pair = record.partition(b" ")
-        if pair.startswith(b"path="):
-            return pair.removeprefix(b"path=")
+    while content:
+        length, _, _ = content.partition(b" ")
+        if not length.isdigit() or not len(length) < int(length) <= len(content):
+            raise TarError("it is damaged or truncated")
+        name, _, value = content[len(length) + 1 : int(length)].removesuffix(b"\n").partition(b"=")
+        if name == b"path":
+            return value
+        content = content[int(length) :]
     return b""
 
 

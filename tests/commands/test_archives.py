@@ -195,3 +195,21 @@ def test_a_device_without_an_end_is_left(place: Path, monkeypatch: pytest.Monkey
     assert list(scanner.scan(["/dev/zero", "/dev/null"])) == []
     assert warnings == ["/dev/zero is a device: only the first 1 MiB were read"]
     assert scanner.unreadable == 1
+
+
+def test_a_line_break_in_an_extended_header_does_not_rename_the_member(place: Path) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("é.py")
+        info.pax_headers = {"comment": "a\n10 path=b\n"}
+        info.size = len(TEXT)
+        archive.addfile(info, io.BytesIO(TEXT))
+    (place / "a.tar").write_bytes(out.getvalue())
+    assert look(".") == ([("a.tar!é.py", 2, 6)], [])
+
+
+def test_a_damaged_extended_header_is_reported() -> None:
+    tar = tar_up("é.py", TEXT)
+    for damaged in (b"x", b"0", b"9"):
+        at = tar.index(b" path=")
+        assert scan(tar[: at - 2] + damaged * 2 + tar[at:], ArchiveLimits())[1] == [("a", "it is damaged or truncated")]
