@@ -7,7 +7,7 @@ Find where credentials begin in bytes, also in encoded ones, and decode them.
     folded lines           a backslash at the end of a line, and the indentation of the next one
 
 A first search finds places where a credential may begin, and must be fast: an expression that begins with one literal
-byte lets `re` skip to it with memchr.
+byte is searched for five times as fast as one that begins with any of several.
 """
 
 import base64
@@ -93,13 +93,13 @@ class _Mark(NamedTuple):
     next_bytes: bytes
     follows: bytes
 
-    def find(self, data: bytes) -> Iterator[int]:
-        """Yield where the mark is; `bytes.find` skips to a single byte ten times as fast as `re`."""
-        at = data.find(self.byte)
-        while at >= 0:
-            if data[at + 1 : at + 2] in self.next_bytes and _compile(self.follows).match(data, at + 1):
-                yield at
-            at = data.find(self.byte, at + 1)
+    def find(self, data: bytes | bytearray) -> Iterator[int]:
+        """Yield where the mark is; `follows` is compared last, since it takes long to compile."""
+        if self.byte not in data:  # `in` is ten times as fast as `re`
+            return
+        for match in _compile(rb"%b(?=[%b])" % (re.escape(self.byte), re.escape(self.next_bytes))).finditer(data):
+            if _compile(self.follows).match(data, match.end()):
+                yield match.start()
 
 
 _ESCAPES = (
@@ -161,7 +161,7 @@ def _index_needles() -> Iterator[tuple[_Mark, list[tuple[int, _Needle]]]]:
         yield _Mark(bytes([letter]), bytes(next_bytes), follows), needles
 
 
-_NEEDLES = tuple(_index_needles())
+_MARKS: list[tuple[_Mark, list[tuple[int, _Needle]]]] = [*_index_needles(), *((mark, []) for mark in _ESCAPES)]
 
 
 class Candidate(NamedTuple):
@@ -173,7 +173,7 @@ class Candidate(NamedTuple):
     is_wide: bool
 
 
-def may_contain_credential(data: bytes) -> bool:
+def may_contain_credential(data: bytes | bytearray) -> bool:
     """Return quickly whether a credential may begin in `data`."""
     return (
         _PLAIN.search(data) is not None
@@ -191,21 +191,20 @@ def find_starts(data: bytes) -> list[tuple[int, int | None]]:
     return sorted(starts, key=lambda start: start[0])
 
 
-def _find_encoded(data: bytes) -> Iterator[tuple[int, int | None]]:
+def _find_encoded(data: bytes | bytearray) -> Iterator[tuple[int, int | None]]:
     """Yield where base64 or an escape of the letter g begins, or a prefix that is folded."""
-    for mark, needles in _NEEDLES:
-        for at in mark.find(data) if mark.byte in data else ():
-            yield from _locate_needles(data, at, needles)
-    for mark in _ESCAPES:
-        for at in mark.find(data) if mark.byte in data else ():
-            if data[at + 1] in b"\0\r\n":
+    for mark, needles in _MARKS:
+        for at in mark.find(data):
+            if needles:
+                yield from _locate_needles(data, at, needles)
+            elif data[at + 1] in b"\0\r\n":
                 before = data[max(0, at - 14) : at]
                 yield from ((at - len(each), None) for each in _BEGINNINGS if before.endswith(each))
             else:
                 yield at, None
 
 
-def _locate_needles(data: bytes, at: int, needles: list[tuple[int, _Needle]]) -> Iterator[tuple[int, int]]:
+def _locate_needles(data: bytes | bytearray, at: int, needles: list[tuple[int, _Needle]]) -> Iterator[tuple[int, int]]:
     """Yield where a needle begins whose rare letter is at `at`, and its alignment."""
     for index, needle in needles:
         start, first = at if not index else data.rfind(needle.text[:1], max(0, at - _MAX_NEEDLE), at), needle.text[:1]

@@ -7,15 +7,15 @@ HEAD_BYTES = 512
 """How much of a file is needed to recognise an archive."""
 
 
-def is_tar(head: bytes) -> bool:
+def is_tar(head: bytes | bytearray) -> bool:
     return head[257:262] == b"ustar"
 
 
-def is_zip(head: bytes) -> bool:
+def is_zip(head: bytes | bytearray) -> bool:
     return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
 
-def is_compressed(head: bytes) -> bool:
+def is_compressed(head: bytes | bytearray) -> bool:
     is_bzip2 = head.startswith(b"BZh") and head[4:10] == b"1AY&SY"
     return is_bzip2 or head.startswith((b"\x1f\x8b\x08", b"\xfd7zXZ\0"))
 
@@ -28,7 +28,7 @@ UNSUPPORTED = {
 _FIRST_BYTES = (b"P", b"B", b"\x1f", b"\xfd", *(magic[:1] for magic in UNSUPPORTED))
 
 
-def is_archive(head: bytes) -> bool:
+def is_archive(head: bytes | bytearray) -> bool:
     """Return whether a file that begins with `head` is an archive or compressed."""
     if head[:1] not in _FIRST_BYTES and not is_tar(head):
         return False

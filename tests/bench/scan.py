@@ -92,7 +92,9 @@ def main() -> None:
         size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
         sys.stdout.write(f"{files} files, {size / 1e6:.0f} MB, {LEAKS} keys\n")
         environment = {**os.environ, "HOME": folder, "LC_ALL": "C.UTF-8"}
-        environment.pop("GAMCLI_STORE", None)
+        environment |= {"PYTHONPYCACHEPREFIX": str(Path(folder) / "cache")}  # as installed: compiled once
+        for name in ("GAMCLI_STORE", "PYTHONDONTWRITEBYTECODE"):
+            environment.pop(name, None)
         programs = {
             "grep -rE gamkey": ["grep", "-rE", KEY, str(root)],
             "grep -rE gamkey|gamsec": ["grep", "-rE", f"{KEY}|{SECRET}", str(root)],
