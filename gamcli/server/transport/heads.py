@@ -120,7 +120,8 @@ def build_head(method: str, target: tuple[str, str], pairs: Iterable[tuple[str, 
         fields.pop("expect", None)
     if fields.get("expect", "100-continue").lower() != "100-continue":
         raise RefusedError("expectation_unknown", "the expectation is not 100-continue")
-    keeps_alive = version > 0 and "close" not in fields.get("connection", "").lower()
+    options = {option.strip(" \t") for option in fields.get("connection", "").lower().split(",")}
+    keeps_alive = version > 0 and "close" not in options
     length, is_chunked = _body_framing(fields, version)
     return RequestHead(method, *target, MappingProxyType(fields), length, is_chunked, keeps_alive)
 

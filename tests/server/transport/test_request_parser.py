@@ -331,3 +331,15 @@ def test_the_limits_are_those_of_the_contract() -> None:
     kib = 1024
     assert [8 * kib, 64, 16 * kib, 16 * kib] == [MAX_LINE, MAX_FIELDS, MAX_FIELDS_BYTES, MAX_BODY]
     assert (form_bodies.MAX_PARAMETERS, failure_limit.DEFAULT_LIMIT) == (64, 10)
+
+
+@pytest.mark.parametrize(
+    ("options", "keeps_alive"),
+    [("close", False), ("Keep-Alive,\tClose", False), ("x-close", True), ("upgrade, closed", True)],
+)
+def test_only_the_option_close_closes(options: str, keeps_alive: bool) -> None:  # noqa: FBT001 - a case
+    parser = RequestParser("client")
+    parser.feed(f"GET / HTTP/1.1\r\nHost: a\r\nConnection: {options}\r\n\r\n".encode())
+    request = parser.next_request()
+    assert request is not None
+    assert request.keeps_alive == keeps_alive
