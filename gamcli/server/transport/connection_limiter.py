@@ -71,7 +71,10 @@ class ConnectionLimiter:
 
     def add(self, connection: Connection) -> None:
         self._all.members.add(connection)
-        self._by_address.setdefault(connection.address, _Group()).members.add(connection)
+        group = self._by_address.get(connection.address)
+        if group is None:
+            group = self._by_address[connection.address] = _Group()
+        group.members.add(connection)
 
     def discard(self, connection: Connection) -> None:
         self._all.members.discard(connection)

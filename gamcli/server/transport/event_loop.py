@@ -16,13 +16,13 @@ from typing import Protocol
 from gamcli.errors import RefusedError
 from gamcli.server.transport.connection import Connection, ConnectionRequest, encode_response
 from gamcli.server.transport.connection_limiter import ConnectionLimiter
-from gamcli.server.transport.listener import ListenOptions
+from gamcli.server.transport.listener import ListenOptions, accept
 from gamcli.server.transport.messages import Response
 
 OVERFLOW_CONNECTIONS = 128
 """At most this many refused connections wait for their clients to close; the first is closed for one more."""
 
-ACCEPTS_PER_TURN = 64
+ACCEPTS_PER_TURN = 32
 """At most this many connections are accepted before requests are read again."""
 
 CHECKS_PER_TIMEOUT = 8
@@ -65,13 +65,15 @@ class EventLoop:
         self._stopping = False
         self._stopping_now = False
         self._accepting = True
+        self._has_clients = False
         with ExitStack() as opened:
             self._listener = opened.enter_context(options.open_listener())
             self._wakeup_sender, self._wakeup_receiver = map(opened.enter_context, socket.socketpair())
             self._selector = opened.enter_context(selectors.DefaultSelector())
             self._handler = opened.enter_context(closing(create_handler(self.notify)))
             self._exit_stack = opened.pop_all()
-        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._family = int(self._listener.family)
+        self._selector.register(self._listener, selectors.EVENT_READ, self._note_clients)
         self._selector.register(self._wakeup_receiver, selectors.EVENT_READ, self._deliver_responses)
 
     @property
@@ -86,6 +88,7 @@ class EventLoop:
             self._run_until(lambda: self._stopping_now or monotonic() >= end)
             self._accepting = False
             self._selector.unregister(self._listener)
+            self._has_clients = False
             self._listener.close()
             end = monotonic() + self._options.stop_seconds
             self._run_until(lambda: self._stopping_now or not self._connections or monotonic() > end)
@@ -120,6 +123,9 @@ class EventLoop:
             for key, _ in self._selector.select(interval if self._connections or self._stopping else None):
                 key.data()
             self._handle_active()
+            if self._has_clients:  # after the requests: a flood of new clients must not delay them
+                self._has_clients = False
+                self._accept()
             if report is not None:
                 report(len(self._connections))
 
@@ -146,17 +152,20 @@ class EventLoop:
         else:
             self._refuse(connection, RefusedError("request_slow", "the request took too long"))
 
+    def _note_clients(self) -> None:
+        self._has_clients = True
+
     def _accept(self) -> None:
         """Accept the waiting clients, so that none of them waits for the system to retry."""
         for _ in range(ACCEPTS_PER_TURN):
             try:
-                client, address = self._listener.accept()
+                client, address = accept(self._listener, self._family)
             except BlockingIOError:  # no more, or the client has left
                 return
             except OSError:
                 self._release_descriptor()
                 return
-            self._admit(client, str(address[0]))
+            self._admit(client, address)
 
     def _release_descriptor(self) -> None:
         """Close an idle connection when the system has no file descriptor left for a new one."""

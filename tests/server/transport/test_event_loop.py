@@ -13,6 +13,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from http.client import HTTPConnection
+from pathlib import Path
 from threading import Event, Thread
 from time import monotonic, sleep
 from urllib.parse import urlencode
@@ -20,16 +21,16 @@ from urllib.parse import urlencode
 import pytest
 
 from gamcli.actions import Gam, userinfo, users
-from gamcli.errors import FailedError, StoreMissingError
+from gamcli.errors import FailedError, RefusedError, StoreMissingError
 from gamcli.rules.credentials import Secret
 from gamcli.server import log_writer
 from gamcli.server.endpoints import outcomes, routes
 from gamcli.server.server import Server, ServerOptions
 from gamcli.server.transport import event_loop
-from gamcli.server.transport.connection import CONTINUE, Connection, Timeouts
+from gamcli.server.transport.connection import CONTINUE, Connection, ConnectionRequest, Timeouts
 from gamcli.server.transport.heads import MAX_BODY
 from gamcli.server.transport.listener import ListenOptions
-from gamcli.server.transport.messages import Request
+from gamcli.server.transport.messages import Request, Response
 from gamcli.server.transport.request_parser import MAX_EMPTY_LINE_BYTES
 from gamcli.store import Store
 
@@ -316,6 +317,51 @@ def test_a_burst_beyond_the_places_is_answered_and_not_reset(serve: Callable[...
         assert {tuple(statuses(client.recv(65536))) for client in burst} == {(503,)}
 
 
+def count_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+class CountsDescriptors:
+    """A handler that notes how many file descriptors are open when a request is answered, and stops the loop."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.stop = Event()
+
+    def submit(self, pending: ConnectionRequest) -> Response:
+        assert pending.request.path == "/healthz"
+        self.open = count_descriptors()
+        self.stop.set()
+        return Response(204, (), b"")
+
+    def end_turn(self) -> None: ...
+    def close(self) -> None: ...
+    def pop_responses(self) -> list[tuple[ConnectionRequest, Response]]:
+        return []
+
+    def refuse(self, error: RefusedError, address: str = "") -> Response:
+        raise AssertionError(error, address)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts file descriptors")
+def test_a_request_is_answered_before_more_of_the_waiting_clients_are_accepted() -> None:
+    handler = CountsDescriptors()
+    loop = event_loop.EventLoop(ListenOptions(max_connections=1000, stop_seconds=0.1), lambda _: handler)
+    with ExitStack() as clients:
+        first, *_ = [
+            clients.enter_context(socket.create_connection(("127.0.0.1", loop.port), timeout=10))
+            for _ in range(10 * event_loop.ACCEPTS_PER_TURN)
+        ]
+        first.sendall(HEALTHZ)
+        before = count_descriptors()
+        thread = Thread(target=loop.run)
+        thread.start()
+        assert handler.stop.wait(10)
+        loop.stop()
+        thread.join()
+    assert handler.open - before == event_loop.ACCEPTS_PER_TURN
+
+
 def test_responses_are_sent_without_delay(server: Server) -> None:
     with connected(server) as client:
         client.sendall(HEALTHZ)
@@ -362,7 +408,7 @@ def test_a_server_without_file_descriptors_comes_back(
     class Exhausted:
         """A listener that fails once, and then is the real one again."""
 
-        def accept(self) -> tuple[socket.socket, object]:
+        def _accept(self) -> tuple[int, object]:
             monkeypatch.undo()
             tried.set()
             raise OSError(24, "Too many open files")
