@@ -146,7 +146,10 @@ def _search(out: Output, word: str) -> None:
 def _show(out: Output, page: str) -> None:
     """Print a page, through the user's pager when it is longer than the terminal."""
     text = out.render_page(page)
-    pager = shlex.split(os.environ.get("PAGER", "less"))
+    try:
+        pager = shlex.split(os.environ.get("PAGER", "less"))
+    except ValueError:  # unbalanced quotes
+        pager = []
     is_long = out.is_terminal and text.count("\n") >= shutil.get_terminal_size().lines
     if not (is_long and pager and shutil.which(pager[0])):
         out.print_line(text.removesuffix("\n"))
