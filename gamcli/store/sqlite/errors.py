@@ -1,8 +1,9 @@
 """SQLite errors, translated into store errors with hints."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gamcli.errors import ConflictError, FailedError, GamcliError, StoreBusyError, StoreUnusableError
@@ -16,6 +17,7 @@ OTHER_STORE_HINT = "choose another file with --store PATH"
 DAMAGE_ERRORS = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _READ_ONLY = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
+_DATABASE_FILES = 4  # the database, its WAL, the index of that, and their folder
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 
 
@@ -43,9 +45,7 @@ def translate_error(error: sqlite3.Error, path: Path) -> GamcliError:
     if is_busy(error):
         return StoreBusyError(f"the store {path} is in use by another process", "try again in a moment", path)
     if name.startswith(_READ_ONLY):
-        return StoreUnusableError(
-            f"the store {path} cannot be written", f"check the mode and the owner of {path} and its folder"
-        )
+        return _unwritable_error(name, path)
     if is_damage(error):
         return StoreUnusableError(
             f"{path} is damaged or not a gamcli store", f"restore a backup, or {OTHER_STORE_HINT}"
@@ -53,6 +53,25 @@ def translate_error(error: sqlite3.Error, path: Path) -> GamcliError:
     if is_full(error):
         return StoreUnusableError(f"the disk of {path} is full", "free some space and try again: nothing was changed")
     return StoreUnusableError(f"the store {path} failed: {error} ({name})", "check the disk and the file")
+
+
+def _unwritable_error(name: str, path: Path) -> StoreUnusableError:
+    if name.startswith("SQLITE_CANTOPEN") and not _can_open_files():
+        return StoreUnusableError(f"the store {path} cannot be opened: too many open files", "raise ulimit -n")
+    return StoreUnusableError(
+        f"the store {path} cannot be written", f"check the mode and the owner of {path} and its folder"
+    )
+
+
+def _can_open_files() -> bool:
+    """Say whether the limit of the process leaves enough file descriptors for a database: SQLite hides the reason."""
+    with ExitStack() as opened:
+        try:
+            for _ in range(_DATABASE_FILES):
+                opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        except OSError:
+            return False
+    return True
 
 
 def _constraint_error(message: str, name: str) -> GamcliError:

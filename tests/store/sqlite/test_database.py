@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import resource
 import sqlite3
 import stat
 import threading
@@ -377,3 +378,15 @@ def test_what_a_transaction_cached_is_forgotten_with_it(store: Store) -> None:
         with store.reading() as tx:
             assert tx.cached(count) == expected
         note(store)
+
+
+def test_too_many_open_files_are_not_called_a_wrong_mode(store: Store) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(lowest := os.dup(0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, hard))
+    try:
+        with pytest.raises(StoreUnusableError, match="too many open files") as caught, Store.open(store.path):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert caught.value.hint == "raise ulimit -n"
