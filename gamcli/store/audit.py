@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
 from gamcli.errors import StoreAuditLogError
-from gamcli.model import AuditEntry, JsonText, format_rfc3339
+from gamcli.model import AuditEntry, JsonText, format_rfc3339, normalize_name
 from gamcli.store import hash_chain
 from gamcli.store.engine import Row, Transaction
 from gamcli.store.hash_chain import ChainHead
@@ -122,7 +123,7 @@ def search(tx: Transaction, filters: AuditFilter | None = None) -> Iterator[Audi
     if filters.actor is not None:
         _add_actor(conditions, filters.actor)
     for column, text in (("action", filters.action), ("target", filters.target)):
-        if text is not None:
+        if text is not None and (text.isascii() or "*" in text):  # SQLite folds the case of ASCII letters alone
             _add_text(conditions, column, text)
     if filters.since is not None:
         conditions.add("at >= ?", format_rfc3339(filters.since))
@@ -133,7 +134,17 @@ def search(tx: Transaction, filters: AuditFilter | None = None) -> Iterator[Audi
         quoted = ((text, json.dumps(text, ensure_ascii=False)) for text in texts)
         conditions.add(f"({' OR '.join([mention] * len(texts))})", *chain.from_iterable(quoted))
     order = order_by(filters.sort, SORTS, "seq", "seq")
-    return map(_record, tx.stream(_SELECT + conditions.where() + order, conditions.values))
+    entries = map(_record, tx.stream(_SELECT + conditions.where() + order, conditions.values))
+    if filters.target is None or "*" in filters.target:
+        return entries
+    return filter(partial(_has_target, filters.target), entries)
+
+
+def _has_target(text: str, entry: AuditEntry) -> bool:
+    """Say whether the entry is about `text`: names are equal in any case, IDs of keys and tokens only as they are."""
+    if entry.action.startswith(("key.", "token.")):
+        return entry.target == text
+    return normalize_name(entry.target) == normalize_name(text)
 
 
 def find(tx: Transaction, seq: int) -> AuditEntry | None:

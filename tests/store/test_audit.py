@@ -106,7 +106,8 @@ def three(store: Store) -> Iterator[Transaction]:
         ({"action": "key"}, []),
         ({"action": "*.create"}, [3]),
         ({"target": "K_1"}, [1]),
-        ({"target": "kx1"}, [2]),
+        ({"target": "KX1"}, [2]),
+        ({"target": "kx1"}, []),
         ({"target": "K_*"}, [1]),
         ({"target": "1*%"}, [3]),
         ({"target": "%"}, []),
@@ -121,3 +122,12 @@ def three(store: Store) -> Iterator[Transaction]:
 )
 def test_a_filter_finds_what_it_names(three: Transaction, filters: dict[str, Any], expected: list[int]) -> None:
     assert search(three, **filters) == expected
+
+
+@pytest.mark.parametrize("text", ["Émile", "ÉMILE", "émile", "e\u0301mile"])
+def test_a_name_is_found_however_it_is_written(store: Store, text: str) -> None:
+    with store.writing() as tx:
+        audit.add(tx, AT, "tester", "user.create", "Émile", "{}")
+        audit.add(tx, AT, "tester", "user.create", "Emile", "{}")
+    with store.reading() as tx:
+        assert search(tx, target=text) == [1]
