@@ -184,6 +184,19 @@ def test_the_server_of_the_session_is_reset_and_shows_the_requests_of_a_failed_t
     assert not re.search(r"gam(key|sec)_", done.stdout)
 
 
+def test_without_the_plugin_nothing_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text("import sys\nassert 'gamcli' not in sys.modules\n", encoding="utf-8")
+    (tmp_path / "test_client.py").write_text(
+        "import sys\n\ndef test_it():\n    assert 'gamcli' not in sys.modules\n", encoding="utf-8"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:gamcli"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert "1 passed" in done.stdout, done.stdout
+
+
 PROXIED = """
 import os
 import urllib.request

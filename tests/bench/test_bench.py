@@ -19,6 +19,7 @@ SMALLEST = {
     "audit": "--entries 100 --keys 10",
     "backup": "--keys 20 --rounds 1 --seconds 0.1 --connections 1",
     "bulk": "--keys 10",
+    "fixture": "--rounds 1",
     "idle": "--connections 10 --seconds 0.1",
     "manifest": "--rounds 1 --sizes 50",
     "provision": "--rounds 1 --objects 31",

@@ -98,7 +98,7 @@ def test_help_reports_every_field_of_a_manifest(gamcli: Run) -> None:
     assert any("api_key" in field for field in fields["app"])
     assert "api_key" not in fields["key"]
     seeds = lines[next(at for at, line in enumerate(lines) if line.startswith("seeds only  ")) :]
-    assert "client_secret can be plain text there" in seeds[0]
+    assert "secrets and IDs can be any text there" in seeds[0]
     assert [line.split("  ")[1] for line in seeds[1:]] == ["[user.NAME] password", "[[key]] api_key"]
     assert any(line.endswith('N (not specified), F or M (default "N")') for line in lines)
 
