@@ -166,8 +166,12 @@ def format_cell(value: object) -> str:
     if isinstance(value, list):
         return (", " if any(" " in str(item) for item in value) else " ").join(map(clean, value))
     if isinstance(value, dict):
-        return ", ".join(f"{clean(name)}={format_cell(item)}" for name, item in value.items())
+        return ", ".join(f"{clean(name)}={_format_inner(item)}" for name, item in value.items())
     return clean(value)
+
+
+def _format_inner(value: object) -> str:
+    return f"{{{format_cell(value)}}}" if isinstance(value, dict) and value else format_cell(value)
 
 
 class Screen(NamedTuple):

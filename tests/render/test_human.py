@@ -61,6 +61,7 @@ def test_clean_text_is_printable_and_as_long(text: str) -> None:
         (False, "no"),
         (["a", "b\x1b"], "a b?"),
         ({"x\x07": ["a"], "y": ""}, "x?=a, y=-"),
+        ({"x": {"a": "b", "c": "d"}, "y": {}}, "x={a=b, c=d}, y=-"),
         ("[red]", "[red]"),
     ],
 )
