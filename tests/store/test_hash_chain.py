@@ -187,3 +187,10 @@ def test_a_tail_that_was_rewritten_is_found_by_a_hash_that_was_kept(log: Store, 
             audit.add(tx, "2026-03-09T12:00:00Z", "eva", "test.note", "x", "{}")
     assert verified(log).seq == COUNT + 2
     assert "no entry has the hash" in wrong(log, head)
+
+
+@pytest.mark.parametrize("seq", [0, -1])
+def test_a_chain_that_begins_before_one_is_found_whatever_the_hashes_say(seq: int) -> None:
+    entry = (seq, "2026-03-01T12:00:00Z", "ana", "test.note", "t", "{}")
+    with pytest.raises(StoreAuditLogError):
+        hash_chain.verify([(*entry, hash_chain.hash_entry("", entry))])

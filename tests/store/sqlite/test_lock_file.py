@@ -4,6 +4,7 @@ import fcntl
 import os
 import stat
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -70,3 +71,20 @@ def test_the_lock_is_on_the_file_next_to_the_store(store: Store) -> None:
     os.close(descriptor)
     with open_lock.lock_for_opening(store.path, 0) as is_used:
         assert not is_used
+
+
+def test_opening_waits_until_the_store_is_replaced_and_no_longer_than_it_may(store: Store) -> None:
+    with (
+        open_lock.lock_for_replacing(store.path, 0),
+        pytest.raises(StoreBusyError),
+        open_lock.lock_for_opening(store.path, 0.05),
+    ):
+        pass
+    descriptor = lock_file.open_lock_file(store.path)
+    assert descriptor is not None
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    release = Timer(0.1, os.close, (descriptor,))
+    release.start()
+    with open_lock.lock_for_opening(store.path, 60) as is_open:
+        assert is_open
+    release.join()
