@@ -59,7 +59,7 @@ def manifest() -> Iterator[str]:
             known = "" if default in ("", (), {}) else f" (default {toml_format.format_value(default)})"
             yield f"  {field.name.ljust(width)}  {field.type.label}: {field.about}{known}"
     yield ""
-    yield "[defaults.app], [defaults.key]  values for all applications or keys that do not list their own"
+    yield "[defaults.app], [defaults.key]  defaults of all applications and keys"
     yield ""
     yield "seeds only  fields that only `serve --ephemeral --seed FILE` accepts; secrets and IDs can be any text there"
     for section in SECTIONS.values():

@@ -47,7 +47,7 @@ def test_a_word_that_no_page_mentions_is_3_and_names_the_nearest_topic(gamcli: R
     ran = gamcli("help", "manifezts")
     assert (ran.code, ran.out) == (3, "")
     assert ran.err.splitlines() == [
-        "gamcli: error: no manual page mentions 'manifezts'",
+        "gamcli: error: no page of the manual mentions 'manifezts'",
         "gamcli: hint: did you mean manifests? all topics: gamcli help",
     ]
     assert gamcli("help", "xyzzy").hint == "gamcli help"
@@ -77,7 +77,7 @@ def test_a_terminal_shows_a_page_formatted(terminal: Run, monkeypatch: pytest.Mo
     assert "# Output formats" not in shown
     assert "Output formats" in shown
     assert "```" not in shown
-    assert "gamcli help ci shows them" in " ".join(re.sub(r"\x1b\[[0-9;]*m", "", shown).split())
+    assert "see gamcli help ci" in " ".join(re.sub(r"\x1b\[[0-9;]*m", "", shown).split())
 
 
 def test_a_page_longer_than_the_terminal_goes_through_the_pager(terminal: Run, monkeypatch: pytest.MonkeyPatch) -> None:

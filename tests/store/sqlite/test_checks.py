@@ -92,7 +92,7 @@ def test_what_gamcli_would_not_have_written_is_found(lived_in: Path, what: str) 
     found = wrong(checks.check_store(lived_in))
     if what in ("references", "audit log"):
         assert what in found
-    elif "without application" in what:
+    elif "of deleted applications" in what:
         assert found["sessions"] == what
     else:
         assert what in found["records"]
