@@ -212,7 +212,7 @@ def test_settings_outside_of_their_table_are_2_and_not_left_out(
     for words in (("config", "get", "store"), ("scope", "list")):
         ran = gamcli(*words)
         assert (ran.code, ran.hint) == (2, hint)
-        assert f"{file}: {told} is outside the table [gamcli]" in ran.err
+        assert f"{file}: {told} is ignored: settings belong in the table [gamcli]" in ran.err
     assert told in gamcli("doctor").out
 
 
