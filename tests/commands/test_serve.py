@@ -63,6 +63,21 @@ def test_a_server_stops_gracefully(serve: Serve, number: signal.Signals) -> None
     assert err == f"gamcli: serving {url}; press Ctrl-C to stop\ngamcli: stopped\n"
 
 
+def test_a_draining_server_reports_it_in_readyz_and_a_second_signal_stops_it(serve: Serve, place: Path) -> None:
+    process, url = serve("--drain", "60s", "--workers", "2", "--metrics", "127.0.0.1:0")
+    assert asked(url, "/readyz") == (200, {"status": "ok"})
+    process.send_signal(signal.SIGTERM)
+    while asked(url, "/readyz")[0] == 200:
+        sleep(0.05)
+    assert asked(url, "/healthz")[0] == 200
+    page = HTTPConnection(urlsplit(json.loads((place / "ready.json").read_bytes())["metrics"]).netloc, timeout=10)
+    page.request("GET", "/metrics")
+    with page.getresponse() as response:
+        assert 'gamcli_requests_total{endpoint="healthz",status="200",rule=""} 1\n' in response.read().decode()
+    page.close()
+    assert ended(process)[0] == 0
+
+
 def test_the_ready_file_replaces_an_older_one(serve: Serve, place: Path) -> None:
     (place / "ready.json").write_text('{"url": "old", "pid": 0}', encoding="utf-8")
     process, url = serve("--base-path", "/my/app/")
@@ -160,6 +175,10 @@ def test_listening_on_other_addresses_can_be_allowed(serve: Serve) -> None:
         (["--tls-cert", "nowhere.pem", "--tls-key", "nowhere.pem"], 2),
         (["--max-failures", "1001"], 2),
         (["--workers", "0"], 2),
+        (["--drain", "5"], 2),
+        (["--metrics", "9464"], 2),
+        (["--metrics", "::1:9464"], 2),
+        (["--metrics", "127.0.0.1:65536"], 2),
         (["--workers", "65"], 2),
         (["--engine", "threads"], 2),
         (["--port", "0", "--ready-file", "nowhere/ready.json"], 1),

@@ -89,13 +89,24 @@ def test_a_step_that_fails_changes_nothing(closed: Path, monkeypatch: pytest.Mon
     Store.open(closed).close()
 
 
-def test_the_steps_before_one_that_fails_are_kept(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_steps_before_one_that_fails_are_undone(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     known = len(schema.MIGRATIONS)
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, MORE, FAILS))
     with pytest.raises(StoreUnusableError):
         Store.open(closed)
-    assert version(closed) == known + 1
-    assert tables(closed) == {*TABLES, "more"}
+    assert version(closed) == known
+    assert tables(closed) == TABLES
+    assert not [each.name for each in closed.parent.iterdir() if "backup" in each.name]
+
+
+def test_no_process_finds_a_store_between_two_steps(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would migrate the rest, after a second backup."""
+    known, found = len(schema.MIGRATIONS), list[object]()
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, MORE, "CREATE TABLE most (name TEXT) STRICT"))
+    monkeypatch.setitem(schema.PYTHON_STEPS, known + 2, lambda _: found.append(version(closed)))
+    Store.open(closed).close()
+    assert found == [known]
+    assert version(closed) == known + 2
 
 
 def test_a_newer_store_names_both_versions(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

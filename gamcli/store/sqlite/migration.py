@@ -1,4 +1,4 @@
-"""Migrate older stores: one transaction per migration, after a backup of the original."""
+"""Migrate older stores: one transaction, after a backup of the original."""
 
 import os
 from itertools import count
@@ -17,26 +17,25 @@ if TYPE_CHECKING:
 
 def migrate(store: "SqliteStore") -> Migration | None:
     """
-    Apply the missing migrations, each completely or not at all; return None when another process did it.
+    Apply the missing migrations, all or none; return None when another process did it.
 
     Raises StoreUnusableError, with nothing changed, when the backup cannot be written.
     """
-    done: Migration | None = None
-    for version, sql in enumerate(schema.MIGRATIONS, 1):
-        backup = None
-        try:
-            with store.writing() as tx:  # no other process writes, so the backup is complete
-                if file_header.read_version(tx.one, store.path) >= version:
-                    continue
-                if done is None and version > 1:
-                    backup = _backup(store.path, version - 1)
-                _apply(tx, version, sql)
-        except BaseException:
-            if backup is not None:
-                backup.unlink()
-            raise
-        done = done or Migration(version - 1, backup)
-    return done
+    backup = None
+    try:
+        with store.writing() as tx:  # no other process writes, so the backup is complete
+            before = file_header.read_version(tx.one, store.path)
+            if before == len(schema.MIGRATIONS):
+                return None
+            if before:
+                backup = _backup(store.path, before)
+            for version in range(before + 1, len(schema.MIGRATIONS) + 1):
+                _apply(tx, version, schema.MIGRATIONS[version - 1])
+    except BaseException:
+        if backup is not None:
+            backup.unlink()
+        raise
+    return Migration(before, backup)
 
 
 def _apply(tx: Transaction, version: int, sql: str) -> None:
