@@ -10,7 +10,7 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.problems import MAX_PROBLEMS, ProblemList, error_message
 from gamcli.actions.request_ids import CanonicalRequest, check_id, is_unused, require_same_request
-from gamcli.errors import ConflictError, GamcliError, NotFoundError, command
+from gamcli.errors import ConflictError, GamcliError, NotFoundError, UsageError, command
 from gamcli.model import Key, normalize_name
 from gamcli.rules import durations, scopes
 from gamcli.rules.api_key_grant import find_auth_type
@@ -45,6 +45,13 @@ class KeyRow(NamedTuple):
     expires_in: str = ""
     label: str = ""
     request_id: str = ""
+    expires_at: str = ""
+
+    def expiry(self) -> str:
+        """Return `expires_in` or `expires_at`; raises UsageError when the row has both."""
+        if self.expires_in and self.expires_at:
+            raise UsageError("expires_in and expires_at cannot be combined")
+        return self.expires_in or self.expires_at
 
 
 class ValidatedInput(NamedTuple):
@@ -98,7 +105,7 @@ class TermsResolver:
         facts = GrantFacts(self.now, app=app, user=store.users.find_by_guid(tx, user.guid), auth_type=auth_type)
         known = partial(store.users.is_attribute_known, tx, app.scopes)
         requested_scopes = scopes.parse([words], known) if words else None
-        requested_lifetime = durations.parse(expires_in) if expires_in else None
+        requested_lifetime = _parse_lifetime(expires_in, self.now)
         approved = approve(facts, KeyOptions(requested_scopes, requested_lifetime))
         number, has_keys = store.bulk_rows.find_app_number(tx, app.client_id)
         lifetime = None if approved.expires_at is None else approved.expires_at - self.now
@@ -115,6 +122,13 @@ class TermsResolver:
             expires_in=expires_in,
             is_shortened=requested_lifetime is not None and lifetime is not None and lifetime < requested_lifetime,
         )
+
+
+def _parse_lifetime(text: str, now: datetime) -> timedelta | None:
+    """Return the lifetime that a row asks for, as a duration or as a date."""
+    if not text:
+        return None
+    return durations.parse_instant(text) - now if "-" in text else durations.parse(text)
 
 
 def validate_rows(
@@ -170,7 +184,7 @@ class _RowReader:
             try:
                 if user is None:
                     raise NotFoundError(f"no user named '{escape_unprintable(row.user)}'")
-                terms = self._resolver.resolve(user, row.app, row.scopes, row.expires_in)
+                terms = self._resolver.resolve(user, row.app, row.scopes, row.expiry())
                 label = row.label and check_text("the label", row.label)
                 if row.request_id:
                     self._add_request(number, row, CanonicalRequest(user.guid, terms.client_id, label=label))

@@ -39,6 +39,12 @@ def find_refusal(gam: Gam, request: TokenRequest) -> tuple[Rule, GrantFacts] | N
     return None if violation is None else (violation, facts)
 
 
+def find_key(gam: Gam, secret: Secret) -> Key | None:
+    """Return the key with the ID in `secret`, or None."""
+    with gam.store.reading() as tx:
+        return _find_key(tx, secret)
+
+
 def _find_key(tx: Transaction, secret: Secret) -> Key | None:
     return store.keys.find(tx, api_key_lookup_id(secret))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
@@ -156,7 +156,7 @@ def rename(gam: Gam, name: str, new_name: str) -> ChangeResult[User]:
         return ChangeResult(changes.rename(gam, tx, before, new_name))
 
 
-def set_password(
+def set_password(  # noqa: PLR0913 - keywords after the password
     gam: Gam,
     name: str,
     password: Secret,
@@ -164,10 +164,11 @@ def set_password(
     *,
     must_change: bool = False,
     expires_in: timedelta | None = None,
+    expires_at: datetime | None = None,
 ) -> ChangeResult[User]:
     """Set a user's password and revoke the sessions that began with an earlier one; stores an scrypt hash."""
     show(gam, name)
-    rules.password_expiry(gam.now(), expires_in)  # reports invalid values before the slow hash
+    rules.password_expiry(gam.now(), expires_in, expires_at)  # reports invalid values before the slow hash
     password_hash = passwords.hash_password(password, gam.entropy, cost)  # slow, so before the write lock
     with gam.store.writing() as tx:
         before, now = store.users.get(tx, name), gam.now()
@@ -176,7 +177,7 @@ def set_password(
             password_hash=password_hash,
             password_set_at=now,
             password_must_change=must_change,
-            password_expires_at=rules.password_expiry(now, expires_in),
+            password_expires_at=rules.password_expiry(now, expires_in, expires_at),
             updated_at=now,
         )
         store.users.save(tx, after)

@@ -2,7 +2,7 @@
 The output of `gamcli key rotate --due`: a CSV file that later runs continue, or a folder with a file for each new key.
 
 A key is written before its transaction commits. So the last row of a file may have a key that was never saved; the next
-run removes that row.
+run removes that row. In a folder a key has a name that ends in `.part` until the end of the run, or the next one.
 """
 
 import csv
@@ -22,6 +22,10 @@ from gamcli.rules.credentials import Secret
 
 COLUMNS = ("id", "user", "app", "client_id", "api_key", "scopes", "expires_at", "replaces")
 HEADER = f"{','.join(COLUMNS)}\n".encode()
+
+
+PART = ".part"
+"""The end of the name of a file whose key may not be saved yet."""
 
 
 @contextmanager
@@ -72,8 +76,8 @@ def _csv_row(key: Key, secret: Secret) -> bytes:
 
 
 @contextmanager
-def open_folder(path: str) -> Iterator[SaveSecret[Key]]:
-    """Open a folder, which is created if it is missing; each new key becomes a file with mode 0600."""
+def open_folder(path: str, is_saved: Callable[[str], bool]) -> Iterator[SaveSecret[Key]]:
+    """Open a folder, which is created if it is missing; each new key that is saved becomes a file with mode 0600."""
     folder = Path(path)
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -81,14 +85,28 @@ def open_folder(path: str) -> Iterator[SaveSecret[Key]]:
         raise FailedError(f"cannot create {path}: {error.strerror}", "use --out-dir with another folder") from error
 
     def save(key: Key, secret: Secret) -> None:
-        name = str(folder / file_name(key.user, key.app, key.id))
+        name = str(folder / f".{file_name(key.user, key.app, key.id)}{PART}")
         descriptor = create_file(name)
         try:
             _write(name, descriptor, f"{secret.reveal()}\n".encode())
         finally:
             os.close(descriptor)
 
-    yield save
+    _finish_files(folder, is_saved)
+    try:
+        yield save
+    finally:
+        _finish_files(folder, is_saved)
+
+
+def _finish_files(folder: Path, is_saved: Callable[[str], bool]) -> None:
+    """Give the files of saved keys their names, and delete those of keys that were never saved."""
+    for part in folder.glob(f".*.key{PART}"):
+        name = part.name.removeprefix(".").removesuffix(PART)
+        if is_saved(name.removesuffix(".key").rpartition("-")[2]):
+            part.rename(folder / name)
+        else:
+            part.unlink()
 
 
 def _write(path: str, descriptor: int, data: bytes) -> None:

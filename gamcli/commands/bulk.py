@@ -24,7 +24,7 @@ from gamcli.render.progress import ProgressCallback
 from gamcli.rules import lists
 
 KEY_COLUMNS = Columns(
-    ("user", "app", "scopes", "expires_in", "label", "request_id"),
+    ("user", "app", "scopes", "expires_in", "label", "request_id", "expires_at"),
     required=("user", "app"),
     obsolete={"auth_type": "the column auth_type is ignored: a key is not bound to an authentication type"},
 )

@@ -33,12 +33,10 @@ def require_user_and_app(user: str | None, app: str | None) -> tuple[str, str]:
     raise UsageError(f"missing option {' and '.join(missing)}", "--user USER --app APP, or --from FILE.csv")
 
 
-def reject_combinations(*, replace: bool, overlap: str | None, expires_in: str | None, expires_at: str | None) -> None:
+def reject_combinations(*, replace: bool, overlap: str | None) -> None:
     """Raise UsageError for options of a new key that contradict each other."""
     if replace and overlap is not None:
         raise UsageError("--replace and --overlap cannot be combined", "--replace revokes the old key immediately")
-    if expires_in is not None and expires_at is not None:
-        raise UsageError("--expires-in and --expires-at cannot be combined", "use only one of them")
 
 
 def report_existing(cli: CliContext, out: Output, spec: keys.KeySpec) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -158,10 +159,11 @@ def _open_target(gam: Gam, target: tuple[str | None, str | None]) -> AbstractCon
     from gamcli.bulk import rotation_results  # noqa: PLC0415 - start-up: a single key needs no CSV
 
     out_file, out_dir = target
+    is_saved = partial(key_lookup.exists, gam)
     if out_dir is not None:
-        return rotation_results.open_folder(out_dir)
+        return rotation_results.open_folder(out_dir, is_saved)
     assert out_file is not None
-    return rotation_results.open_file(out_file, lambda key_id: key_lookup.exists(gam, key_id))
+    return rotation_results.open_file(out_file, is_saved)
 
 
 @verbs.command()

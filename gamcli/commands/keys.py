@@ -50,6 +50,7 @@ from gamcli.commands.options import (
     Wide,
     new_group,
     parse_duration,
+    parse_expiry,
     reject_other_options,
     require_table,
 )
@@ -57,7 +58,6 @@ from gamcli.commands.overview import ClientRecordFormat
 from gamcli.errors import UsageError, command
 from gamcli.model import Key
 from gamcli.render.output import Output
-from gamcli.rules import durations
 
 verbs = new_group("Issue, list, rotate, verify, disable and revoke API keys.")
 verbs.add_typer(diagnosis.verbs)
@@ -113,8 +113,8 @@ def generate(
         bulk.generate(cli, out, table, options, (out_file, out_dir), dry_run=dry_run)
         return
     user, app = key_messages.require_user_and_app(user, app)
-    key_messages.reject_combinations(replace=replace, overlap=overlap, expires_in=expires_in, expires_at=expires_at)
-    lifetime, instant = parse_duration(expires_in), durations.parse_instant(expires_at) if expires_at else None
+    key_messages.reject_combinations(replace=replace, overlap=overlap)
+    lifetime, instant = parse_expiry(expires_in, expires_at)
     scopes = tuple(scope) if scope else None
     spec = keys.KeySpec(user, app, scopes, lifetime, label, replace, parse_duration(overlap), instant)
     if if_missing and key_messages.report_existing(cli, out, spec):

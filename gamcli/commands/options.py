@@ -5,7 +5,7 @@ The metavar of an option says what its value names: completion looks up `USER`, 
 """
 
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -150,6 +150,13 @@ MAX_SECRET_CHARS = 64 * 1024
 
 def parse_duration(text: str | None) -> timedelta | None:
     return None if text is None else durations.parse(text)
+
+
+def parse_expiry(expires_in: str | None, expires_at: str | None) -> tuple[timedelta | None, datetime | None]:
+    """Parse --expires-in and --expires-at, of which only one may be given."""
+    if expires_in is not None and expires_at is not None:
+        raise UsageError("--expires-in and --expires-at cannot be combined", "leave one of them out")
+    return parse_duration(expires_in), None if expires_at is None else durations.parse_instant(expires_at)
 
 
 def read_secret(

@@ -2,7 +2,7 @@
 
 import os
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from gamcli.model import Key
 from gamcli.rules import durations
 from gamcli.rules.credentials import Secret
 from gamcli.system import subprocesses
+
+if TYPE_CHECKING:
+    from gamcli.render.output import Output
 
 verbs = new_group()
 
@@ -76,7 +79,7 @@ def _run_with_local_token(cli: CliContext, app: str, api_key: Secret, program: l
     """Issue the token in the local store, and revoke it after the program has ended."""
     with cli.open_gam() as gam:
         issued = issuance.exchange_locally(gam, app, api_key)
-        _warn_if_expiring(cli, issued.grant.key, gam.now())
+        warn_if_expiring(cli.output(), gam.now(), issued.grant.key)
     try:
         return subprocesses.run_program(program, _build_environment(issued.secret))
     finally:
@@ -89,11 +92,12 @@ def _run_with_local_token(cli: CliContext, app: str, api_key: Secret, program: l
             cli.output().print_warning(f"token {issued.id} was not revoked and stays valid: {error.message}")
 
 
-def _warn_if_expiring(cli: CliContext, key: Key | None, now: datetime) -> None:
+def warn_if_expiring(out: "Output", now: datetime, key: Key | None) -> None:
+    """Warn when the key expires or retires soon."""
     end = None if key is None else durations.earliest(key.expires_at, key.retires_at)
     if key is not None and end is not None and end - now <= EXPIRY_WARNING:
         remaining = durations.format_remaining(end - now)
-        cli.output().print_warning(f"key {key.id} of {key.user} for {key.app} is valid for only {remaining}")
+        out.print_warning(f"key {key.id} of {key.user} for {key.app} is valid for only {remaining}")
 
 
 def _run_with_endpoint_token(cli: CliContext, url: str, form: dict[str, str], program: list[str]) -> int:

@@ -15,9 +15,10 @@ from gamcli.clients.exchange import Credential, ExchangeSpec
 from gamcli.commands import suggestions
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import Format, new_group, read_secret
-from gamcli.commands.run import find_client_id
+from gamcli.commands.run import EXPIRY_WARNING, find_client_id, warn_if_expiring
 from gamcli.errors import FailedError, NotFoundError, UsageError, command
 from gamcli.model.transcripts import Exchange, Transcript
+from gamcli.rules import durations
 from gamcli.rules.credentials import Secret
 
 if TYPE_CHECKING:
@@ -102,9 +103,28 @@ def try_(
             parameters = {"authentication_type_name": _find_auth_type(gam, target) or "apikey", **parameters}
         spec = ExchangeSpec(base_url, curl_url, _find_client_id(cli, gam, target), credentials, parameters)
         transcript = _run_exchange(cli, gam, spec, out)
+        if gam is not None and transcript.granted:
+            _warn_if_expiring(gam, target, credentials, out)
     if gam is not None:
         out.print_note(f"used a temporary server; the curl commands are for {command('serve')} at {curl_url}")
     _print_transcript(out, transcript)
+
+
+def _warn_if_expiring(gam: Gam, target: "Target", credentials: tuple[Credential, Credential], out: "Output") -> None:
+    """Warn when the API key, or the client secret since it was rotated, is valid only for a few days."""
+    from gamcli.actions import apps, diagnosis  # noqa: PLC0415 - start-up: not needed with a URL
+
+    client_secret, other = (each.secret for each in credentials)
+    if credentials[1].parameter == "api_key":
+        warn_if_expiring(out, gam.now(), diagnosis.find_key(gam, other))
+    app = apps.show(gam, target.app) if target.app is not None else None
+    if app is not None and app.retiring_until is not None and not client_secret.matches(app.secret_digest):
+        remaining = app.retiring_until - gam.now()
+        if remaining <= EXPIRY_WARNING:
+            until = durations.format_remaining(remaining)
+            out.print_warning(
+                f"this client secret of application '{app.name}' was rotated; it is valid for only {until}"
+            )
 
 
 def _find_auth_type(gam: Gam | None, target: "Target") -> str | None:

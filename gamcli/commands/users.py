@@ -28,7 +28,7 @@ from gamcli.commands.options import (
     Wide,
     Yes,
     new_group,
-    parse_duration,
+    parse_expiry,
     read_secret,
     reject_other_options,
     require_table,
@@ -223,6 +223,9 @@ def set_password(
     expires_in: Annotated[
         str | None, typer.Option(metavar="DURATION", help="Expire the password after this time, such as 90d.")
     ] = None,
+    expires_at: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Expire the password at this date, such as 2027-06-30.")
+    ] = None,
     dry_run: DryRunOption = False,
     output: Format = None,
     field: Field = None,
@@ -233,13 +236,15 @@ def set_password(
     Sessions that were started with the old password are revoked, with their tokens.
     """
     cli = CliContext.from_typer(context)
-    lifetime = parse_duration(expires_in)
+    lifetime, instant = parse_expiry(expires_in, expires_at)
     out = cli.output(output, field, User)
     with cli.open_for_change(out, dry_run=dry_run) as gam:
         user = users.show(gam, name)
         password = read_secret(password_file, "--password-file", f"New password of {user.name}", twice=True)
         assert password is not None
-        result = users.set_password(gam, user.guid, password, must_change=must_change, expires_in=lifetime)
+        result = users.set_password(
+            gam, user.guid, password, must_change=must_change, expires_in=lifetime, expires_at=instant
+        )
     out.print_change(result.record, f"user '{result.record.name}' has a new password")
 
 

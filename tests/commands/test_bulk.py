@@ -725,3 +725,14 @@ def test_files_are_named_safely(user: str, app: str, name: str) -> None:
 def test_a_folder_that_cannot_be_is_reported(town: Run, words: tuple[str, ...], code: int, message: str) -> None:
     ran = town("key", "generate", "--from", "keys.csv", *words)
     assert (ran.code, message in ran.err) == (code, True)
+
+
+def test_rows_may_name_the_date_at_which_a_key_expires(town: Run, place: Path) -> None:
+    text = "user,app,expires_at,expires_in\nuser1,gate,2027-06-30,\nuser2,gate,2027-06-30T12:00:00Z,\n"
+    (place / "keys.csv").write_text(text, encoding="utf-8")
+    assert town("key", "generate", "--from", "keys.csv", "--out", "out.csv").code == 0
+    assert [row["expires_at"][:13] for row in rows(place / "out.csv")] == ["2027-06-30T00", "2027-06-30T12"]
+    (place / "both.csv").write_text(f"{text}user3,gate,2027-06-30,9d\nuser4,gate,2020-06-30,\n", encoding="utf-8")
+    ran = town("key", "generate", "--from", "both.csv", "--out", "o.csv")
+    assert "both.csv:4: expires_in and expires_at cannot be combined" in ran.err
+    assert "both.csv:5: the lifetime of a key must be greater than 0" in ran.err

@@ -11,6 +11,8 @@ import pytest
 
 from gamcli.actions import Gam, keys
 from gamcli.actions.keys import KeySpec
+from gamcli.bulk import rotation_results
+from gamcli.rules.credentials import Secret
 
 Run = Callable[..., Any]
 Ago = Callable[[timedelta], Gam]
@@ -234,3 +236,22 @@ def test_users_are_found_by_a_part_of_a_name_or_email(world: Run) -> None:
         [],
         [],
     ]
+
+
+def test_an_interrupted_rotation_leaves_no_file_for_a_key_that_was_never_saved(
+    issue: Callable[..., str], ago: Ago, place: Path
+) -> None:
+    saved, unsaved, earlier = (keys.show(ago(0 * DAY), issue(user, 25, 30)) for user in ("ana", "bea", "cleo"))
+
+    def rotate() -> None:
+        with rotation_results.open_folder("new", {saved.id}.__contains__) as save:
+            save(saved, Secret("one"))
+            save(unsaved, Secret("two"))
+            raise KeyboardInterrupt
+
+    (place / "new").mkdir()
+    (place / "new" / f".cleo-portal-{earlier.id}.key.part").write_text("a run that was killed")
+    with pytest.raises(KeyboardInterrupt):
+        rotate()
+    (path,) = (place / "new").iterdir()
+    assert (path.name, path.read_text(), path.stat().st_mode & 0o777) == (f"ana-portal-{saved.id}.key", "one\n", 0o600)

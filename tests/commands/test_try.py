@@ -410,3 +410,14 @@ def test_a_refusal_of_either_request_is_reported(program: Run, line: list[str], 
     assert ran.code == code
     assert ("HTTP/1.1 401" in ran.out) is (code == 4)
     assert ("gamcli: error: the endpoint returned: The store is unavailable\n" in ran.err) is (code == 1)
+
+
+def test_a_key_and_a_client_secret_that_are_valid_only_for_days_are_reported(here: Run) -> None:
+    words = ("try", "--app", "portal", "--user", "ana", *FILES)
+    assert "warning" not in here(*words).err
+    key = here("key", "list", "--field", "id").out.split()[-1]
+    assert here("key", "rotate", key, "--overlap", "3d").code == 0
+    assert here("app", "rotate-secret", "portal", "--overlap", "5d").code == 0
+    warned = here(*words).err
+    assert f"warning: key {key} of ana for portal is valid for only 2 days" in warned
+    assert "client secret of application 'portal' was rotated; it is valid for only 4 days" in warned

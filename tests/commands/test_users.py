@@ -240,3 +240,11 @@ def test_delete_needs_the_number_of_keys_that_end(world: Run) -> None:
     ran = world("user", "delete", "ana", "--accept-invalidating", "1")
     assert ran == (0, "", "gamcli: deleted user 'ana'; permanently invalidated 1 key\n")
     assert world("key", "list", "-o", "json").json == []
+
+
+def test_a_password_can_expire_at_a_date(world: Run) -> None:
+    words = ("user", "set-password", "ana", "--password-file", "-", "-o", "json")
+    ran = world(*words, "--expires-at", "2127-06-30", stdin=PASSWORD)
+    assert ran.json["password_expires_at"] == "2127-06-30T00:00:00Z"
+    assert world(*words, "--expires-at", "2020-01-01", stdin=PASSWORD).code == 2
+    assert world(*words, "--expires-at", "2127-06-30", "--expires-in", "9d", stdin=PASSWORD).code == 2
