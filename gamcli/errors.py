@@ -166,6 +166,19 @@ class ReactivatesError(ConflictError):
         self.count = count
 
 
+class DeliveredKeysError(ConflictError):
+    """Keys would get new secrets although theirs were delivered to a file; `problems` name the rows and files."""
+
+    code = "delivered_keys"
+
+    def __init__(self, count: int, problems: Sequence[Problem]) -> None:
+        super().__init__(
+            f"{format_count(count, 'key')} of this input {'was' if count == 1 else 'were'} delivered before",
+            f"use the earlier output, or --reissue {count} to end the delivered secrets and issue new ones",
+        )
+        self.problems = problems
+
+
 class DeletesObjectsError(ConflictError):
     """The change would delete many objects, whose number was not confirmed."""
 

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.actions.bulk_validation import MICROSECOND, RERUN_HINT, ValidatedInput, iter_groups, revalidate_chunk
+from gamcli.actions.bulk_terms import MICROSECOND
+from gamcli.actions.bulk_validation import RERUN_HINT, ValidatedInput, iter_groups, revalidate_chunk
 from gamcli.errors import ConflictError
 from gamcli.model import Key
 from gamcli.rules import bulk_minting as rules

@@ -1,21 +1,20 @@
 """Validating an input file of many keys: finds every problem before any key is issued."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from gamcli import store
 from gamcli.actions import Gam
+from gamcli.actions.bulk_terms import KeyRow, TermsResolver
 from gamcli.actions.problems import MAX_PROBLEMS, ProblemList, error_message
 from gamcli.actions.request_ids import CanonicalRequest, check_id, is_unused, require_same_request
-from gamcli.errors import ConflictError, GamcliError, NotFoundError, UsageError, command
+from gamcli.errors import ConflictError, DeliveredKeysError, GamcliError, NotFoundError, Problem, command
 from gamcli.model import Key, normalize_name
-from gamcli.rules import durations, scopes
-from gamcli.rules.api_key_grant import find_auth_type
-from gamcli.rules.grants import GrantFacts
-from gamcli.rules.keys import KeyOptions, approve
+from gamcli.rules import bulk_minting, durations
 from gamcli.rules.names import check_text, escape_unprintable
 from gamcli.store import Transaction
 from gamcli.store.batches import Batch
@@ -27,31 +26,20 @@ GROUP_ROWS = 10_000
 
 MAX_CACHED_USERS = 50_000
 
-MAX_CACHED_TERMS = 16_384
-
 RERUN_HINT = "fix it and run the same command again: it issues the missing keys"
-MICROSECOND = timedelta(microseconds=1)
-
 Item = TypeVar("Item")
 
 
-class KeyRow(NamedTuple):
-    """A row of the input, which begins at `line`; optional fields are empty."""
+class BulkTarget(NamedTuple):
+    """
+    Where a run writes its keys: the absolute path of a file or folder; `batch` is that of an earlier run of the input.
 
-    line: int
-    user: str
-    app: str
-    scopes: str = ""
-    expires_in: str = ""
-    label: str = ""
-    request_id: str = ""
-    expires_at: str = ""
+    `reissue` confirms the number of keys that get a new secret although the one before was delivered.
+    """
 
-    def expiry(self) -> str:
-        """Return `expires_in` or `expires_at`; raises UsageError when the row has both."""
-        if self.expires_in and self.expires_at:
-            raise UsageError("expires_in and expires_at cannot be combined")
-        return self.expires_in or self.expires_at
+    batch: Batch | None
+    output: str
+    reissue: int | None = None
 
 
 class ValidatedInput(NamedTuple):
@@ -75,70 +63,16 @@ def iter_groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     return iter(lambda: list(islice(iterator, size)), [])
 
 
-class TermsResolver:
-    """Decides which keys users may have in one state of the store; rows with equal settings share their terms."""
-
-    def __init__(self, tx: Transaction, now: datetime, save_terms: Callable[[KeyTerms], None]) -> None:
-        self.now = now
-        self.has_existing_keys = False
-        self._tx = tx
-        self._save_terms = save_terms
-        self._auth_types = list(store.auth_types.search(tx))
-        self._count = 0
-        self._cache: dict[tuple[str, str, str], KeyTerms] = {}
-
-    def resolve(self, user: BulkUser, app: str, words: str, expires_in: str) -> KeyTerms:
-        """Return the terms of a key, or raise RefusedError."""
-        settings = (app, words, expires_in)
-        terms = self._cache.get(settings)
-        if terms is None or user.blocked or not user.enabled:  # the rules check nothing else of a user
-            terms = self._compute_terms(user, *settings)
-            if len(self._cache) >= MAX_CACHED_TERMS:
-                self._cache.clear()
-            self._cache[settings] = terms
-            self._save_terms(terms)
-        return terms
-
-    def _compute_terms(self, user: BulkUser, app_name: str, words: str, expires_in: str) -> KeyTerms:
-        tx, app = self._tx, store.apps.get(self._tx, app_name)
-        auth_type = find_auth_type(app, self._auth_types)
-        facts = GrantFacts(self.now, app=app, user=store.users.find_by_guid(tx, user.guid), auth_type=auth_type)
-        known = partial(store.users.is_attribute_known, tx, app.scopes)
-        requested_scopes = scopes.parse([words], known) if words else None
-        requested_lifetime = _parse_lifetime(expires_in, self.now)
-        approved = approve(facts, KeyOptions(requested_scopes, requested_lifetime))
-        number, has_keys = store.bulk_rows.find_app_number(tx, app.client_id)
-        lifetime = None if approved.expires_at is None else approved.expires_at - self.now
-        self.has_existing_keys |= has_keys
-        self._count += 1
-        return KeyTerms(
-            id=self._count,
-            app=number,
-            name=app.name,
-            client_id=app.client_id,
-            scopes=scopes.join(approved.scopes),
-            lifetime_us=None if lifetime is None else lifetime // MICROSECOND,
-            requested_scopes=words,
-            expires_in=expires_in,
-            is_shortened=requested_lifetime is not None and lifetime is not None and lifetime < requested_lifetime,
-        )
-
-
-def _parse_lifetime(text: str, now: datetime) -> timedelta | None:
-    """Return the lifetime that a row asks for, as a duration or as a date."""
-    if not text:
-        return None
-    return durations.parse_instant(text) - now if "-" in text else durations.parse(text)
-
-
 def validate_rows(
-    gam: Gam, problems: ProblemList, rows: Iterable[KeyRow], batch: Batch | None, delivered_rows: int
+    gam: Gam, problems: ProblemList, rows: Iterable[KeyRow], target: BulkTarget, delivered_rows: int
 ) -> ValidatedInput:
     """
-    Validate the rows of an input after those that an earlier run of its batch delivered.
+    Validate the rows of an input after those that an earlier run of its batch delivered to the target.
 
-    Saves the valid rows in temporary tables of the store. Raises ProblemsError if there are problems.
+    Saves the valid rows in temporary tables of the store. Raises ProblemsError if there are problems, and
+    DeliveredKeysError for keys that were delivered elsewhere unless the target confirms their number.
     """
+    batch = target.batch
     with gam.store.reading() as tx:
         store.bulk_rows.create_tables(tx)
         resolver = TermsResolver(tx, gam.now(), partial(store.bulk_rows.add_terms, tx))
@@ -151,13 +85,15 @@ def validate_rows(
         for line, first in store.bulk_rows.find_duplicate_pairs(tx, MAX_PROBLEMS):
             problems.add(line, f"same user and application as in line {first}")
         firsts, repeated = range(delivered_rows + 1, total + 1, GROUP_ROWS), 0
+        earlier = _EarlierRuns(tx, target, delivered_rows)
         if reader.has_requests:
             for line, first in store.request_ids.find_duplicates(tx, MAX_PROBLEMS):
                 problems.add(line, f"same request ID as in line {first}")
-            repeated = sum(_resolve_requests(tx, resolver.now, problems, first) for first in firsts)
+            repeated = sum(_resolve_requests(tx, resolver.now, problems, earlier, first) for first in firsts)
         if resolver.has_existing_keys:
-            _resolve_existing_keys(tx, resolver.now, problems, _EarlierRuns(tx, batch, delivered_rows), firsts)
+            _resolve_existing_keys(tx, resolver.now, problems, earlier, firsts)
         problems.require_none()
+        earlier.require_confirmed(problems.file)
         counts = store.bulk_rows.count_rows(tx)
         return ValidatedInput(
             batch, delivered_rows, store.batches.load_last_change_seq(tx), counts, reader.has_requests, repeated
@@ -214,12 +150,15 @@ class _RowReader:
 
 
 class _EarlierRuns:
-    """The keys that earlier runs of the input issued."""
+    """The keys that earlier runs issued, and those whose secrets were delivered to another file or folder."""
 
-    def __init__(self, tx: Transaction, batch: Batch | None, delivered_rows: int) -> None:
-        self.batch = batch
+    def __init__(self, tx: Transaction, target: BulkTarget, delivered_rows: int) -> None:
+        batch = self.batch = target.batch
+        self._target = target
         self._delivered_rows = max(delivered_rows, batch.delivered) if batch else 0
         self._parts = store.batches.load_parts(tx, batch) if batch else []
+        self._outputs = store.batches.load_delivered_outputs(tx)
+        self._delivered: list[tuple[int, str]] = []
 
     def has_issued(self, key: Key, row: int) -> bool:
         return any(
@@ -227,16 +166,36 @@ class _EarlierRuns:
             for part in self._parts
         )
 
-    def is_undelivered(self, key: Key, row: int) -> bool:
-        return row > self._delivered_rows and key.last_used_at is None and self.has_issued(key, row)
+    def find_output(self, key: Key, row: int) -> str | None:
+        """Return where the secret of a key was delivered, as far as is known; None if it was not."""
+        batch = self.batch
+        if batch is not None and self.has_issued(key, row):
+            is_elsewhere = batch.output != self._target.output and Path(batch.output).exists()
+            return batch.output if row <= self._delivered_rows or is_elsewhere else None
+        return self._outputs.get((key.id[: bulk_minting.ID_PREFIX_LENGTH], key.created_at))
+
+    def add_delivered(self, line: int, key: Key, output: str) -> None:
+        """Note a row whose key was delivered to another file."""
+        rotate = command("key", "rotate", key.id, "--overlap", "0")
+        self._delivered.append((line, f"key {key.id} was delivered to {output}: use that file, or {rotate}"))
+
+    def require_confirmed(self, file: str) -> None:
+        count = len(self._delivered)
+        if count and count != self._target.reissue:
+            found = [Problem(file, line, message) for line, message in sorted(self._delivered)[:MAX_PROBLEMS]]
+            raise DeliveredKeysError(count, found)
 
 
-def _resolve_requests(tx: Transaction, now: datetime, problems: ProblemList, first: int) -> int:
+def _resolve_requests(tx: Transaction, now: datetime, problems: ProblemList, earlier: _EarlierRuns, first: int) -> int:
     """Find the keys of repeated requests, and return how many of them get no new secret."""
     outcomes = []
     for row, line, request_json, request in list(store.request_ids.find_repeated(tx, first, first + GROUP_ROWS - 1)):
         try:
-            outcomes.append((request.key_id, _repeat_outcome(tx, now, request, request_json), row))
+            outcome = _repeat_outcome(tx, now, request, request_json)
+            outcomes.append((request.key_id, outcome, row))
+            key = store.keys.find(tx, request.key_id) if outcome == RENEWED else None
+            if key is not None and (output := earlier.find_output(key, row)) is not None:
+                earlier.add_delivered(line, key, output)
         except ConflictError as error:
             problems.add(line, error.message)
     store.bulk_rows.set_outcomes(tx, outcomes)
@@ -259,18 +218,22 @@ def _resolve_existing_keys(
         for row, line, key in list(store.bulk_rows.find_current_keys(tx, first, first + GROUP_ROWS - 1)):
             if row in decided:
                 continue
-            if not key.is_valid(now) or earlier.is_undelivered(key, row):
+            output = earlier.find_output(key, row)
+            is_unused = key.last_used_at is None and earlier.has_issued(key, row)
+            if not key.is_valid(now) or is_unused:
                 outcomes.append((key.id, key.is_valid(now), row))
+                if key.is_valid(now) and output is not None:
+                    earlier.add_delivered(line, key, output)
             else:
                 problems.add(line, _conflict_message(key, earlier.batch if earlier.has_issued(key, row) else None))
         store.bulk_rows.set_outcomes(tx, outcomes)
 
 
-def _conflict_message(key: Key, batch: Batch | None) -> str:
+def _conflict_message(key: Key, batch: Batch | None = None) -> str:
     if batch is None:
         return f"user '{key.user}' already has an active key for application '{key.app}': {key.id}"
     rotate = command("key", "rotate", key.id, "--overlap", "0")
-    return f"an earlier run of this input issued key {key.id} to {batch.output}: use that file, or {rotate}"
+    return f"an earlier run of this input issued key {key.id} to {batch.output}, and it was used since; {rotate}"
 
 
 def revalidate_chunk(tx: Transaction, now: datetime, chunk: BulkChunk) -> BulkChunk:
@@ -306,5 +269,5 @@ def _revalidate_row(
         raise NotFoundError(f"user '{row.name}' was deleted")
     terms = resolver.resolve(user, earlier.client_id, earlier.requested_scopes, earlier.expires_in)
     if key is not None and key.is_valid(resolver.now) and not (row.outcome and key.id == row.current_key):
-        raise ConflictError(_conflict_message(key, None))
+        raise ConflictError(_conflict_message(key))
     return row._replace(terms=terms.id, current_key=None if key is None else key.id)

@@ -6,7 +6,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from gamcli.actions import Gam, bulk_issue, bulk_validation, users
-from gamcli.actions.bulk_validation import KeyRow, ValidatedInput
+from gamcli.actions.bulk_terms import KeyRow
+from gamcli.actions.bulk_validation import ValidatedInput
 from gamcli.actions.problems import ProblemList, error_message
 from gamcli.actions.users import ExistingUsers, UserRow
 from gamcli.bulk import csv_input, results_file, results_folder, user_columns
@@ -44,6 +45,7 @@ def generate(
     options: CsvOptions,
     target: OutputPaths,
     *,
+    reissue: int | None = None,
     dry_run: bool,
 ) -> None:
     """Issue a key for each row of the CSV file `path`; `target` is a CSV file for all keys, or a folder of files."""
@@ -64,7 +66,9 @@ def generate(
         with progress.progress_bar(out, "checking", source.size) as report_progress:
             rows = _read_rows(source, problems, (KEY_COLUMNS, options), report_progress)
             key_rows = (_key_row(line, *row) for line, row in rows)
-            validated = bulk_validation.validate_rows(gam, problems, key_rows, batch, delivered)
+            target_path = str(Path(results.path).absolute())
+            bulk_target = bulk_validation.BulkTarget(batch, target_path, reissue)
+            validated = bulk_validation.validate_rows(gam, problems, key_rows, bulk_target, delivered)
         for warning in problems.warnings:
             out.print_warning(warning)
         if dry_run:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gamcli.commands.command_help import OUTPUT
+from gamcli.commands.command_help import CHANGE, OUTPUT
 
 UserOption = Annotated[
     str | None, typer.Option(metavar="USER", help="User of the key: name, email or GUID.", show_default=False)
@@ -37,6 +37,12 @@ RequestId = Annotated[
 ]
 
 
+Reissue = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=0, help="With --from: give exactly N delivered keys new secrets.", rich_help_panel=CHANGE
+    ),
+]
 OutDir = Annotated[
     str | None,
     typer.Option(

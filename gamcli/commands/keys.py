@@ -26,6 +26,7 @@ from gamcli.commands.key_options import (
     Label,
     OutDir,
     Overlap,
+    Reissue,
     Replace,
     RequestId,
     Scopes,
@@ -84,6 +85,7 @@ def generate(
     overlap: Overlap = None,
     request_id: RequestId = None,
     if_missing: IfMissing = False,
+    reissue: Reissue = None,
     dry_run: Preview = False,
     output: SecretFormat = None,
     field: Field = None,
@@ -99,7 +101,9 @@ def generate(
     """
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, Key, "api_key")
-    require_table(table, out_dir=out_dir, delimiter=delimiter, encoding=encoding, ignore_column=ignore_column)
+    require_table(
+        table, out_dir=out_dir, reissue=reissue, delimiter=delimiter, encoding=encoding, ignore_column=ignore_column
+    )
     if table is not None:
         reject_other_options(
             "--from", user=user, app=app, scope=scope, expires_in=expires_in, expires_at=expires_at, label=label,
@@ -110,7 +114,7 @@ def generate(
         from gamcli.commands import bulk  # noqa: PLC0415 - start-up: a single key needs no CSV
 
         options = csv_format.parse_options(delimiter, encoding, ignore_column)
-        bulk.generate(cli, out, table, options, (out_file, out_dir), dry_run=dry_run)
+        bulk.generate(cli, out, table, options, (out_file, out_dir), reissue=reissue, dry_run=dry_run)
         return
     user, app = key_messages.require_user_and_app(user, app)
     key_messages.reject_combinations(replace=replace, overlap=overlap)

@@ -78,6 +78,15 @@ def load_parts(tx: Transaction, batch: Batch) -> list[BatchPart]:
     return [BatchPart(first, last, beginning, from_micros(at)) for first, last, beginning, at in rows]
 
 
+def load_delivered_outputs(tx: Transaction) -> dict[tuple[str, datetime], str]:
+    """Return where keys were delivered, by the prefix of their ids and their time."""
+    rows: Iterator[Any] = tx.each(
+        """SELECT beginning, batch_part.created_at, output FROM batch_part JOIN batch ON batch.id = batch_part.batch
+        WHERE delivered >= last ORDER BY batch.id"""
+    )
+    return {(beginning, from_micros(at)): output for beginning, at, output in rows}
+
+
 def add_part(tx: Transaction, batch: Batch, part: BatchPart) -> None:
     tx.run(
         """INSERT INTO batch_part (batch, first, last, beginning, created_at) VALUES (?, ?, ?, ?, ?)

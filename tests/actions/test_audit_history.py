@@ -8,7 +8,8 @@ import pytest
 
 from gamcli.actions import Gam, apps, audit_history, bulk_issue, bulk_validation, keys, rotation, users
 from gamcli.actions.audit_history import HistorySubject
-from gamcli.actions.bulk_validation import KeyRow
+from gamcli.actions.bulk_terms import KeyRow
+from gamcli.actions.bulk_validation import BulkTarget
 from gamcli.actions.keys import KeySpec
 from gamcli.actions.problems import ProblemList
 from gamcli.errors import NotFoundError
@@ -24,7 +25,7 @@ def history(gam: Gam, **subject: str) -> list[tuple[str, str]]:
 
 def issue_in_bulk(gam: Gam, *pairs: tuple[str, str]) -> dict[str, str]:
     rows = [KeyRow(line, *pair) for line, pair in enumerate(pairs, 2)]
-    validated = bulk_validation.validate_rows(gam, ProblemList("f"), rows, None, 0)
+    validated = bulk_validation.validate_rows(gam, ProblemList("f"), rows, BulkTarget(None, "out"), 0)
     found: dict[str, str] = {}
     run = bulk_issue.start_run(gam, validated, b"digest", "out")
     bulk_issue.issue_keys(gam, run, lambda made: found.update((key.user, key.id) for key in made))

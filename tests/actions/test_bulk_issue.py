@@ -11,7 +11,8 @@ import pytest
 from gamcli.actions import Gam, apps, audit, bulk_issue, bulk_validation, keys, users
 from gamcli.actions.apps import AppSpec
 from gamcli.actions.bulk_issue import BulkRun, DeliveredKey
-from gamcli.actions.bulk_validation import KeyRow
+from gamcli.actions.bulk_terms import KeyRow
+from gamcli.actions.bulk_validation import BulkTarget
 from gamcli.actions.keys import KeySearch, KeySpec
 from gamcli.actions.problems import ProblemList
 from gamcli.errors import ConflictError
@@ -34,7 +35,9 @@ def town(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> Gam:
 
 def begun(gam: Gam, there: int = 0) -> BulkRun:
     rows = [KeyRow(line, f"u{(line * 5) % COUNT}", "portal", label=f"l{line}") for line in range(2, COUNT + 2)]
-    checked = bulk_validation.validate_rows(gam, ProblemList("f"), rows, bulk_issue.find_batch(gam, b"digest"), there)
+    batch = bulk_issue.find_batch(gam, b"digest")
+    target = BulkTarget(batch, batch.output if batch else "out")
+    checked = bulk_validation.validate_rows(gam, ProblemList("f"), rows, target, there)
     return bulk_issue.start_run(gam, checked, b"digest", "/out")
 
 

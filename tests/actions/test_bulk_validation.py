@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from gamcli.actions import Gam, apps, bulk_validation, keys, users
+from gamcli.actions import Gam, apps, bulk_terms, bulk_validation, keys, users
 from gamcli.actions.apps import AppSpec, ScopeEdit
-from gamcli.actions.bulk_validation import KeyRow, ValidatedInput
+from gamcli.actions.bulk_terms import KeyRow
+from gamcli.actions.bulk_validation import BulkTarget, ValidatedInput
 from gamcli.actions.keys import KeySpec
 from gamcli.actions.problems import ProblemList
 from gamcli.errors import ProblemsError
@@ -24,7 +25,7 @@ def world(gam: Gam) -> Gam:
 
 
 def check(gam: Gam, rows: Iterable[KeyRow], there: int = 0) -> ValidatedInput:
-    return bulk_validation.validate_rows(gam, ProblemList("f"), rows, None, there)
+    return bulk_validation.validate_rows(gam, ProblemList("f"), rows, BulkTarget(None, "out"), there)
 
 
 def faults(gam: Gam, *rows: KeyRow) -> list[str]:
@@ -69,7 +70,7 @@ def test_an_active_key_for_the_application_is_a_problem(world: Gam) -> None:
 
 def test_the_caches_are_bounded(world: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk_validation, "MAX_CACHED_USERS", 0)
-    monkeypatch.setattr(bulk_validation, "MAX_CACHED_TERMS", 1)
+    monkeypatch.setattr(bulk_terms, "MAX_CACHED_TERMS", 1)
     monkeypatch.setattr(bulk_validation, "GROUP_ROWS", 1)
     rows = [KeyRow(2, "ana", "gate"), KeyRow(3, "bob", "portal"), KeyRow(4, "ana", "portal"), KeyRow(5, "bob", "gate")]
     assert check(world, rows).counts.rows == 4

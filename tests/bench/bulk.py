@@ -24,7 +24,8 @@ from time import perf_counter
 from typing import NamedTuple
 
 from gamcli.actions import Gam, bulk_issue, bulk_validation, repository
-from gamcli.actions.bulk_validation import KeyRow
+from gamcli.actions.bulk_terms import KeyRow
+from gamcli.actions.bulk_validation import BulkTarget
 from gamcli.actions.problems import ProblemList
 from gamcli.bulk import csv_input, results_file
 from gamcli.bulk.csv_format import NO_OPTIONS
@@ -116,7 +117,7 @@ def ours(path: Path, table: Path, out: Path) -> tuple[float, float]:
         with results_file.open_results(str(out), source.file) as found:
             gam = gam_of(store)
             began = perf_counter()
-            checked = bulk_validation.validate_rows(gam, faults, rows(source, faults), None, 0)
+            checked = bulk_validation.validate_rows(gam, faults, rows(source, faults), BulkTarget(None, "out"), 0)
             run = bulk_issue.start_run(gam, checked, source.digest, str(out))
             found.begin()
             last = perf_counter()

@@ -253,10 +253,10 @@ def test_a_pair_with_an_active_key_is_a_fault_and_one_with_an_inactive_key_is_no
 
 @pytest.fixture
 def generate_requests(town: Run, place: Path) -> Callable[..., Any]:
-    def run(*lines: str, out: str = "out.csv", dry_run: bool = False) -> Any:  # noqa: ANN401 - as `generate`
+    def run(*lines: str, out: str = "out.csv", dry_run: bool = False, reissue: int = 0) -> Any:  # noqa: ANN401 - as `generate`
         text = "".join(f"{line}\n" for line in ("user,app,label,request_id", *lines))
         (place / "wanted.csv").write_text(text, encoding="utf-8")
-        more = ["--dry-run"] if dry_run else []
+        more = [*(["--dry-run"] if dry_run else []), *(["--reissue", str(reissue)] if reissue else [])]
         return town("key", "generate", "--from", "wanted.csv", "--out", out, *more)
 
     return run
@@ -270,11 +270,9 @@ def test_a_row_may_say_under_which_id_it_asks(generate_requests: Run, town: Run,
     sql("UPDATE key SET last_used_at = created_at WHERE id = ?", first[1]["id"])
     town("key", "revoke", first[2]["id"])
     more = (*asked, "user4,portal,,", "user5,portal,,r5")
-    assert (
-        "would issue 2 new keys, 1 with a new secret, 2 without"
-        in generate_requests(*more, out="o.csv", dry_run=True).err
-    )
-    ran = generate_requests(*more, out="o.csv")
+    ran = generate_requests(*more, out="o.csv", dry_run=True)
+    assert (ran.code, f"wanted.csv:2: key {first[0]['id']} was delivered to" in ran.err) == (5, True)
+    ran = generate_requests(*more, out="o.csv", reissue=1)
     message = "issued 2 new keys, 1 with a new secret, 2 without secrets, which were delivered before; o.csv has 5 keys"
     assert ran.err == f"gamcli: {message}\n"
     again = rows(place / "o.csv")
@@ -339,7 +337,8 @@ def test_requests_that_others_make_in_the_meantime_are_respected(
     assert [row["user"] for row in found] == [f"user{number}" for number in range(len(found))]
     assert found[8]["id"] == made[0]
     assert town("key", "verify", "--api-key-file", "-", stdin=found[8]["api_key"]).code == 0
-    generate_requests(*asked[:11], out="rest.csv")
+    count = int(generate_requests(*asked[:11], out="rest.csv").hint.split("--reissue ")[1].split()[0])
+    assert generate_requests(*asked[:11], out="rest.csv", reissue=count).code == 0
     assert [row["id"] for row in rows(place / "rest.csv")[: len(found)]] == [row["id"] for row in found]
 
 
@@ -357,8 +356,9 @@ def test_keys_whose_output_is_gone_are_problems_until_they_end(
     assert generate().code == 0
     first = rows(place / "out.csv")[0]["id"]
     ran = generate(out="new.csv")
-    assert ran.code == 2
-    assert f"keys.csv:2: an earlier run of this input issued key {first} to {place}/out.csv" in ran.err
+    assert (ran.code, ran.hint[:45]) == (5, "use the earlier output, or --reissue 24 to en")
+    assert f"keys.csv:2: key {first} was delivered to {place}/out.csv: use that file" in ran.err
+    assert generate("--reissue", "23", out="new.csv").code == 5
     assert not (place / "new.csv").exists()
     for app in APPS:
         assert town("key", "revoke", "--app", app, "--accept-invalidating", "12").code == 0
@@ -489,8 +489,8 @@ def test_an_output_that_was_cut_short_is_reported(generate: Run, place: Path) ->
     whole = (place / "out.csv").read_text().splitlines(keepends=True)
     (place / "out.csv").write_text("".join(whole[:20]))
     ran = generate()
-    assert ran.code == 2
-    assert ran.err.count("an earlier run of this input issued key") == 5
+    assert ran.code == 5
+    assert ran.err.count("was delivered to") == 5
 
 
 @pytest.mark.usefixtures("small_chunks", "pairs")
@@ -736,3 +736,16 @@ def test_rows_may_name_the_date_at_which_a_key_expires(town: Run, place: Path) -
     ran = town("key", "generate", "--from", "both.csv", "--out", "o.csv")
     assert "both.csv:4: expires_in and expires_at cannot be combined" in ran.err
     assert "both.csv:5: the lifetime of a key must be greater than 0" in ran.err
+
+
+def test_delivered_keys_get_new_secrets_only_when_their_number_is_confirmed(
+    generate: Run, town: Run, place: Path, file: Path, pairs: list[tuple[str, str]]
+) -> None:
+    assert generate().code == 0
+    first = rows(place / "out.csv")
+    assert generate("--reissue", "24", out="new.csv").code == 0
+    require_complete(file, place / "new.csv", pairs)
+    assert [row["id"] for row in rows(place / "new.csv")] == [row["id"] for row in first]
+    assert town("key", "verify", "--api-key-file", "-", stdin=first[0]["api_key"]).code == 4
+    assert "was delivered to" in generate(out="third.csv").err
+    assert str(place / "new.csv") in generate(out="third.csv").err

@@ -1,0 +1,94 @@
+"""The rows of an input file of many keys, and the terms of the keys that they ask for."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+
+from gamcli import store
+from gamcli.errors import UsageError
+from gamcli.rules import durations, scopes
+from gamcli.rules.api_key_grant import find_auth_type
+from gamcli.rules.grants import GrantFacts
+from gamcli.rules.keys import KeyOptions, approve
+from gamcli.store import Transaction
+from gamcli.store.bulk_rows import BulkUser, KeyTerms
+
+MAX_CACHED_TERMS = 16_384
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+class KeyRow(NamedTuple):
+    """A row of the input, which begins at `line`; optional fields are empty."""
+
+    line: int
+    user: str
+    app: str
+    scopes: str = ""
+    expires_in: str = ""
+    label: str = ""
+    request_id: str = ""
+    expires_at: str = ""
+
+    def expiry(self) -> str:
+        """Return `expires_in` or `expires_at`; raises UsageError when the row has both."""
+        if self.expires_in and self.expires_at:
+            raise UsageError("expires_in and expires_at cannot be combined")
+        return self.expires_in or self.expires_at
+
+
+class TermsResolver:
+    """Decides which keys users may have in one state of the store; rows with equal settings share their terms."""
+
+    def __init__(self, tx: Transaction, now: datetime, save_terms: Callable[[KeyTerms], None]) -> None:
+        self.now = now
+        self.has_existing_keys = False
+        self._tx = tx
+        self._save_terms = save_terms
+        self._auth_types = list(store.auth_types.search(tx))
+        self._count = 0
+        self._cache: dict[tuple[str, str, str], KeyTerms] = {}
+
+    def resolve(self, user: BulkUser, app: str, words: str, expires_in: str) -> KeyTerms:
+        """Return the terms of a key, or raise RefusedError."""
+        settings = (app, words, expires_in)
+        terms = self._cache.get(settings)
+        if terms is None or user.blocked or not user.enabled:  # the rules check nothing else of a user
+            terms = self._compute_terms(user, *settings)
+            if len(self._cache) >= MAX_CACHED_TERMS:
+                self._cache.clear()
+            self._cache[settings] = terms
+            self._save_terms(terms)
+        return terms
+
+    def _compute_terms(self, user: BulkUser, app_name: str, words: str, expires_in: str) -> KeyTerms:
+        tx, app = self._tx, store.apps.get(self._tx, app_name)
+        auth_type = find_auth_type(app, self._auth_types)
+        facts = GrantFacts(self.now, app=app, user=store.users.find_by_guid(tx, user.guid), auth_type=auth_type)
+        known = partial(store.users.is_attribute_known, tx, app.scopes)
+        requested_scopes = scopes.parse([words], known) if words else None
+        requested_lifetime = _parse_lifetime(expires_in, self.now)
+        approved = approve(facts, KeyOptions(requested_scopes, requested_lifetime))
+        number, has_keys = store.bulk_rows.find_app_number(tx, app.client_id)
+        lifetime = None if approved.expires_at is None else approved.expires_at - self.now
+        self.has_existing_keys |= has_keys
+        self._count += 1
+        return KeyTerms(
+            id=self._count,
+            app=number,
+            name=app.name,
+            client_id=app.client_id,
+            scopes=scopes.join(approved.scopes),
+            lifetime_us=None if lifetime is None else lifetime // MICROSECOND,
+            requested_scopes=words,
+            expires_in=expires_in,
+            is_shortened=requested_lifetime is not None and lifetime is not None and lifetime < requested_lifetime,
+        )
+
+
+def _parse_lifetime(text: str, now: datetime) -> timedelta | None:
+    """Return the lifetime that a row asks for, as a duration or as a date."""
+    if not text:
+        return None
+    return durations.parse_instant(text) - now if "-" in text else durations.parse(text)
