@@ -156,19 +156,18 @@ def rename(gam: Gam, name: str, new_name: str) -> ChangeResult[User]:
         return ChangeResult(changes.rename(gam, tx, before, new_name))
 
 
-def set_password(  # noqa: PLR0913 - keywords after the password
+def set_password(
     gam: Gam,
     name: str,
     password: Secret,
     cost: passwords.ScryptCost | None = None,
     *,
     must_change: bool = False,
-    expires_in: timedelta | None = None,
-    expires_at: datetime | None = None,
+    expires: timedelta | datetime | None = None,
 ) -> ChangeResult[User]:
     """Set a user's password and revoke the sessions that began with an earlier one; stores an scrypt hash."""
     show(gam, name)
-    rules.password_expiry(gam.now(), expires_in, expires_at)  # reports invalid values before the slow hash
+    rules.password_expiry(gam.now(), expires)  # reports invalid values before the slow hash
     password_hash = passwords.hash_password(password, gam.entropy, cost)  # slow, so before the write lock
     with gam.store.writing() as tx:
         before, now = store.users.get(tx, name), gam.now()
@@ -177,7 +176,7 @@ def set_password(  # noqa: PLR0913 - keywords after the password
             password_hash=password_hash,
             password_set_at=now,
             password_must_change=must_change,
-            password_expires_at=rules.password_expiry(now, expires_in, expires_at),
+            password_expires_at=rules.password_expiry(now, expires),
             updated_at=now,
         )
         store.users.save(tx, after)

@@ -243,7 +243,7 @@ def set_password(
         password = read_secret(password_file, "--password-file", f"New password of {user.name}", twice=True)
         assert password is not None
         result = users.set_password(
-            gam, user.guid, password, must_change=must_change, expires_in=lifetime, expires_at=instant
+            gam, user.guid, password, must_change=must_change, expires=instant if lifetime is None else lifetime
         )
     out.print_change(result.record, f"user '{result.record.name}' has a new password")
 

@@ -220,7 +220,7 @@ def _password_user_values(builder: _WorldBuilder, name: str, *, must_change: boo
     password = Secret(random_base62(24, builder.gam.entropy))
     users.create(builder.gam, name, {})
     lifetime = DAY if expires else None
-    users.set_password(builder.gam, name, password, must_change=must_change, expires_in=lifetime)
+    users.set_password(builder.gam, name, password, must_change=must_change, expires=lifetime)
     return {"username": name, "password": password.reveal()}
 
 

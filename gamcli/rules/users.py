@@ -86,15 +86,15 @@ def check_field(field: str, value: object) -> None:
             _check_attribute(attribute, content)
 
 
-def password_expiry(now: datetime, lifetime: timedelta | None, expires_at: datetime | None = None) -> datetime | None:
-    """Return when a password set now expires, None = never; raises UsageError."""
-    if expires_at is not None and expires_at <= now:
-        raise UsageError(f"a password cannot expire in the past: {expires_at:%Y-%m-%d %H:%M}Z", "use a later date")
-    if expires_at is not None:
-        return expires_at
-    if lifetime is not None and lifetime <= timedelta(0):
+def password_expiry(now: datetime, expires: timedelta | datetime | None) -> datetime | None:
+    """Return when a password set now expires, after a duration or at an instant; None = never. Raises UsageError."""
+    if isinstance(expires, datetime):
+        if expires <= now:
+            raise UsageError(f"a password cannot expire in the past: {expires:%Y-%m-%d %H:%M}Z", "use a later date")
+        return expires
+    if expires is not None and expires <= timedelta(0):
         raise UsageError("the lifetime of a password must be greater than 0", "use a duration such as 90d, or omit it")
-    return None if lifetime is None else durations.add_duration(now, lifetime)
+    return None if expires is None else durations.add_duration(now, expires)
 
 
 def check_role(role: str) -> str:

@@ -126,7 +126,7 @@ def test_a_login_that_breaks_a_rule_is_refused(
 def test_a_password_that_must_change_or_has_expired_is_no_good(gam: Gam, login: TokenRequest, forward: Forward) -> None:
     users.set_password(gam, "ana", PASSWORD, must_change=True)
     assert refused(lambda: issuance.exchange(gam, login)) == "password_must_change"
-    users.set_password(gam, "ana", PASSWORD, expires_in=timedelta(days=1))
+    users.set_password(gam, "ana", PASSWORD, expires=timedelta(days=1))
     assert issuance.exchange(gam, login)
     forward(timedelta(days=1))
     assert refused(lambda: issuance.exchange(gam, login)) == "password_expired"
@@ -652,7 +652,7 @@ def test_an_application_created_again_does_not_revive_a_grant(gam: Gam, login: T
 
 
 def test_a_password_that_expires_while_it_is_hashed_is_refused(gam: Gam, login: TokenRequest, forward: Forward) -> None:
-    users.set_password(gam, "ana", PASSWORD, expires_in=timedelta(days=1))
+    users.set_password(gam, "ana", PASSWORD, expires=timedelta(days=1))
     verified = issuance.verify_password(gam, login)
     forward(timedelta(days=1))
     assert refused(lambda: issue_verified(gam, login, verified)) == "password_expired"

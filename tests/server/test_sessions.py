@@ -137,7 +137,7 @@ def test_a_login_is_refused_by_the_state_of_its_user_and_its_application(send: A
 
 
 def test_a_password_expires(send: Ask, gam: Gam, forward: Callable[[timedelta], None]) -> None:
-    users.set_password(gam, "ana", Secret(PASSWORD), expires_in=timedelta(days=1))
+    users.set_password(gam, "ana", Secret(PASSWORD), expires=timedelta(days=1))
     assert send().status == 200
     forward(timedelta(days=1))
     assert refused(send()) == ("24", 401)
