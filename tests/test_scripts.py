@@ -209,7 +209,7 @@ def test_readme_and_manual_show_what_happens(page: Path, tmp_path: Path, prepare
 
 
 def test_the_complete_script_reads_the_claims_and_shows_no_secret(tmp_path: Path) -> None:
-    (script,) = blocks("bash")
+    (script,) = blocks("bash", README.parent / "gamcli/manual/clients.md")
     home = tmp_path / "home"
     home.mkdir()
     printed = run_bash(f"bash -eu -c {shlex.quote(script)}\n{_END_OF_STEP}\n", home)
@@ -221,7 +221,7 @@ def test_the_complete_script_reads_the_claims_and_shows_no_secret(tmp_path: Path
 
 def test_the_complete_script_fails_when_the_server_does_not_start(tmp_path: Path) -> None:
     """It does not wait forever for the ready file."""
-    (script,) = blocks("bash")
+    (script,) = blocks("bash", README.parent / "gamcli/manual/clients.md")
     home = tmp_path / "home"
     home.mkdir()
     (step,) = parse_output(
