@@ -85,7 +85,7 @@ def compare(present: Path, backup: Path, now: datetime) -> Comparison:
             lost = ((kind, str(name)) for kind, sql in _ONLY_PRESENT.items() for (name,) in connection.execute(sql))
             return Comparison(tuple(_query(connection, now)), tuple(lost), _load_secrets(connection), note)
     except StoreError as error:
-        return Comparison(note=f"the present store was not compared: {error.message}")
+        return Comparison(note=f"the current store was not compared: {error.message}")
 
 
 @contextmanager
