@@ -16,6 +16,8 @@ from gamcli.rules.credentials import Secret, mint_api_key
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
 
+pytestmark = pytest.mark.both_engines
+
 ReadAuditLog = Callable[[], list[AuditEntry]]
 Forward = Callable[[timedelta], datetime]
 OPEN = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": True}

@@ -11,6 +11,8 @@ from gamcli.store import Store, Transaction, apps, grant_facts, sessions, tokens
 from gamcli.store.tokens import NewToken
 from gamcli.store.users import RenewedHash
 
+pytestmark = pytest.mark.both_engines
+
 DAY = timedelta(days=1)
 
 

@@ -14,6 +14,8 @@ from gamcli.model import User
 from gamcli.store import Store, Transaction, users
 from gamcli.store.users import UserFilter
 
+pytestmark = pytest.mark.both_engines
+
 Trial = Callable[[], AbstractContextManager[Transaction]]
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)

@@ -1,0 +1,104 @@
+"""Two endpoint nodes on one database: what one process changes applies to the next request on each."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from http.client import HTTPConnection
+from threading import Thread
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from gamcli.actions import Gam, apps, keys, repository, users
+from gamcli.rules.credentials import Secret
+from gamcli.server.server import Server, ServerOptions
+from gamcli.store import Store
+from gamcli.store.postgres.url import PostgresUrl, parse_url
+
+CLIENT_ID, CLIENT_SECRET = "portal-0123456789-0123456789-0123", "a-secret-of-forty-characters-0123456789-"
+
+
+def open_gam(url: PostgresUrl, opened: ExitStack) -> Gam:
+    return Gam(opened.enter_context(Store.open(url)), lambda: datetime.now(UTC), os.urandom, "test")
+
+
+@pytest.fixture
+def url(postgres_url: str) -> PostgresUrl:
+    return parse_url(postgres_url)
+
+
+@pytest.fixture
+def admin(url: PostgresUrl) -> Iterator[Gam]:
+    Store.create(url).close()
+    with ExitStack() as opened:
+        gam = open_gam(url, opened)
+        repository.initialise(gam)
+        users.create(gam, "ana", {})
+        wanted = {"remote_rest": True, "api_keys.enabled": True}
+        apps.create(gam, apps.AppSpec("portal", wanted, ("gam_user_data",), CLIENT_ID, Secret(CLIENT_SECRET)))
+        yield gam
+
+
+@pytest.fixture
+def nodes(admin: Gam, url: PostgresUrl) -> Iterator[list[Server]]:
+    assert admin.store.name == str(url)
+    with ExitStack() as opened:
+        servers = [Server(open_gam(url, opened), ServerOptions(log=lambda _: None, port=0)) for _ in range(2)]
+        for server in servers:
+            thread = Thread(target=server.run)
+            thread.start()
+            opened.callback(thread.join, 10)
+            opened.callback(server.stop)
+        yield servers
+
+
+def request_token(server: Server, api_key: str) -> tuple[int, dict[str, Any]]:
+
+    form = {"grant_type": "password", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "api_key": api_key}
+    client = HTTPConnection("127.0.0.1", server.port, timeout=20)
+    body = urlencode({**form, "authentication_type_name": "apikey"})
+    client.request("POST", "/oauth/gam/v2.0/access_token", body, {"Content-Type": "application/x-www-form-urlencoded"})
+    response = client.getresponse()
+    content = json.loads(response.read())
+    client.close()
+    return response.status, content
+
+
+def read_claims(server: Server, token: str) -> int:
+    client = HTTPConnection("127.0.0.1", server.port, timeout=20)
+    client.request("GET", "/oauth/gam/v2.0/userinfo", headers={"Authorization": token})
+    status = client.getresponse().status
+    client.close()
+    return status
+
+
+def test_a_revocation_by_a_third_process_applies_to_the_next_request_on_each_node(
+    admin: Gam, nodes: list[Server]
+) -> None:
+    issued = keys.generate(admin, keys.KeySpec("ana", "portal"))
+    secret = issued.secret.reveal()
+    tokens = []
+    for node in (*nodes, *nodes):  # the second time from the cache
+        status, content = request_token(node, secret)
+        assert status == 200
+        tokens.append(content["access_token"])
+    assert {read_claims(node, token) for node in nodes for token in tokens} == {200}
+    keys.revoke_by_secret(admin, issued.secret, None)
+    assert [request_token(node, secret)[0] for node in nodes] == [401, 401]
+    assert {read_claims(node, token) for node in nodes for token in tokens} == {401}
+    with admin.store.reading() as tx:
+        assert sum(int(str(count)) for (count,) in tx.each("SELECT grants FROM app_use WHERE grants > 0")) == 4
+        assert tx.one("SELECT count(*) FROM app_use WHERE grants > 0") == (2,)  # each node has a row
+
+
+def test_nodes_go_on_after_their_connections_were_ended(admin: Gam, nodes: list[Server]) -> None:
+    secret = keys.generate(admin, keys.KeySpec("ana", "portal")).secret.reveal()
+    assert [request_token(node, secret)[0] for node in nodes] == [200, 200]
+    with admin.store.reading() as tx:
+        tx.one(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()"
+        )
+    assert [request_token(node, secret)[0] for node in (*nodes, *nodes)] == [200] * 4
