@@ -98,7 +98,6 @@ def test_nodes_go_on_after_their_connections_were_ended(admin: Gam, nodes: list[
     secret = keys.generate(admin, keys.KeySpec("ana", "portal")).secret.reveal()
     assert [request_token(node, secret)[0] for node in nodes] == [200, 200]
     with admin.store.reading() as tx:
-        tx.one(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()"
-        )
+        others = "usename = current_user AND pid <> pg_backend_pid()"
+        tx.one(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {others}")
     assert [request_token(node, secret)[0] for node in (*nodes, *nodes)] == [200] * 4
