@@ -21,7 +21,7 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.grant_cache import CachedGrant, GrantCache
 from gamcli.actions.grant_facts import load_facts
-from gamcli.errors import RefusedError, StoreBusyError
+from gamcli.errors import RefusedError
 from gamcli.model import App, User
 from gamcli.model.sessions import RefreshToken, Session
 from gamcli.model.token_ids import format_token_id
@@ -33,6 +33,9 @@ from gamcli.rules.refresh_grant import RefreshTokenReuse
 from gamcli.store import Transaction
 from gamcli.store.tokens import NewToken
 from gamcli.store.users import RenewedHash
+
+FIRST_QUERY = store.tokens.ID_STATE_QUERY
+"""The query with which `issue_tokens` begins: an engine can answer it when it begins the transaction."""
 
 
 class VerifiedPassword(NamedTuple):
@@ -271,8 +274,8 @@ class _Turn:
             store.sessions.add(tx, self._sessions)
         if self._refresh_tokens:
             store.sessions.add_refresh_tokens(tx, self._refresh_tokens)
-        if self._used and store.sessions.mark_used(tx, self._used.values(), now) < len(self._used):
-            raise StoreBusyError("another server has used one of the refresh tokens in the meantime", "try again")
+        if self._used:
+            store.sessions.mark_used(tx, self._used.values(), now)
         if self._revoked_sessions:
             store.sessions.revoke(tx, sorted(self._revoked_sessions), now)
         if self._floors:

@@ -85,7 +85,7 @@ class GroupCommit(Generic[RequestT]):
         """Judge and save a batch, unless one is being committed."""
         while not self._is_task_running and (self._failed or self._queue or self._has_idle_work()):
             try:
-                tx = self._store.begin()
+                tx = self._store.begin(issuance.FIRST_QUERY)
             except StoreBusyError:
                 self._start_task(self._wait_for_store)
             except Exception as error:  # noqa: BLE001 - each request gets its own response
@@ -192,7 +192,7 @@ class GroupCommit(Generic[RequestT]):
         first, _ = (self._failed or self._queue)[0]  # nothing is removed while this task runs
         while True:
             try:
-                return self._store.begin()
+                return self._store.begin(issuance.FIRST_QUERY)
             except StoreBusyError:
                 if seconds_left(first) <= 0 or self._closing.wait(RETRY_SECONDS):
                     raise

@@ -196,9 +196,9 @@ def record_grants(tx: Transaction, counts: Mapping[str, int], at: datetime) -> N
     """Count the successful authentications of applications by client ID; in order, so that no two nodes deadlock."""
     rows = [(count, to_micros(at), client_id) for client_id, count in sorted(counts.items())]
     if tx.node is None:
-        tx.run_many("UPDATE app_use SET grants = grants + ?, last_used_at = ? WHERE client_id = ?", rows)
+        tx.save("UPDATE app_use SET grants = grants + ?, last_used_at = ? WHERE client_id = ?", rows)
         return
-    tx.run_many(
+    tx.save(
         """INSERT INTO app_use (node, grants, last_used_at, client_id) VALUES (?, ?, ?, ?) ON CONFLICT (client_id, node)
         DO UPDATE SET grants = app_use.grants + excluded.grants, last_used_at = excluded.last_used_at""",
         [(tx.node, *row) for row in rows],

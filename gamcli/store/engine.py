@@ -70,6 +70,14 @@ class Transaction(ABC):
         """Run a statement for each of `rows` and return the number of changed rows."""
 
     @abstractmethod
+    def save(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """Run a statement for each of `rows`, together with others in one round trip: at the latest with the commit."""
+
+    @abstractmethod
+    def keep_unchanged(self, table: str) -> str:
+        """Return the clause for the end of a query that keeps its rows of `table` as they are until this one ends."""
+
+    @abstractmethod
     def lock_rows(self, table: str, column: str, values: Sequence[object]) -> None:
         """Wait for the transactions that are changing these rows, and keep them unchanged until this one ends."""
 
@@ -171,9 +179,11 @@ class Store(ABC):
         """Write like `writing`, but roll back at the end; nested transactions take part."""
 
     @abstractmethod
-    def begin(self) -> Transaction:
+    def begin(self, first_query: str = "") -> Transaction:
         """
         Begin a transaction for grants that `commit` or `rollback` ends, from any thread. Not for shared stores.
+
+        The result of `first_query` may be read in the same round trip; the transaction asks it with `one`.
 
         It writes no audit entries, so other such transactions may run meanwhile.
         """

@@ -108,7 +108,7 @@ def find_refresh_tokens(tx: Transaction, positions: Collection[Position]) -> dic
     with_clause, values = with_asked("session, counter", [*positions])
     key_at = sessions.FIELD_COUNT
     user_at, found = key_at + keys.FIELD_COUNT, dict[Position, StoredRefreshToken]()
-    rows: Iterable[Any] = tx.each(with_clause + _REFRESH_TOKENS, values)
+    rows: Iterable[Any] = tx.each(with_clause + _REFRESH_TOKENS + tx.keep_unchanged("refresh_token"), values)
     for row in rows:
         token, session = sessions.build_records(row[:key_at])
         key = None if row[key_at] is None else keys.build_record(row[key_at:user_at])

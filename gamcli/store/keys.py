@@ -269,7 +269,7 @@ class KeyUse(NamedTuple):
 
 def record_uses(tx: Transaction, uses: Mapping[str, KeyUse]) -> None:
     """Add to the counts of these keys; in order, so that no two nodes deadlock."""
-    tx.run_many(
+    tx.save(
         "UPDATE key SET grants = grants + ?, last_used_at = ?, last_used_from = ? WHERE id = ?",
         [(use.grants, to_micros(use.last_at), use.last_from, key_id) for key_id, use in sorted(uses.items())],
     )

@@ -43,11 +43,10 @@ def add(tx: Transaction, repository: Repository) -> None:
 def count_default_type_uses(tx: Transaction, count: int, now: datetime) -> None:
     """Count granted requests that named no authentication type."""
     row = {"day": to_micros(now) // MICROS_PER_DAY} | ({} if tx.node is None else {"node": tx.node})
-    tx.run(
+    tx.save(
         f"""INSERT INTO default_type_use ({", ".join(row)}, requests) VALUES ({placeholders([*row])}, ?)
         ON CONFLICT ({", ".join(row)}) DO UPDATE SET requests = default_type_use.requests + excluded.requests""",
-        *row.values(),
-        count,
+        [(*row.values(), count)],
     )
 
 

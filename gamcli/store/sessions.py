@@ -53,7 +53,7 @@ def _format_properties(properties: Iterable[InitialProperty]) -> str:
 
 
 def add(tx: Transaction, added: Iterable[Session]) -> None:
-    tx.run_many(
+    tx.save(
         """INSERT INTO session (id, user_guid, client_id, auth_type, key, scopes, initial_properties)
         VALUES (?, ?, ?, ?, ?, ?, ?)""",
         [
@@ -72,15 +72,15 @@ def add(tx: Transaction, added: Iterable[Session]) -> None:
 
 
 def add_refresh_tokens(tx: Transaction, added: Iterable[RefreshToken]) -> None:
-    tx.run_many(
+    tx.save(
         "INSERT INTO refresh_token (session, counter, token, digest, expires_at) VALUES (?, ?, ?, ?, ?)",
         [(each.session, each.counter, each.token, each.digest, to_micros(each.expires_at)) for each in added],
     )
 
 
-def mark_used(tx: Transaction, used: Iterable[RefreshToken], at: datetime) -> int:
-    """Spend refresh tokens that were not used before; return how many there were."""
-    return tx.run_many(
+def mark_used(tx: Transaction, used: Iterable[RefreshToken], at: datetime) -> None:
+    """Spend refresh tokens, which `grant_facts.find_refresh_tokens` has kept unchanged."""
+    tx.save(
         "UPDATE refresh_token SET used_at = ? WHERE session = ? AND counter = ? AND used_at IS NULL",
         [(to_micros(at), each.session, each.counter) for each in used],
     )
@@ -88,7 +88,7 @@ def mark_used(tx: Transaction, used: Iterable[RefreshToken], at: datetime) -> in
 
 def revoke(tx: Transaction, revoked: Iterable[int], at: datetime) -> None:
     """Revoke sessions and thereby their tokens; those that were revoked before are left unchanged."""
-    tx.run_many(
+    tx.save(
         "UPDATE session SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
         [(to_micros(at), session) for session in revoked],
     )

@@ -126,9 +126,12 @@ class IdState(NamedTuple):
     last_id: int
 
 
+ID_STATE_QUERY = f"SELECT {_HEAD}, (SELECT max(id) FROM token), (SELECT max(id) FROM session)"
+
+
 def load_id_state(tx: Transaction) -> IdState:
     """Return in one statement what a transaction that issues tokens begins with."""
-    row: Any = tx.one(f"SELECT {_HEAD}, (SELECT max(id) FROM token), (SELECT max(id) FROM session)")
+    row: Any = tx.one(ID_STATE_QUERY)
     head = None if row[0] is None else ChainHead(row[0], row[1])
     return IdState(head, max(row[2] or 0, row[3] or 0))
 
@@ -156,7 +159,7 @@ class NewToken(NamedTuple):
 
 def add(tx: Transaction, added: Iterable[NewToken]) -> None:
     """Insert tokens issued for API keys, or for sessions that began with a password."""
-    tx.run_many(
+    tx.save(
         """INSERT INTO token (id, digest, user_guid, client_id, key, scopes, issued_at, expires_at, session)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         [
@@ -178,7 +181,7 @@ def add(tx: Transaction, added: Iterable[NewToken]) -> None:
 
 def supersede(tx: Transaction, floors: Mapping[tuple[str, str], int]) -> None:
     """Invalidate the tokens before a row, by client ID and user GUID."""
-    tx.run_many(
+    tx.save(
         """INSERT INTO token_floor (client_id, user_guid, since) VALUES (?, ?, ?)
         ON CONFLICT (client_id, user_guid) DO UPDATE SET since = CASE
         WHEN excluded.since > token_floor.since THEN excluded.since ELSE token_floor.since END""",

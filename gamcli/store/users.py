@@ -178,7 +178,7 @@ class RenewedHash(NamedTuple):
 
 def replace_password_hashes(tx: Transaction, hashes: Iterable[RenewedHash]) -> None:
     """Replace the hashes of unchanged passwords, unless a stored hash is no longer the one before."""
-    tx.run_many("UPDATE user SET password_hash = ? WHERE guid = ? AND password_hash = ?", hashes)
+    tx.save("UPDATE user SET password_hash = ? WHERE guid = ? AND password_hash = ?", [*hashes])
 
 
 def delete(tx: Transaction, guid: str) -> None:

@@ -14,7 +14,6 @@ from gamcli.actions.issuance import GrantAttempt, IssuedToken
 from gamcli.errors import RefusedError
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
-from gamcli.store import Store
 
 Forward = Callable[[timedelta], object]
 
@@ -52,7 +51,7 @@ def test_a_change_by_another_process_counts_for_the_next_request(
     gam: Gam, asked: TokenRequest, cache: GrantCache, name: str
 ) -> None:
     change, rule = CHANGES[name]
-    with Store.open(gam.store.path) as other:
+    with gam.store.open_again(durable=True, timeout=5) as other:
         change(replace(gam, store=other))
     outcome = issue(gam, asked, cache)
     assert (outcome.rule if isinstance(outcome, RefusedError) else "") == rule

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -403,12 +402,12 @@ def test_a_newer_token_of_the_same_turn_supersedes_a_refresh_token(gam: Gam, log
     assert [status(gam, each) for each in outcomes if isinstance(each, IssuedToken)] == ["revoked", "active"]
 
 
-def test_of_many_who_renew_at_once_one_succeeds(gam: Gam, login: TokenRequest, store_path: Path) -> None:
+def test_of_many_who_renew_at_once_one_succeeds(gam: Gam, login: TokenRequest) -> None:
     racers, rounds = 4, 5
     barrier = Barrier(racers)
 
     def race(token: Secret) -> str:
-        with Store.open(store_path) as own:
+        with gam.store.open_again(durable=True, timeout=5) as own:
             mine = replace(gam, store=own)
             barrier.wait()
             try:
@@ -629,7 +628,7 @@ def test_no_token_is_issued_after_a_change_was_acknowledged(
     if grant == grants.API_KEY:
         assert rules_of(issue_turn(gam, attempt, cache=cache)) == ["granted"]
         assert cache.find_grant(b"digest", gam.now()) is not None
-    with Store.open(gam.store.path) as other:
+    with gam.store.open_again(durable=True, timeout=5) as other:
         change(replace(gam, store=other))
     assert rules_of(issue_turn(gam, attempt, cache=cache)) == [rule or "granted"]
 

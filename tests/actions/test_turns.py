@@ -1,12 +1,15 @@
 """A turn asks once and writes once: the number of statements does not depend on the number of requests."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, issuance, keys, userinfo, users
+from gamcli.actions import Gam, apps, auth_types, issuance, keys, repository, userinfo, users
 from gamcli.actions.grant_cache import GrantCache
 from gamcli.actions.issuance import GrantAttempt, IssuedToken
 from gamcli.actions.keys import KeySpec
@@ -16,6 +19,8 @@ from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.passwords import TEST_COST
 from gamcli.store import Store, Transaction
+from gamcli.store.postgres.database import PostgresStore
+from gamcli.store.postgres.url import parse_url
 from gamcli.store.sqlite.database import SqliteStore
 from gamcli.store.sqlite.transaction import SqliteTransaction
 
@@ -44,6 +49,10 @@ class CountingTransaction(SqliteTransaction):
     def run(self, sql: str, *values: object) -> int:
         self.writes.append(sql)
         return super().run(sql, *values)
+
+    def save(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        self.writes.append(sql)
+        super().save(sql, rows)
 
     def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         self.writes.append(sql)
@@ -154,3 +163,31 @@ def test_the_claims_of_a_turn_are_read_in_one_statement(estate: Estate, monkeypa
         tx.run("UPDATE app_use SET grants = grants + 1")
     assert [statements_for(count) for count in SIZES] == [1, 1, 1]
     assert statements_for(64) == 0
+
+
+def test_on_postgresql_a_turn_is_two_round_trips(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, now: datetime, tmp_path: Path
+) -> None:
+    """One begins and reads the head of the audit log, the other writes all rows and commits."""
+    monkeypatch.setattr(passwords, "CURRENT_COST", TEST_COST)
+    with Store.create(parse_url(postgres_url)) as store:
+        assert isinstance(store, PostgresStore)
+        gam = Gam(store, lambda: now, os.urandom, "test")
+        repository.initialise(gam)
+        estate = Estate(gam)
+        attempts = estate.requests(grants.API_KEY, 9)
+        # The first turn also reads the types of columns; a turn with other keys reads them.
+        for expected, turn in ((None, attempts[:1]), (3, attempts), (2, attempts[:1]), (2, attempts * 7)):
+            with (tmp_path / "trace").open("w+") as trace:
+                connection = store._connections.get(0)  # noqa: SLF001 - what libpq sends over it
+                connection.pgconn.trace(trace.fileno())
+                tx = store.begin(issuance.FIRST_QUERY)
+                outcomes = issuance.issue_tokens(gam, tx, turn, estate.cache)
+                store.commit()
+                connection.pgconn.untrace()
+                trace.seek(0)
+                waits = [line for line in trace if "\tF\t" in line and ("\tSync" in line or "\tQuery" in line)]
+            assert all(isinstance(each, IssuedToken) for each in outcomes), outcomes
+            assert expected in (None, len(waits)), waits
+        with store.reading() as reading:
+            assert reading.one("SELECT (SELECT count(*) FROM token), (SELECT sum(grants) FROM app_use)") == (74, 74)

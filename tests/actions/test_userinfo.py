@@ -11,7 +11,6 @@ from gamcli.actions.userinfo import ClaimsCache
 from gamcli.errors import RefusedError, StoreUnusableError
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
-from gamcli.store import Store
 from tests.actions.test_grant_cache import CHANGES
 
 Claims = dict[str, object]
@@ -45,7 +44,7 @@ def bearer(gam: Gam, asked: TokenRequest) -> Bearer:
 
 
 def change_elsewhere(gam: Gam, name: str) -> None:
-    with Store.open(gam.store.path) as other:
+    with gam.store.open_again(durable=True, timeout=5) as other:
         CHANGES[name][0](replace(gam, store=other))
 
 
@@ -57,14 +56,14 @@ def test_claims_end_with_what_ends_the_token(bearer: Bearer, name: str) -> None:
 
 
 def test_claims_are_those_after_a_change(bearer: Bearer) -> None:
-    with Store.open(bearer.gam.store.path) as other:
+    with bearer.gam.store.open_again(durable=True, timeout=5) as other:
         users.update(replace(bearer.gam, store=other), "ana", {"first_name": "Ana"})
     assert bearer.ask()["first_name"] == "Ana"
 
 
 def test_grants_of_others_let_claims_be_returned_again(bearer: Bearer, asked: TokenRequest) -> None:
     issuance.exchange(bearer.gam, asked)
-    with Store.open(bearer.gam.store.path) as other:
+    with bearer.gam.store.open_again(durable=True, timeout=5) as other:
         issuance.exchange(replace(bearer.gam, store=other), asked)
     assert bearer.ask() == bearer.ask()
     assert bearer.built == 1
@@ -73,7 +72,7 @@ def test_grants_of_others_let_claims_be_returned_again(bearer: Bearer, asked: To
 def test_a_token_that_a_newer_one_superseded_is_refused(bearer: Bearer, asked: TokenRequest) -> None:
     apps.update(bearer.gam, "portal", {"one_token_per_user": True})
     assert bearer.ask()
-    with Store.open(bearer.gam.store.path) as other:
+    with bearer.gam.store.open_again(durable=True, timeout=5) as other:
         issuance.exchange(replace(bearer.gam, store=other), asked)
     with pytest.raises(RefusedError, match="revoked"):
         bearer.ask()

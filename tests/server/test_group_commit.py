@@ -169,7 +169,7 @@ def test_who_has_waited_too_long_for_a_writer_is_reported_that_the_store_is_busy
 def test_nobody_waits_for_a_writer_beyond_their_own_time(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def busy(_: SqliteStore) -> Any:  # noqa: ANN401 - as begin
+    def busy(*_: object) -> Any:  # noqa: ANN401 - as begin
         asked.append(1)
         raise StoreBusyError("another process writes")
 
@@ -197,11 +197,11 @@ def test_a_batch_that_fails_is_tried_again_one_by_one(
 ) -> None:
     real, failed = getattr(SqliteStore, step), list[int]()
 
-    def fails_once(store: SqliteStore) -> Any:  # noqa: ANN401 - as either
+    def fails_once(*args: Any) -> Any:  # noqa: ANN401 - as either
         if not failed:
             failed.append(1)
             raise StoreUnusableError("the disk is full", "make room")
-        return real(store)
+        return real(*args)
 
     monkeypatch.setattr(SqliteStore, step, fails_once)
     assert post().status == 200

@@ -25,6 +25,7 @@ from gamcli.store.engine import BUSY_TIMEOUT, Result, Store, StoreFacts, Transac
 from gamcli.store.postgres import errors, migration
 from gamcli.store.postgres.clock import DatabaseClock
 from gamcli.store.postgres.connection import Connection, Reconnecting
+from gamcli.store.postgres.dialect import translate
 from gamcli.store.postgres.slots import IdSlot
 from gamcli.store.postgres.transaction import PostgresTransaction
 from gamcli.store.postgres.url import PostgresUrl
@@ -167,9 +168,10 @@ class PostgresStore(Store):
             finally:
                 self.rollback()
 
-    def begin(self) -> Transaction:
+    def begin(self, first_query: str = "") -> Transaction:
         with self._translate_errors():
-            return self._begin(_WRITE.format(int(ROW_LOCK_SECONDS * 1000), _GRANT), is_writing=True)
+            statement = _WRITE.format(int(ROW_LOCK_SECONDS * 1000), _GRANT)
+            return self._begin(statement, is_writing=True, first_query=first_query)
 
     def run(self, task: Callable[[], Result]) -> Result:
         with self._translate_errors():
@@ -203,8 +205,10 @@ class PostgresStore(Store):
         milliseconds = max(1, int(self.timeout * 1000))
         return self._begin(_WRITE.format(milliseconds, _CHANGE), is_writing=True)
 
-    def _begin(self, statement: str, *, is_writing: bool = False) -> PostgresTransaction:
-        """Begin, on another connection if this one was lost meanwhile."""
+    def _begin(self, statement: str, *, is_writing: bool = False, first_query: str = "") -> PostgresTransaction:
+        """Begin, on another connection if this one was lost meanwhile; all statements are one round trip."""
+        if first_query:
+            statement += f"; {translate(first_query)}"
         while True:
             connection = self._connections.get(self.timeout)
             try:
@@ -215,15 +219,18 @@ class PostgresStore(Store):
                 connection.execute("ROLLBACK")
                 raise
             break
-        if is_writing:
-            while cursor.nextset():
-                pass
-            row: Any = cursor.fetchone()
-            self._transaction_id = row[0]
-            self.clock.update(row[1])
-        else:
-            self._transaction_id = None
-        self._begun, self._open = connection, PostgresTransaction(connection, self._find_slot, self._cache)
+        rows: list[Any] = []
+        self._transaction_id = None
+        while is_writing:
+            rows += cursor.fetchall() if cursor.description else ()
+            if not cursor.nextset():
+                self._transaction_id, now = rows[0]
+                self.clock.update(now)
+                break
+        self._begun = connection
+        self._open = PostgresTransaction(connection, self._find_slot, self._cache, is_writing=is_writing)
+        if first_query:
+            self._open.answered = {first_query: rows[1]}
         return self._open
 
     def _commit(self) -> None:
@@ -232,7 +239,11 @@ class PostgresStore(Store):
         if connection.closed:  # before the commit; a new connection knows nothing of the transaction
             raise psycopg.OperationalError("the connection was lost")
         try:
-            status = connection.execute("COMMIT").statusmessage
+            with connection.pipeline():
+                if self._open is not None:
+                    self._open.send_saved()
+                cursor = connection.execute("COMMIT")
+            status = cursor.statusmessage
         except psycopg.OperationalError:
             if not connection.closed:
                 raise

@@ -189,7 +189,7 @@ class SqliteStore(Store):
         with self._lock, self._translate_errors(), self._transaction("BEGIN IMMEDIATE", "ROLLBACK"):
             yield SqliteTransaction(self._connection, self._open_cursors, self._cache)
 
-    def begin(self) -> Transaction:
+    def begin(self, first_query: str = "") -> Transaction:  # noqa: ARG002 - a file has no round trips
         """Begin a write transaction that `commit` or `rollback` ends, from any thread. Not for shared stores."""
         with self._translate_errors():
             self._begin("BEGIN IMMEDIATE")

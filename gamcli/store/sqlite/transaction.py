@@ -62,6 +62,12 @@ class SqliteTransaction(Transaction):
 
     stream = each
 
+    def save(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        self._connection.executemany(sql, rows)
+
+    def keep_unchanged(self, table: str) -> str:  # noqa: ARG002 - nobody else can write meanwhile
+        return ""
+
     def lock_rows(self, table: str, column: str, values: Sequence[object]) -> None:
         """Do nothing: a write transaction has the file to itself."""
 
