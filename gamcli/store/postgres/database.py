@@ -19,6 +19,7 @@ from time import monotonic, sleep
 from typing import Any
 
 import psycopg
+from psycopg.pq import PipelineStatus
 
 from gamcli.errors import FailedError, StoreBusyError, StoreUnusableError, UsageError
 from gamcli.store.engine import BUSY_TIMEOUT, Result, Store, StoreFacts, Transaction
@@ -245,6 +246,8 @@ class PostgresStore(Store):
                 cursor = connection.execute("COMMIT")
             status = cursor.statusmessage
         except psycopg.OperationalError:
+            if connection.pgconn.pipeline_status != PipelineStatus.OFF:  # the answer was cut off
+                connection.close()
             if not connection.closed:
                 raise
             self._open = None
