@@ -34,12 +34,14 @@ class BulkTarget(NamedTuple):
     """
     Where a run writes its keys: the absolute path of a file or folder; `batch` is that of an earlier run of the input.
 
-    `reissue` confirms the number of keys that get a new secret although the one before was delivered.
+    `reissue` confirms the number of keys that get a new secret although the one before was delivered. With
+    `only_missing`, rows whose user has an active key for the application are passed over.
     """
 
     batch: Batch | None
     output: str
     reissue: int | None = None
+    only_missing: bool = False
 
 
 class ValidatedInput(NamedTuple):
@@ -77,7 +79,9 @@ def validate_rows(
         store.bulk_rows.create_tables(tx)
         resolver = TermsResolver(tx, gam.now(), partial(store.bulk_rows.add_terms, tx))
         reader, total = _RowReader(tx, resolver, problems), 0
-        for number, group in enumerate(iter_groups(rows, GROUP_ROWS)):
+        earlier = _EarlierRuns(tx, target, delivered_rows)
+        asked = _iter_missing(tx, resolver.now, rows, earlier) if target.only_missing else rows
+        for number, group in enumerate(iter_groups(asked, GROUP_ROWS)):
             skipped = max(0, delivered_rows - number * GROUP_ROWS)
             store.bulk_rows.add(tx, reader.read(group[skipped:], number * GROUP_ROWS + skipped + 1))
             store.request_ids.add_pending(tx, reader.pop_requests())
@@ -85,7 +89,6 @@ def validate_rows(
         for line, first in store.bulk_rows.find_duplicate_pairs(tx, MAX_PROBLEMS):
             problems.add(line, f"same user and application as in line {first}")
         firsts, repeated = range(delivered_rows + 1, total + 1, GROUP_ROWS), 0
-        earlier = _EarlierRuns(tx, target, delivered_rows)
         if reader.has_requests:
             for line, first in store.request_ids.find_duplicates(tx, MAX_PROBLEMS):
                 problems.add(line, f"same request ID as in line {first}")
@@ -98,6 +101,18 @@ def validate_rows(
         return ValidatedInput(
             batch, delivered_rows, store.batches.load_last_change_seq(tx), counts, reader.has_requests, repeated
         )
+
+
+def _iter_missing(tx: Transaction, now: datetime, rows: Iterable[KeyRow], earlier: "_EarlierRuns") -> Iterator[KeyRow]:
+    """Yield the rows without an active key, and those whose keys earlier runs of this input issued."""
+    for group in iter_groups(rows, GROUP_ROWS):
+        users = store.bulk_rows.find_users(tx, sorted({normalize_name(row.user) for row in group}))
+        apps = {name: store.apps.find(tx, name) for name in {row.app for row in group}}
+        for row in group:
+            user, app = users.get(normalize_name(row.user)), apps[row.app]
+            key = store.keys.find_current(tx, user.guid, app.client_id) if user and app else None
+            if key is None or not key.is_valid(now) or earlier.is_of_input(key):
+                yield row
 
 
 class _RowReader:
@@ -159,6 +174,9 @@ class _EarlierRuns:
         self._parts = store.batches.load_parts(tx, batch) if batch else []
         self._outputs = store.batches.load_delivered_outputs(tx)
         self._delivered: list[tuple[int, str]] = []
+
+    def is_of_input(self, key: Key) -> bool:
+        return any(part.created_at == key.created_at and key.id.startswith(part.id_prefix) for part in self._parts)
 
     def has_issued(self, key: Key, row: int) -> bool:
         return any(

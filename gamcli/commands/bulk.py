@@ -46,6 +46,7 @@ def generate(
     target: OutputPaths,
     *,
     reissue: int | None = None,
+    only_missing: bool = False,
     dry_run: bool,
 ) -> None:
     """Issue a key for each row of the CSV file `path`; `target` is a CSV file for all keys, or a folder of files."""
@@ -67,7 +68,7 @@ def generate(
             rows = _read_rows(source, problems, (KEY_COLUMNS, options), report_progress)
             key_rows = (_key_row(line, *row) for line, row in rows)
             target_path = str(Path(results.path).absolute())
-            bulk_target = bulk_validation.BulkTarget(batch, target_path, reissue)
+            bulk_target = bulk_validation.BulkTarget(batch, target_path, reissue, only_missing)
             validated = bulk_validation.validate_rows(gam, problems, key_rows, bulk_target, delivered)
         for warning in problems.warnings:
             out.print_warning(warning)

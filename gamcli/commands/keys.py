@@ -107,14 +107,16 @@ def generate(
     if table is not None:
         reject_other_options(
             "--from", user=user, app=app, scope=scope, expires_in=expires_in, expires_at=expires_at, label=label,
-            replace=replace, overlap=overlap, request_id=request_id, if_missing=if_missing, field=field,
+            replace=replace, overlap=overlap, request_id=request_id, field=field,
         )  # fmt: skip
         key_messages.require_bulk_format(out)
         from gamcli.bulk import csv_format  # noqa: PLC0415 - as below
         from gamcli.commands import bulk  # noqa: PLC0415 - start-up: a single key needs no CSV
 
         options = csv_format.parse_options(delimiter, encoding, ignore_column)
-        bulk.generate(cli, out, table, options, (out_file, out_dir), reissue=reissue, dry_run=dry_run)
+        bulk.generate(
+            cli, out, table, options, (out_file, out_dir), reissue=reissue, only_missing=if_missing, dry_run=dry_run
+        )
         return
     user, app = key_messages.require_user_and_app(user, app)
     key_messages.reject_combinations(replace=replace, overlap=overlap)

@@ -749,3 +749,14 @@ def test_delivered_keys_get_new_secrets_only_when_their_number_is_confirmed(
     assert town("key", "verify", "--api-key-file", "-", stdin=first[0]["api_key"]).code == 4
     assert "was delivered to" in generate(out="third.csv").err
     assert str(place / "new.csv") in generate(out="third.csv").err
+
+
+def test_a_list_that_grew_issues_only_the_keys_of_its_new_rows(town: Run, place: Path) -> None:
+    words = ("key", "generate", "--from", "keys.csv", "--if-missing", "--out")
+    (place / "keys.csv").write_text("user,app\nuser1,gate\nuser2,gate\n", encoding="utf-8")
+    assert town(*words, "one.csv").code == 0
+    (place / "keys.csv").write_text("user,app\nuser1,gate\nuser3,gate\nuser2,gate\n", encoding="utf-8")
+    assert town(*words, "two.csv").err == "gamcli: issued 1 new key; two.csv has 1 key\n"
+    assert [row["user"] for row in rows(place / "two.csv")] == ["user3"]
+    assert town(*words, "two.csv").err == "gamcli: issued 0 new keys, 1 already in the file; two.csv has 1 key\n"
+    assert len(town("key", "list", "-o", "json").json) == 3
