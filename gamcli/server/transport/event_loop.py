@@ -25,6 +25,9 @@ OVERFLOW_CONNECTIONS = 128
 ACCEPTS_PER_TURN = 32
 """At most this many connections are accepted before requests are read again."""
 
+REQUESTS_PER_TURN = 16
+"""At most this many pipelined requests of a connection are answered before those of others."""
+
 CHECKS_PER_TIMEOUT = 8
 """How often deadlines are checked within the shortest timeout."""
 
@@ -120,7 +123,8 @@ class EventLoop:
                 next_check = monotonic() + interval
             if is_done():
                 return
-            for key, _ in self._selector.select(interval if self._connections or self._stopping else None):
+            idle = interval if self._connections or self._stopping else None
+            for key, _ in self._selector.select(0 if self._active else idle):
                 key.data()
             self._handle_active()
             if self._has_clients:  # after the requests: a flood of new clients must not delay them
@@ -130,13 +134,11 @@ class EventLoop:
                 report(len(self._connections))
 
     def _handle_active(self) -> None:
-        is_first = True
-        while is_first or self._active:
-            active, self._active, is_first = self._active, [], False
-            for connection in active:
-                self._handle_requests(connection)
-            self._handler.end_turn()
-            self._send_responses()
+        active, self._active = self._active, []
+        for connection in active:
+            self._handle_requests(connection)
+        self._handler.end_turn()
+        self._send_responses()
 
     def _check_deadlines(self) -> None:
         now = monotonic()
@@ -230,13 +232,18 @@ class EventLoop:
     def _handle_requests(self, connection: Connection) -> None:
         """Answer the received requests in order, as long as the client reads the responses."""
         try:
-            while connection.is_ready and (request := connection.next_request()) is not None:
+            for _ in range(REQUESTS_PER_TURN):
+                request = connection.next_request() if connection.is_ready else None
+                if request is None:
+                    break
                 pending = ConnectionRequest(request, monotonic(), connection)
                 response = self._handler.submit(pending)
                 if response is None:
                     connection.is_pending = True
                 else:
                     self._send_response(pending, response)
+            else:  # others come first
+                self._active.append(connection)
         except RefusedError as error:
             self._refuse(connection, error)
         if connection.registered_event not in (0, connection.wanted_event):

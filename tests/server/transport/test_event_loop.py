@@ -322,16 +322,18 @@ def count_descriptors() -> int:
 
 
 class CountsDescriptors:
-    """A handler that notes how many file descriptors are open when a request is answered, and stops the loop."""
+    """A handler that notes what is requested, and how many file descriptors are open when `/healthz` is answered."""
 
     def __init__(self) -> None:
         self.open = 0
+        self.paths: list[str] = []
         self.stop = Event()
 
     def submit(self, pending: ConnectionRequest) -> Response:
-        assert pending.request.path == "/healthz"
-        self.open = count_descriptors()
-        self.stop.set()
+        self.paths.append(pending.request.path)
+        if pending.request.path == "/healthz":
+            self.open = count_descriptors()
+            self.stop.set()
         return Response(204, (), b"")
 
     def end_turn(self) -> None: ...
@@ -360,6 +362,23 @@ def test_a_request_is_answered_before_more_of_the_waiting_clients_are_accepted()
         loop.stop()
         thread.join()
     assert handler.open - before == event_loop.ACCEPTS_PER_TURN
+
+
+def test_a_client_with_many_pipelined_requests_does_not_delay_others() -> None:
+    handler = CountsDescriptors()
+    loop = event_loop.EventLoop(ListenOptions(stop_seconds=0.1), lambda _: handler)
+    with ExitStack() as clients:
+        greedy, other = (
+            clients.enter_context(socket.create_connection(("127.0.0.1", loop.port), timeout=10)) for _ in range(2)
+        )
+        greedy.sendall(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n" * 500)
+        other.sendall(HEALTHZ)
+        thread = Thread(target=loop.run)
+        thread.start()
+        assert handler.stop.wait(10)
+        loop.stop()
+        thread.join()
+    assert handler.paths.index("/healthz") <= 2 * event_loop.REQUESTS_PER_TURN
 
 
 def test_responses_are_sent_without_delay(server: Server) -> None:
