@@ -1,10 +1,11 @@
 """
 Measure one, two and four nodes on one store: `python tests/bench/nodes.py`.
 
-A node is a `gamcli serve`, and all nodes of a run use the same store: a SQLite file. Shown are grants and userinfo
-requests per second over all nodes, the median and the 99th percentile of the latency, and the processor time per
-request of the nodes. Every node has a separate load generator, and all of them share the processors of this machine:
-the processor time is the figure to plan with, and the last table does so.
+A node is a `gamcli serve`. All nodes of an engine use the same store: a SQLite file, a PostgreSQL database that is
+started for it with `fsync`, and that database behind a proxy that adds 0.5 ms to every round trip. Shown are grants and
+userinfo requests per second over all nodes, the median and the 99th percentile of the latency, and the processor time
+per request of the nodes and of the database. Every node has a separate load generator, and all of them share the
+processors of this machine: the processor time is the figure to plan with, and the last table does so.
 
 `--brief` runs everything once with the smallest numbers.
 """
@@ -20,12 +21,14 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from gamcli.store.postgres.url import parse_url
 from tests.bench import serve, servers
 from tests.bench.serve import LOAD, Asked
 from tests.bench.servers import Running
 
 LOADS = ("grants, one client", f"grants, {serve.MANY:,} keys", "userinfo, one client", f"userinfo, {serve.MANY:,} keys")
 RATES = (1_000, 10_000, 100_000)
+SCHEMA = "bench"
 BUSY = 0.7
 """The share of a processor that a node is planned to use."""
 
@@ -35,7 +38,12 @@ class Nodes(NamedTuple):
 
     engine: str
     nodes: list[Running]
+    asked: Asked
     database: Running | None = None
+
+    def requests(self, load: str) -> list[str]:
+        sent = self.asked.grants if load.startswith("grants") else self.asked.userinfo
+        return sent[:1] if load.endswith("one client") else sent
 
     @property
     def title(self) -> str:
@@ -93,21 +101,46 @@ def cpu(processes: list[Running]) -> float:
     return sum(each.cpu_microseconds() for each in processes)
 
 
-def start_sqlite(stack: ExitStack, asked: Asked, counts: list[int]) -> list[Nodes]:
-    return [
-        Nodes("SQLite", [stack.enter_context(servers.gamcli(asked.store, number=at)) for at in range(count)])
-        for count in counts
-    ]
+class Engine(NamedTuple):
+    """An engine with a filled store: where nodes find it, its requests, and the process of the database."""
+
+    name: str
+    store: Path | str
+    asked: Asked
+    database: Running | None = None
 
 
-def run(targets: list[Nodes], asked: Asked, options: Namespace) -> Results:
+def fill(stack: ExitStack, folder: Path, options: Namespace) -> list[Engine]:
+    path = folder / "gam.db"
+    engines = [Engine("SQLite", path, serve.asked_of(path, options.keys))]
+    try:
+        server, database = stack.enter_context(servers.postgres())
+    except servers.SkippedError as error:
+        sys.stderr.write(f"\n*** PostgreSQL is left out: {error}\n\n")
+        return engines
+    asked = serve.asked_of(parse_url(server.url(SCHEMA)), options.keys)
+    engines.append(Engine("PostgreSQL", server.url(SCHEMA), asked, database))
+    if options.delay:
+        port = stack.enter_context(servers.delayed(server.port, options.delay))
+        url = server.url(SCHEMA).replace(f":{server.port}/", f":{port}/")
+        engines.append(Engine(f"PostgreSQL + {options.delay:g} ms", url, asked, database))
+    return engines
+
+
+def start(stack: ExitStack, engine: Engine, count: int, folder: Path) -> Nodes:
+    numbers = range(count)
+    ready = [folder / f"{engine.name}-{count}-{number}.ready" for number in numbers]
+    nodes = [stack.enter_context(servers.gamcli(engine.store, ready=each)) for each in ready]
+    return Nodes(engine.name, nodes, engine.asked, engine.database)
+
+
+def run(targets: list[Nodes], options: Namespace) -> Results:
     results = Results()
-    requests = dict(zip(LOADS, (asked.grants[:1], asked.grants, asked.userinfo[:1], asked.userinfo), strict=True))
     for connections in options.connections:
         for _ in range(options.rounds):
-            for load, sent in requests.items():
+            for load in LOADS:
                 for target in targets:
-                    figures = measure(target, sent, connections, options.seconds)
+                    figures = measure(target, target.requests(load), connections, options.seconds)
                     results.add((target.title, load, connections), figures)
     return results
 
@@ -148,6 +181,7 @@ def parse_options() -> Namespace:
     parser.add_argument("--connections", type=int, nargs="*", default=[16, 64], help="connections per node")
     parser.add_argument("--nodes", type=int, nargs="*", default=[1, 2, 4], help="numbers of nodes")
     parser.add_argument("--keys", type=int, default=100_000, help="how many keys the store has")
+    parser.add_argument("--delay", type=float, default=0.5, help="of the network, in ms per round trip; 0 = none")
     parser.add_argument("--brief", action="store_true", help="run everything once with the smallest numbers")
     options = parser.parse_args()
     if options.brief:
@@ -158,8 +192,9 @@ def parse_options() -> Namespace:
 def main() -> None:
     options = parse_options()
     with TemporaryDirectory() as folder, ExitStack() as stack:
-        asked = serve.asked_of(Path(folder) / "gam.db", options.keys)
-        results = run(start_sqlite(stack, asked, options.nodes), asked, options)
+        engines = fill(stack, Path(folder), options)
+        targets = [start(stack, engine, count, Path(folder)) for engine in engines for count in options.nodes]
+        results = run(targets, options)
     table(results)
     plan(results)
 

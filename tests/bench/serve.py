@@ -28,6 +28,7 @@ from urllib.parse import urlencode
 
 from gamcli.actions import issuance
 from gamcli.rules.grants import TokenRequest
+from gamcli.store.engine import Location
 from tests.bench import servers
 from tests.bench.servers import Running
 from tests.bench.store import SECRET, filled
@@ -89,9 +90,8 @@ def get(path: str, authorization: str) -> str:
 
 
 class Asked(NamedTuple):
-    """A store, with the requests of a thousand of its keys: for a token, and for the claims of one."""
+    """The requests of a thousand keys of a store: for a token, and for the claims of one."""
 
-    store: Path
     grants: list[str]
     userinfo: list[str]
 
@@ -104,7 +104,7 @@ class Asked(NamedTuple):
         }
 
 
-def asked_of(path: Path, number: int) -> Asked:
+def asked_of(path: Location, number: int) -> Asked:
     grants, userinfo = [], []
     with filled(path, number) as store:
         for key, secret in random.sample(store.keys, min(MANY, number)):
@@ -113,23 +113,24 @@ def asked_of(path: Path, number: int) -> Asked:
             grants.append(post(f"{ROOT}/access_token", {**form, **client}))
             issued = issuance.exchange(store.gam, TokenRequest(key.client_id, SECRET, secret, "apikey"))
             userinfo.append(get(f"{ROOT}/userinfo", issued.secret.reveal()))
-    return Asked(path, grants, userinfo)
+    return Asked(grants, userinfo)
 
 
 def started(stack: ExitStack, options: Namespace, folder: Path) -> dict[str, Work]:
-    ours = asked_of(folder / "gam.db", options.keys)
+    path = folder / "gam.db"
+    ours = asked_of(path, options.keys)
     works = {"bare constant": Work(stack.enter_context(servers.bare()), ours.grants[:1])}
     if not options.alone:
         works |= theirs(stack, options.packages, folder)
     for name in options.servers:
-        copy = Path(shutil.copy(ours.store, folder / f"{name}.db"))
+        copy = Path(shutil.copy(path, folder / f"{name}.db"))
         works |= ours.works(name, stack.enter_context(servers.gamcli(copy, *SERVERS[name])))
     if options.asgi:
-        copy = Path(shutil.copy(ours.store, folder / "asgi.db"))
+        copy = Path(shutil.copy(path, folder / "asgi.db"))
         works |= ours.works("asgi", stack.enter_context(servers.uvicorn(copy)))
     if options.against:
         small = asked_of(folder / "small.db", options.against)
-        works |= small.works("small", stack.enter_context(servers.gamcli(small.store)))
+        works |= small.works("small", stack.enter_context(servers.gamcli(folder / "small.db")))
     return works
 
 

@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.conftest import PostgresServer, find_postgres
+
 OIDC = Path(__file__).with_name("oidc")
+DELAY = Path(__file__).with_name("delay.py")
 NPM_SECONDS = 300
 START_SECONDS = 30
 MICROSECONDS_A_TICK = 1_000_000 / os.sysconf("SC_CLK_TCK")
@@ -85,8 +88,8 @@ def bare() -> Iterator[Running]:
 
 
 @contextmanager
-def gamcli(store: Path, *options: str, number: int = 0) -> Iterator[Running]:
-    ready = store.with_suffix(f".ready{number}")
+def gamcli(store: Path | str, *options: str, ready: Path | None = None) -> Iterator[Running]:
+    ready = ready or Path(store).with_suffix(".ready")
     ready.unlink(missing_ok=True)
     line = [sys.executable, "-m", "gamcli", "--quiet", "--store", str(store), "serve"]
     with process([*line, "--port=0", f"--ready-file={ready}", *options]) as made:
@@ -110,6 +113,23 @@ def oidc_provider(packages: Path, store: Path, client: tuple[str, str]) -> Itera
     with process(line, NODE_ENV="production") as made:
         found = read_ready(made)
         yield Running(int(str(found["port"])), made.pid, str(found["token"]))
+
+
+@contextmanager
+def delayed(port: int, milliseconds: float) -> Iterator[int]:
+    """Yield the port of a proxy that adds a delay to every round trip."""
+    line = [sys.executable, str(DELAY), str(port), "--milliseconds", str(milliseconds)]
+    with process(line) as made:
+        yield int(str(read_ready(made)["port"]))
+
+
+@contextmanager
+def postgres() -> Iterator[tuple[PostgresServer, Running]]:
+    if find_postgres() is None:
+        raise SkippedError("PostgreSQL is not installed")
+    with closing(PostgresServer(fsync=True)) as server:
+        pid = int((server.folder / "data" / "postmaster.pid").read_text().split()[0])
+        yield server, Running(server.port, pid)
 
 
 class SkippedError(Exception):

@@ -30,6 +30,7 @@ from gamcli.rules.credentials import Secret, mint_api_key, mint_client_id, mint_
 from gamcli.rules.grants import TokenRequest
 from gamcli.store import Store, apps, users
 from gamcli.store import keys as stored
+from gamcli.store.engine import Location
 
 GAMCLI = str(Path(sys.executable).with_name("gamcli"))
 SECRET = Secret("s" * 40)
@@ -54,7 +55,7 @@ def now() -> datetime:
 
 
 @contextmanager
-def filled(path: Path, number: int) -> Iterator[Filled]:
+def filled(path: Location, number: int) -> Iterator[Filled]:
     with Store.create(path) as store:
         gam = Gam(store, now, os.urandom, "bench")
         repository.initialise(gam)
