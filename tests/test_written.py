@@ -33,6 +33,7 @@ OPTIONS_OF_OTHERS = {
     "--edit-last", "--create-if-none",  # gh
     "--all", "--body-file", "--config", "--data-urlencode", "--fail-with-body", "--message",  # curl, gh, git
     "--no-access-log", "--no-proxy-headers",  # uvicorn
+    "--no-cache-dir", "--system", "--uid",  # pip, useradd
     "--no-file-parallelism",  # vitest
     "--asgi", "--only", "--rounds", "--seconds",  # tests/bench/serve.py and tests/faults/run.py
 }  # fmt: skip
