@@ -27,6 +27,7 @@ WALL = {
     "gamcli/server/asgi.py": {"now"},
     "gamcli/server/transport/connection.py": {"time", "gmtime"},
     "gamcli/store/sqlite/database.py": {"now"},
+    "gamcli/store/postgres/migration.py": {"time_ns"},
     "gamcli/store/sqlite/migration.py": {"time_ns"},
     "gamcli/testing.py": {"now"},
 }
