@@ -1,10 +1,10 @@
 """
 Measure grants and userinfo requests per second against other servers in the same run: `python tests/bench/serve.py`.
 
-Measured are `gamcli serve` with one process and with two workers, with every grant durable (`synchronous=FULL`) and
-every request logged to /dev/null; a bare `http.server` that answers a constant; and, where node and npm are installed,
-oidc-provider with its tokens in SQLite at the same durability: client_credentials and its /me. The load is either one
-client that repeats one request, or a thousand keys in turn.
+Measured are `gamcli serve` with one process, with `--metrics`, and with two workers, with every grant durable
+(`synchronous=FULL`) and every request logged to /dev/null; a bare `http.server` that answers a constant; and, where
+node and npm are installed, oidc-provider with its tokens in SQLite at the same durability: client_credentials and its
+/me. The load is either one client that repeats one request, or a thousand keys in turn.
 
 Each server and the load generator run in separate processes, on loopback only. The servers run in turn within each
 round, so that other load on the machine affects all of them, and ratios are medians of the ratios within a round. On a
@@ -37,7 +37,7 @@ LOAD = Path(__file__).with_name("load.py")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gamcli-bench"
 ROOT = "/oauth/gam/v2.0"
 MANY = 1000
-SERVERS = {"stdlib": (), "workers": ("--workers=2",)}
+SERVERS = {"stdlib": (), "workers": ("--workers=2",), "metrics": ("--metrics=127.0.0.1:0",)}
 """The options of `gamcli serve` by name."""
 
 CLIENT = ("c" * 32, "s" * 40)
