@@ -116,6 +116,7 @@ def started(line: list[str], file_size: int | None = None, stdin: int = subproce
     settings = {name: value for name, value in os.environ.items() if not name.startswith(("GAMCLI_", "XDG_"))}
     if file_size is not None:
         limited = "import os,resource,sys;resource.setrlimit(resource.RLIMIT_FSIZE,(int(sys.argv[1]),)*2)"
+        settings["PYTHONDONTWRITEBYTECODE"] = "1"  # Python 3.11 keeps compiled modules that are cut short
         line = [sys.executable, "-S", "-c", f"{limited};os.execv(sys.argv[2],sys.argv[2:])", str(file_size), *line]
     return subprocess.Popen(
         line,
