@@ -230,8 +230,7 @@ class PostgresStore(Store):
                 break
         self._begun = connection
         self._open = PostgresTransaction(connection, self._find_slot, self._cache, is_writing=is_writing)
-        if first_query:
-            self._open.answered = {first_query: rows[1]}
+        self._open.answered = {first_query: rows[1]} if first_query else {}
         return self._open
 
     def _commit(self) -> None:
