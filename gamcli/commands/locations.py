@@ -1,5 +1,6 @@
 """Where a store is: the path of a file or the URL of a database, from an option, a setting or a file."""
 
+import os
 from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING
@@ -10,6 +11,9 @@ from gamcli.errors import UsageError
 if TYPE_CHECKING:
     from gamcli.store import Location
     from gamcli.store.postgres.url import PostgresUrl
+
+MAX_URL_LENGTH = 4096
+"""Characters that are read of a file with a URL."""
 
 
 def parse_url(text: str, source: str, *, may_have_password: bool = False) -> "PostgresUrl | None":
@@ -45,7 +49,8 @@ def parse_location(text: str, source: str) -> "Location":
 def read_url_file(path: Path) -> "PostgresUrl":
     """Return the URL in a file, which may contain a password if only its owner can read it."""
     try:
-        mode, text = path.stat().st_mode & 0o7777, path.read_text("utf-8").strip()
+        with path.open(encoding="utf-8-sig") as file:
+            mode, text = os.fstat(file.fileno()).st_mode & 0o7777, file.read(MAX_URL_LENGTH).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {describe_read_error(error)}", "--store-url-file FILE") from error
     if mode & 0o077:

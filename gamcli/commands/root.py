@@ -154,10 +154,9 @@ def root(
     To start: gamcli quickstart
     """
     del version
-    if store == "":  # it would mean the working directory
-        raise UsageError("--store is empty", "--store FILE")
-    if config == "":
-        raise UsageError("--config is empty", "--config FILE")
+    for option, path in (("--store", store), ("--store-url-file", store_url_file), ("--config", config)):
+        if path == "":  # it would mean the working directory
+            raise UsageError(f"{option} is empty", f"{option} FILE")
     if store and store_url_file:
         raise UsageError("--store and --store-url-file cannot be combined", "leave one of them out")
     flags = {"store": store, "store_url_file": store_url_file, "no_color": no_color or None, "quiet": quiet or None}

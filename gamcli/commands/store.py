@@ -196,6 +196,8 @@ def migrate(
     if to is not None or to_url_file is not None:
         if dry_run:
             raise UsageError("--dry-run and --to cannot be combined", "leave one of them out")
+        if to is not None and to_url_file is not None:
+            raise UsageError("--to and --to-url-file cannot be combined", "leave one of them out")
         database_stores.copy_store(cli, cli.output(output, field, CopyResult), to, to_url_file)
         return
     out = cli.output(output, field, MigrateResult)

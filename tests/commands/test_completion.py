@@ -60,7 +60,7 @@ def test_nouns_verbs_and_options_are_offered(offered: Run) -> None:
     assert offered("app") == ["app", "apply"]
     assert "rotate-secret" in offered("app", "")
     assert offered("app", "s") == ["show"]
-    assert offered("--s") == ["--store"]
+    assert offered("--s") == ["--store", "--store-url-file"]
     assert offered("app", "list", "--s") == ["--sort"]
     assert "--no-remote-rest" in offered("app", "list", "-")
     assert not any(word.startswith("-") for word in offered("app", "create", ""))

@@ -99,7 +99,10 @@ def test_help_reports_every_field_of_a_manifest(gamcli: Run) -> None:
     assert "api_key" not in fields["key"]
     seeds = lines[next(at for at, line in enumerate(lines) if line.startswith("seeds only  ")) :]
     assert "secrets and IDs can be any text there" in seeds[0]
-    assert [line.split("  ")[1] for line in seeds[1:]] == ["[user.NAME] password", "[[key]] api_key"]
+    assert [line.split("  ")[1] for line in seeds[1:]] == [
+        "[repository] guid", "[user.NAME] password", "[user.NAME] password_status", "[user.NAME] guid",
+        "[[key]] api_key", "[[key]] status",
+    ]  # fmt: skip
     assert any(line.endswith('N (not specified), F or M (default "N")') for line in lines)
 
 

@@ -28,6 +28,7 @@ def raised(kind: type[errors.GamcliError]) -> errors.GamcliError:
     more: dict[type, tuple[Any, ...]] = {
         errors.RefusedError: ("rule", "m", "h"), errors.InvalidatesKeysError: ("m", "h", ()),
         errors.DeclinedError: (), errors.ReactivatesError: (1, ("m",)),
+        errors.DeliveredKeysError: (1, ()),
     }  # fmt: skip
     return kind(*more.get(kind, ("m", "h")))
 

@@ -16,6 +16,7 @@ Run = Callable[..., Any]
 CASES = {
     "--store": "--store {} app list",
     "--config": "--config {} app list",
+    "--store-url-file": "--store-url-file {} app list",
     "app create --client-secret-file": "app create new --client-secret-file {}",
     "app create --out": "app create new --out {}",
     "app rotate-secret --out": "app rotate-secret portal --overlap 1d --out {}",
@@ -57,6 +58,7 @@ CASES = {
     "doctor --tls-key": "doctor --tls-key {}",
     "store backup <0>": "store backup {}",
     "store restore <0>": "store restore {} --replace",
+    "store migrate --to-url-file": "store migrate --to-url-file {}",
     "conformance --world": "conformance --world {} http://127.0.0.1:9",
     "scan <0...>": "scan {}",
 }

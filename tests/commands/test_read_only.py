@@ -121,4 +121,4 @@ def test_an_older_store_cannot_be_upgraded(gamcli: Run, locked: Path, monkeypatc
     monkeypatch.setattr(os, "access", lambda _path, mode: not mode & os.W_OK)
     ran = gamcli("--store", str(locked), "app", "list")
     assert ran.code == 8
-    assert "has version 3, and may only be read" in ran.err
+    assert "has version 3 and must be upgraded, but cannot be written" in ran.err

@@ -76,7 +76,7 @@ def test_an_overlap_ends_when_the_old_key_expires(world: Run, issue: Callable[..
     ran = world("key", "rotate", old, "--overlap", "7d", "-o", "json")
     shown = world("key", "show", old, "-o", "json").json
     assert shown["retires_at"] == shown["expires_at"]
-    assert f"warning: key {old} expires before the overlap of 7d is over" in ran.err
+    assert f"warning: key {old} expires before the overlap of 7d ends" in ran.err
     assert ran.json["replaces"] == old
     assert world("key", "show", ran.json["id"], "--field", "replaces").out == f"{old}\n"
 

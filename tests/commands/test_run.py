@@ -157,7 +157,7 @@ def test_the_request_names_the_authentication_type(
     monkeypatch.setenv("GAM_CLIENT_ID", held.client_id)
     words = ("run", "--app", "portal", "--api-key-file", "there", "--auth-type", "staff")
     ran = gamcli(*words, "--url", url, "--", "true")
-    assert (ran.code, "The authentication type is unknown" in ran.err) == (4, True)
+    assert (ran.code, "No authentication type has this name" in ran.err) == (4, True)
     ran = gamcli(*words, "--", "true")
     assert (ran.code, "--auth-type requires --url" in ran.err) == (2, True)
 

@@ -102,7 +102,7 @@ def test_an_empty_file_of_another_user_does_not_become_a_store(folder: Path, mon
     path = folder / "empty.db"
     path.touch(mode=0o644)
     monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
-    with pytest.raises(StoreUnusableError, match=r"the empty file .* belongs to user"):
+    with pytest.raises(StoreUnusableError, match=r"the empty file .* is owned by user"):
         Store.create(path)
     assert (path.stat().st_size, path.stat().st_mode & 0o777) == (0, 0o644)
 
