@@ -149,7 +149,7 @@ class CuttingProxy:
 
     def __init__(self, port: int, *, arrives: bool) -> None:
         self._server, self._arrives = port, arrives
-        self.is_cutting = False
+        self.is_cutting = self._awaits_response = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         Thread(target=self._accept, daemon=True).start()
@@ -167,15 +167,17 @@ class CuttingProxy:
     def _forward(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError), source, target:
             while data := source.recv(65536):
-                if self.is_cutting and b"COMMIT\0" in data:
-                    self.is_cutting = False
-                    if self._arrives:
-                        target.sendall(data)
-                        target.recv(1024)
-                    for each in (source, target):
-                        each.shutdown(socket.SHUT_RDWR)
+                is_commit = self.is_cutting and b"COMMIT\0" in data
+                if self._awaits_response or (is_commit and not self._arrives):
+                    self._cut(source, target)
                     return
+                self._awaits_response = is_commit  # the other direction receives it, and cuts
                 target.sendall(data)
+
+    def _cut(self, *both: socket.socket) -> None:
+        self.is_cutting = self._awaits_response = False
+        for each in both:
+            each.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
