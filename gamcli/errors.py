@@ -11,6 +11,7 @@ GamcliError             base class, never raised itself
 ├── ConflictError       the object already exists, or conflicts with another one
 │   ├── InvalidatesKeysError   the change would invalidate API keys without confirmation
 │   ├── ReactivatesError       the restore would make revoked keys usable again without confirmation
+│   ├── DeliveredKeysError     a bulk run would give new secrets to delivered keys without confirmation
 │   └── DeletesObjectsError    the change would delete many objects without confirmation
 ├── StoreError          base class, never raised itself
 │   ├── StoreMissingError    the store does not exist

@@ -15,6 +15,7 @@ CODES = {
     "UsageError": "usage",
     "UnconfirmedError": "unconfirmed",
     "ProblemsError": "faults",
+    "DeliveredKeysError": "delivered_keys",
     "DeletesObjectsError": "deletes_objects",
     "DeclinedError": "declined",
     "ReactivatesError": "reactivates",
