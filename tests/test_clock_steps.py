@@ -27,11 +27,15 @@ WALL = {
     "gamcli/server/asgi.py": {"now"},
     "gamcli/server/transport/connection.py": {"time", "gmtime"},
     "gamcli/store/sqlite/database.py": {"now"},
+    "gamcli/store/postgres/clock.py": {"now"},
     "gamcli/store/postgres/migration.py": {"time_ns"},
     "gamcli/store/sqlite/migration.py": {"time_ns"},
     "gamcli/testing.py": {"now"},
 }
-"""The code that may read the wall clock: for `Gam.now`, a response header, and the date and name of a migration."""
+"""
+The code that may read the wall clock: for `Gam.now`, a response header, the clock of a database, and the date and name
+of a migration.
+"""
 
 
 @pytest.fixture

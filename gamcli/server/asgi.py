@@ -11,7 +11,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -73,7 +73,8 @@ class LoopDispatcher:
         self._dispatcher.close()
 
     def _notify(self) -> None:
-        self._loop.call_soon_threadsafe(self._run_turn)
+        with suppress(RuntimeError):  # the loop was closed without a shutdown event
+            self._loop.call_soon_threadsafe(self._run_turn)
 
     def _run_turn(self) -> None:
         self._turn_scheduled = False

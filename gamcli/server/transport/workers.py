@@ -30,6 +30,8 @@ POLL_SECONDS = 0.05
 STOP_NOW_SIGNAL = getattr(signal, "SIGUSR1", signal.SIGTERM)  # Windows has neither it nor workers
 """Makes a worker stop without finishing its requests."""
 
+WORKER_SIGNALS = (signal.SIGINT, signal.SIGTERM, STOP_NOW_SIGNAL)
+
 OptionsT = TypeVar("OptionsT", bound=ListenOptions)
 
 
@@ -131,12 +133,14 @@ class WorkerProcesses(Generic[OptionsT]):
     def _start_worker(self, slot: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, WORKER_SIGNALS)  # until the worker can handle them
         process = os.fork()
         if process == 0:
-            self._run_worker(self._options[slot])
+            self._run_worker(self._options[slot], before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._running[process] = (slot, monotonic())
 
-    def _run_worker(self, options: OptionsT) -> NoReturn:
+    def _run_worker(self, options: OptionsT, signal_mask: set[int | signal.Signals]) -> NoReturn:
         """Serve in this process, then exit; never return to the code of the parent."""
         code = 1
         try:
@@ -146,6 +150,7 @@ class WorkerProcesses(Generic[OptionsT]):
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 signal.signal(signal.SIGTERM, lambda *_: server.stop())
                 signal.signal(STOP_NOW_SIGNAL, lambda *_: server.stop_now())
+                signal.pthread_sigmask(signal.SIG_SETMASK, signal_mask)
                 Thread(target=self._stop_with_parent, args=(server,), daemon=True).start()
                 server.run()
             code = 0

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import PIPE, Popen, run
 from sys import executable
 from time import monotonic, sleep
 from urllib.parse import urlencode
@@ -53,6 +53,32 @@ workers = WorkerProcesses(2, make, ServerOptions(log=log), log)
 for each in (signal.SIGTERM, signal.SIGINT):
     signal.signal(each, lambda *_: workers.stop())
 print(workers.url, flush=True)
+workers.run()
+"""
+
+
+SLOW_START = """
+import os, threading, time
+from contextlib import contextmanager
+from gamcli.server.transport.listener import ListenOptions
+from gamcli.server.transport.workers import WorkerProcesses
+
+class Server:
+    def __init__(self):
+        self.stopped = threading.Event()
+    def run(self):
+        self.stopped.wait()
+        os.write(1, b"finished\\n")
+    def stop(self):
+        self.stopped.set()
+
+@contextmanager
+def make(options):
+    time.sleep(0.5)
+    yield Server()
+
+workers = WorkerProcesses(2, make, ListenOptions(), print)
+workers.stop()
 workers.run()
 """
 
@@ -212,3 +238,7 @@ def test_grants_of_two_processes_take_turns(running: Running, form: dict[str, st
     assert statuses == {200: 300}
     with Store.open(gam.store.path) as store, store.reading() as tx:
         assert tx.one("SELECT count(*) FROM token") == (300,)
+
+
+def test_workers_that_are_still_starting_finish_when_they_are_stopped() -> None:
+    assert run([executable, "-c", SLOW_START], capture_output=True, timeout=30, check=True).stdout == b"finished\n" * 2
