@@ -25,7 +25,7 @@ class ClientFacts(NamedTuple):
         return f"ClientFacts({self.app!r}, {self.auth_type!r})"
 
 
-_CLIENTS = f"""SELECT asked.client_id, asked.type, repository.guid, default_type.name, repository.created_at,
+_CLIENTS = f"""SELECT asked.position, repository.guid, default_type.name, repository.created_at,
     repository.pairwise_key, {auth_types.fields("named_type")}, {apps.FIELDS}
     FROM asked CROSS JOIN repository JOIN auth_type AS default_type ON default_type.fold = repository.default_auth_type
     LEFT JOIN auth_type AS named_type
@@ -33,17 +33,18 @@ _CLIENTS = f"""SELECT asked.client_id, asked.type, repository.guid, default_type
     LEFT JOIN app ON app.client_id = asked.client_id
     LEFT JOIN auth_type ON auth_type.fold = app.api_key_auth_type"""
 
-_TYPE_AT = 6
-_APP_AT = 14
+_TYPE_AT = 5
+_APP_AT = 13
 
 
 def find_clients(tx: Transaction, asked: Collection[AskedClient]) -> dict[AskedClient, ClientFacts]:
     """Return what is asked for; nothing before `gamcli init`."""
-    with_clause, values = with_asked("client_id, type", [*asked])
+    wanted = [*asked]  # found by position: an engine may not return text as it was asked for
+    with_clause, values = with_asked("position, client_id, type", [(at, *each) for at, each in enumerate(wanted)])
     rows: Iterable[Any] = tx.each(with_clause + _CLIENTS, values)
     return {
-        (row[0], row[1]): ClientFacts(
-            Repository(row[2], row[3], from_micros(row[4]), row[5]),
+        wanted[row[0]]: ClientFacts(
+            Repository(row[1], row[2], from_micros(row[3]), row[4]),
             None if row[_APP_AT] is None else apps.build_record(row[_APP_AT:]),
             None if row[_TYPE_AT] is None else auth_types.build_record(row[_TYPE_AT:_APP_AT]),
         )

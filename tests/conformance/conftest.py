@@ -19,7 +19,7 @@ from gamcli.conformance import local
 from gamcli.conformance.exchange import TargetServer
 from gamcli.conformance.worlds import World
 from gamcli.rules import passwords
-from gamcli.store import Store
+from gamcli.store import Location, Store
 
 OPTIONS = {
     "format": "--format", "expired_status": "--expired-status", "max_failures": "--max-failures",
@@ -35,7 +35,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def world(place: Path) -> World:
-    with Store.create(place / "store.db") as store, patch.object(passwords, "CURRENT_COST", passwords.TEST_COST):
+    return create_world(place / "store.db")
+
+
+def create_world(location: Location) -> World:
+    with Store.create(location) as store, patch.object(passwords, "CURRENT_COST", passwords.TEST_COST):
         return local.create_world(Gam(store, lambda: datetime.now(UTC), os.urandom, "test"), {})
 
 
@@ -59,7 +63,7 @@ Serve = Callable[[World, Sequence[str]], AbstractContextManager[TargetServer]]
 def serve(place: Path) -> Serve:
 
     @contextmanager
-    def serving(world: World, more: Sequence[str] = ()) -> Iterator[TargetServer]:
+    def serving(world: World, more: Sequence[str] = (), store: str | None = None) -> Iterator[TargetServer]:
         ready = place / f"ready-{time.monotonic_ns()}.json"
         line = [
             sys.executable,
@@ -68,7 +72,7 @@ def serve(place: Path) -> Serve:
             "-c",
             WITH_FAST_HASHES,
             "--store",
-            str(place / "store.db"),
+            store or str(place / "store.db"),
             "--quiet",
             "serve",
         ]

@@ -20,6 +20,8 @@ from gamcli.server import asgi
 from gamcli.server.endpoints import outcomes
 from gamcli.server.endpoints.failure_limit import FailureLimiter
 from gamcli.server.endpoints.refusals import ErrorFormat
+from gamcli.store.postgres.url import parse_url
+from tests.conformance.conftest import create_world
 
 Serving = Callable[[World], AbstractContextManager[TargetServer]]
 
@@ -56,6 +58,13 @@ def test_several_workers_meet_the_contract(
     rows = [row for row in table.load_rows() if PER_PROCESS_OPTION not in row.server]
     variants = [variant for variant in SERVER_VARIANTS if PER_PROCESS_OPTION not in variant]
     check(lambda configured: serve(configured, ["--workers=2"]), world, rows, variants)
+
+
+def test_a_node_on_postgresql_meets_the_contract(
+    serve: Callable[..., AbstractContextManager[TargetServer]], postgres_url: str
+) -> None:
+    world = create_world(parse_url(postgres_url))
+    check(lambda configured: serve(configured, store=postgres_url), world, list(table.load_rows()))
 
 
 @contextmanager
