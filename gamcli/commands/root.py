@@ -201,6 +201,7 @@ def _translate_error(problem: Any, arguments: Sequence[str]) -> UsageError:  # n
         or _key_file_hint(message, words)
         or _subcommand_hint(message, words, rows)
         or _format_hint(message, rows)
+        or _missing_option_hint(message, words, rows)
         or _option_position_hint(getattr(problem, "option_name", None), path, words, rows)
         or (_lowercase_first(advice[1]) if advice else f"{path} --help")
     )
@@ -262,6 +263,12 @@ def _format_hint(message: str, rows: list[complete.CompletionRow]) -> str | None
         return None
     commands = [row.path for row in rows if row.text == "--output" and wrong[1] in row.metavar.split("|")]
     return f"commands with -o {wrong[1]}: {', '.join(commands)}"
+
+
+def _missing_option_hint(message: str, words: str, rows: list[complete.CompletionRow]) -> str | None:
+    """Return the required option with the name of its value, or None."""
+    options = (row for row in rows if row.path == words and message == f"Missing option '{row.text}'")
+    return next((f"{row.text} {row.metavar}" for row in options), None)
 
 
 def _option_position_hint(option: str | None, path: str, words: str, rows: list[complete.CompletionRow]) -> str | None:

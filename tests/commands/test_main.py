@@ -202,3 +202,8 @@ def test_a_store_on_a_full_disk_is_8_and_unharmed(program: Run, world: Run, room
     ran = program(*words, preexec_fn=full, env=environ)
     assert (ran.code, ran.out) == (8, ""), ran.err
     assert world("user", "list", "--field", "name").out == "ana\n"
+
+
+def test_a_missing_option_is_named_with_its_value(world: Run) -> None:
+    assert world("app", "rotate-secret", "portal").hint == "--overlap DURATION"
+    assert world("app", "show").hint == "gamcli app show --help"
