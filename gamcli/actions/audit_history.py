@@ -15,7 +15,7 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.audit import complete_action
 from gamcli.errors import NotFoundError, command
-from gamcli.model import App, AuditEntry, User, normalize_name
+from gamcli.model import AuditEntry, normalize_name
 from gamcli.store import Transaction
 from gamcli.store.audit import AuditFilter
 
@@ -54,13 +54,22 @@ def _build_matchers(tx: Transaction, subject: HistorySubject) -> Iterator[tuple[
     if subject.key is not None:
         yield _match_key(tx, subject.key)
     if subject.user is not None:
-        yield _match_named(tx, "user", _load_name(store.users.find(tx, subject.user), subject.user))
+        user = store.users.find(tx, subject.user)
+        yield _match_named(tx, "user", subject.user if user is None else user.name)
+        if user is None and not _is_mentioned(tx, "user", subject.user):
+            store.users.get(tx, subject.user)
     if subject.app is not None:
-        yield _match_named(tx, "app", _load_name(store.apps.find(tx, subject.app), subject.app))
+        app = store.apps.find(tx, subject.app)
+        yield _match_named(tx, "app", subject.app if app is None else app.name)
+        if app is None and not _is_mentioned(tx, "app", subject.app):
+            store.apps.get(tx, subject.app)
 
 
-def _load_name(record: User | App | None, text: str) -> str:
-    return text if record is None else record.name
+def _is_mentioned(tx: Transaction, noun: str, name: str) -> bool:
+    """Return whether the log has an entry about a user or an application that does not exist now."""
+    matches, words = _match_named(tx, noun, name)
+    entries = store.audit.search(tx, AuditFilter(mentions=(words,)))
+    return any(matches(entry, _parse(entry)) for entry in entries)
 
 
 def _parse(entry: AuditEntry) -> Details:

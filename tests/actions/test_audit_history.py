@@ -107,3 +107,14 @@ def test_details_are_json_values(gam: Gam) -> None:
     assert (details["overlap"], details["replaces"]) == ("7d", first)
     with pytest.raises(TypeError), gam.store.writing() as tx:
         gam.record(tx, "key.update", "x", None, value=Path("x"))
+
+
+@pytest.mark.usefixtures("portal", "ana")
+def test_a_name_that_neither_exists_nor_is_in_the_log_is_not_found(gam: Gam) -> None:
+    with pytest.raises(NotFoundError, match="no user named 'anna'") as raised:
+        history(gam, user="anna")
+    assert raised.value.hint == "did you mean ana? To list all: gamcli user list"
+    with pytest.raises(NotFoundError, match="no application named 'port'"):
+        history(gam, app="port")
+    users.delete(gam, "ana", 0)
+    assert [action for action, _ in history(gam, user="ana")] == ["user.create", "user.delete"]
