@@ -1,10 +1,8 @@
 """The password grant: its rules in the order in which they are checked, with their messages (GAM wiki 55623)."""
 
-from datetime import datetime
-
 from gamcli.errors import command
 from gamcli.model import GAMLOCAL, User
-from gamcli.rules import durations, grants, passwords, scopes
+from gamcli.rules import grants, passwords, scopes
 from gamcli.rules.grants import Grant, GrantFacts, Rule
 
 
@@ -93,11 +91,6 @@ def decide(facts: GrantFacts) -> Grant:
     grants.require(PASSWORD_GRANT, facts)
     published = facts.known_app.scopes
     return grants.build_grant(facts, grants.expand_request(facts.parameters.scope, published) or published)
-
-
-def decision_expires_at(facts: GrantFacts) -> datetime | None:
-    """Return the first time at which `decide` could refuse facts that it accepted; None = never."""
-    return durations.earliest(facts.known_app.secret_retires_at(facts.now), facts.known_user.password_expires_at)
 
 
 def is_same_password(verified: User, current: User | None) -> bool:

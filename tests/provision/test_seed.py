@@ -168,6 +168,9 @@ def test_a_password_has_a_state(gam: Gam, tmp_path: Path, status: str, rule: str
 
 
 def test_a_state_without_a_password_is_a_problem(gam: Gam, tmp_path: Path) -> None:
+    found = problem_of(gam, tmp_path, '[user.ana]\npassword = "p"\npassword_status = "old"\n')
+    assert found[0] == 3
+    assert "'old'" in found[1]
     found = problem_of(gam, tmp_path, '[user.ana]\npassword_status = "expired"\n')
     assert found == (2, "user.ana.password_status: password_status requires a password")
 

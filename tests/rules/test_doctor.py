@@ -216,6 +216,15 @@ def test_a_certificate_that_cannot_be_read_is_wrong(facts: DoctorFacts) -> None:
     assert (finding.check, finding.status, finding.message) == ("tls", WRONG, "a.pem: no such file")
 
 
+@pytest.mark.parametrize(("seconds", "word"), [(600, "600 seconds ahead"), (-600, "600 seconds behind")])
+def test_a_clock_that_differs_from_that_of_the_database_is_a_warning(
+    facts: DoctorFacts, seconds: int, word: str
+) -> None:
+    (finding,) = worse(replace(facts, clock_difference=timedelta(seconds=seconds)))
+    assert (finding.check, finding.status) == ("clock", WARN)
+    assert word in finding.message
+
+
 def test_a_tls_key_that_cannot_be_read_is_wrong(facts: DoctorFacts) -> None:
     assert only(replace(facts, tls_key_problems=(ReadProblem("k.pem: no such file", "ls -l k.pem"),))) == (
         "tls",

@@ -186,3 +186,12 @@ def test_a_password_expires_after_its_lifetime_or_never(now: datetime) -> None:
     assert users.password_expiry(now, None) is None
     with pytest.raises(UsageError, match="lifetime of a password"):
         users.password_expiry(now, timedelta(0))
+    assert users.password_expiry(now, now + timedelta(days=1)) == now + timedelta(days=1)
+    with pytest.raises(UsageError, match="cannot expire in the past: 2026-03-01 12:00Z"):
+        users.password_expiry(now, now)
+
+
+def test_a_guid_is_in_lower_case_and_complete() -> None:
+    assert users.parse_guid(GUID.upper()) == GUID
+    with pytest.raises(UsageError, match="invalid GUID '6f1b4a52'"):
+        users.parse_guid(GUID[:8])

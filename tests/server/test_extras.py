@@ -111,6 +111,12 @@ def test_wrong_secrets_count_as_failures(extra: Extra, token: dict[str, Any]) ->
     assert extra("revoke", token["access_token"]) == 429
 
 
+def test_a_request_without_token_or_with_malformed_credentials_is_refused(ask: Ask) -> None:
+    fields = {"Content-Type": "application/x-www-form-urlencoded"}
+    for body, more, code in ((b"client_id=x", {}, 400), (b"token=x", {"Authorization": "Basic !"}, 401)):
+        assert ask("POST", f"{BASE}/introspect", body, {**fields, **more}).status == code
+
+
 def test_the_metadata_names_the_host_and_the_scheme_of_the_request(ask: Ask) -> None:
     for fields, issuer in (
         ({"Host": "gam.example.org"}, "http://gam.example.org"),

@@ -557,6 +557,13 @@ def test_a_store_that_was_taken_away_is_503(
         assert lines[-1].endswith("gam.db was removed or replaced")
 
 
+def test_claims_are_read_or_the_store_is_gone(post: Ask, gam: Gam) -> None:
+    request = Request("GET", USERINFO_PATH, fields={"authorization": token_of(post())})
+    assert routes.respond(gam, request).response.status == 200
+    gam.store.close()
+    assert routes.respond(gam, request).trace.rule == "store_gone"
+
+
 def test_healthz_looks_at_the_tokens_too(gam: Gam) -> None:
     with gam.store.writing() as tx:
         tx.run("DROP TABLE token")
