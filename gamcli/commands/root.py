@@ -201,9 +201,10 @@ def _translate_error(problem: Any, arguments: Sequence[str]) -> UsageError:  # n
         or _key_file_hint(message, words)
         or _subcommand_hint(message, words, rows)
         or _format_hint(message, rows)
-        or _missing_option_hint(message, words, rows)
         or _option_position_hint(getattr(problem, "option_name", None), path, words, rows)
-        or (_lowercase_first(advice[1]) if advice else f"{path} --help")
+        or (_lowercase_first(advice[1]) if advice else None)
+        or _missing_option_hint(message, words, rows)
+        or f"{path} --help"
     )
     return UsageError(_lowercase_first(message), hint)
 
