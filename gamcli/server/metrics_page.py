@@ -161,7 +161,7 @@ class MetricsHandler:
         return refusal_response(error.rule, error_format=GAM_FORMAT)
 
     def close(self) -> None:
-        """Do nothing: there are no threads."""
+        """Do nothing: this handler starts no threads."""
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def order_by(sort: str | None, columns: Mapping[str, str], default: str, unique:
 
 
 def placeholders(values: Sequence[object]) -> str:
-    """Return the content of an IN list, which matches nothing when there are no values."""
+    """Return a placeholder for each value of an IN list; without values, NULL, which matches nothing."""
     return ", ".join("?" * len(values)) or "NULL"
 
 

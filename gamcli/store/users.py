@@ -177,7 +177,7 @@ class RenewedHash(NamedTuple):
 
 
 def replace_password_hashes(tx: Transaction, hashes: Iterable[RenewedHash]) -> None:
-    """Replace the hashes of unchanged passwords, unless a stored hash is no longer the one before."""
+    """Save the renewed hashes of passwords; a hash that was changed in the meantime is kept."""
     tx.save("UPDATE user SET password_hash = ? WHERE guid = ? AND password_hash = ?", [*hashes])
 
 

@@ -15,7 +15,7 @@ async function refused(promise, code) {
   return "granted";
 }
 
-// With an application that allows no renewals there is no refresh token, which `refresh` then shows.
+// An application that allows no renewals issues no refresh token: `refresh` shows that too.
 async function oauth4webapi() {
   const oauth = await import("oauth4webapi");
   const client = { client_id: held.client_id };

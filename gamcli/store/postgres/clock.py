@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 TOLERANCE = timedelta(seconds=2)
-"""Clocks that differ by less are not corrected: tokens of two nodes expire at most so far apart."""
+"""Smaller differences are not corrected, so two nodes can disagree about an expiration by up to this."""
 
 
 class DatabaseClock:
