@@ -37,8 +37,8 @@ Gender = Annotated[
     Literal["N", "F", "M"] | None,
     typer.Option(help="N (not specified), F (female) or M (male).", show_default=False, rich_help_panel=PROFILE),
 ]
-UrlImage = Annotated[str | None, _text_option("Address of a picture.", PROFILE, "URL")]
-UrlProfile = Annotated[str | None, _text_option("Address of a profile page.", PROFILE, "URL")]
+UrlImage = Annotated[str | None, _text_option("URL of an image.", PROFILE, "URL")]
+UrlProfile = Annotated[str | None, _text_option("URL of a profile page.", PROFILE, "URL")]
 Phone = Annotated[str | None, _text_option("Phone number.", CONTACT)]
 Address = Annotated[str | None, _text_option("Street address.", CONTACT)]
 City = Annotated[str | None, _text_option("City.", CONTACT)]

@@ -172,7 +172,7 @@ _USER_FIELD_TEXTS = {
 
 
 def _user_text(name: str) -> Field:
-    about = _USER_FIELD_TEXTS.get(name, name.replace("_", " "))
+    about = _USER_FIELD_TEXTS.get(name, scopes.FIELD_LABELS[name])
     max_length = users.LENGTHS.get(name, names.TEXT_LENGTH)
     schema = _schema(patterns.TEXT, max_length) | _SCHEMAS.get(name, {})
     return Field(name, TEXT, about, checks.user_field(name), schema, always=name == "email")

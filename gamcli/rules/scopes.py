@@ -18,6 +18,17 @@ BASIC_FIELDS = (
     "guid", "username", "email", "first_name", "last_name", "external_id", "birthday", "gender", "url_image",
     "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone",
 )  # fmt: skip
+FIELD_LABELS = {name: name.replace("_", " ") for name in (*BASIC_FIELDS, "custom_info")} | {
+    "guid": "GUID",
+    "username": "user name",
+    "email": "email address",
+    "external_id": "external ID",
+    "url_image": "image URL",
+    "url_profile": "profile URL",
+    "phone": "phone number",
+    "post_code": "postal code",
+    "timezone": "time zone",
+}
 
 
 class Scope(NamedTuple):
@@ -30,7 +41,7 @@ class Scope(NamedTuple):
 
 def _field_scope(name: str) -> Scope:
     claims = ("email", "verified_email") if name == "email" else (name,)
-    return Scope(f"user_{name}", claims, f"the user's {name.replace('_', ' ')}")
+    return Scope(f"user_{name}", claims, f"the user's {FIELD_LABELS[name]}")
 
 
 _BASIC_CLAIMS = tuple(claim for name in BASIC_FIELDS for claim in _field_scope(name).claims)

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from gamcli.errors import UsageError
 from gamcli.model import AttributeValue, User
 from gamcli.rules import durations, lists, names
-from gamcli.rules.scopes import BASIC_FIELDS, TABLE, canonical_name
+from gamcli.rules.scopes import BASIC_FIELDS, FIELD_LABELS, TABLE, canonical_name
 
 Changes = Mapping[str, object]
 """New values by field name."""
@@ -74,10 +74,10 @@ def _normalize_roles(changes: Changes, present: tuple[str, ...]) -> Changes:
 def check_field(field: str, value: object) -> None:
     """Raise UsageError if `value` is invalid for the field."""
     if field in TEXT_FIELDS:
-        text = names.check_text(f"the {field.replace('_', ' ')}", str(value), LENGTHS.get(field, names.TEXT_LENGTH))
+        text = names.check_text(f"the {FIELD_LABELS[field]}", str(value), LENGTHS.get(field, names.TEXT_LENGTH))
         is_valid, hint = _FORMATS.get(field, (None, ""))
         if text and is_valid is not None and not is_valid(text):
-            raise UsageError(f"invalid {field.replace('_', ' ')} '{text}'", hint)
+            raise UsageError(f"invalid {FIELD_LABELS[field]} '{text}'", hint)
     elif field == "roles" and isinstance(value, tuple):
         for role in value:
             check_role(role)
