@@ -8,6 +8,7 @@ import pytest
 from gamcli.errors import UsageError
 from gamcli.model import User
 from gamcli.rules import users
+from gamcli.rules.scopes import FIELD_LABELS
 
 GUID = "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"
 LIMITS = {
@@ -55,7 +56,7 @@ def test_the_name_of_a_new_user_is_checked(now: datetime) -> None:
 @pytest.mark.parametrize(("field", "longest"), LIMITS.items())
 def test_texts_have_their_lengths(user: User, now: datetime, field: str, longest: int) -> None:
     assert users.apply_changes(user, {field: "x" * longest}, now)
-    with pytest.raises(UsageError, match=f"the {field.replace('_', ' ')} is too long: {longest + 1:,} characters"):
+    with pytest.raises(UsageError, match=f"the {FIELD_LABELS[field]} is too long: {longest + 1:,} characters"):
         users.apply_changes(user, {field: "x" * (longest + 1)}, now)
 
 
