@@ -21,11 +21,9 @@ BASIC_FIELDS = (
 FIELD_LABELS = {name: name.replace("_", " ") for name in (*BASIC_FIELDS, "custom_info")} | {
     "guid": "GUID",
     "username": "user name",
-    "email": "email address",
     "external_id": "external ID",
     "url_image": "image URL",
     "url_profile": "profile URL",
-    "phone": "phone number",
     "post_code": "postal code",
     "timezone": "time zone",
 }

@@ -62,7 +62,7 @@ def test_texts_have_their_lengths(user: User, now: datetime, field: str, longest
 
 @pytest.mark.parametrize("field", [*LIMITS, "email", "birthday", "gender"])
 def test_texts_are_printable(user: User, now: datetime, field: str) -> None:
-    with pytest.raises(UsageError, match=f"the {field.replace('_', ' ')} contains"):
+    with pytest.raises(UsageError, match=f"the {FIELD_LABELS[field]} contains"):
         users.apply_changes(user, {field: "a\x1b[2Jb"}, now)
 
 
