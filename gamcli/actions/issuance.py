@@ -22,7 +22,7 @@ from gamcli.actions import Gam
 from gamcli.actions.grant_cache import CachedGrant, GrantCache
 from gamcli.actions.grant_facts import load_facts
 from gamcli.errors import RefusedError
-from gamcli.model import App, User
+from gamcli.model import App, Key, User
 from gamcli.model.sessions import RefreshToken, Session
 from gamcli.model.token_ids import format_token_id
 from gamcli.rules import api_key_grant, durations, grants, password_grant, passwords, refresh_grant, scopes
@@ -50,15 +50,16 @@ class GrantAttempt(NamedTuple):
     A token request to be judged by `rules`, which are those for API keys.
 
     `check_app` is called with the application, if it exists, before any rule; it may raise RefusedError. `on_refusal`
-    is called with the error when the request is refused. `password` is set for password grants. The decision about an
-    API key is cached by `digest` unless it is empty. `address` is the client's, None if it is not to be recorded.
+    is called with the error, and the key that was found, when the request is refused. `password` is set for password
+    grants. The decision about an API key is cached by `digest` unless it is empty. `address` is the client's, None if
+    it is not to be recorded.
     """
 
     request: TokenRequest
     rules: Iterable[Rule] = API_KEY_GRANT
     password: VerifiedPassword | None = None
     check_app: Callable[[App], None] = lambda _: None
-    on_refusal: Callable[[RefusedError], None] = lambda _: None
+    on_refusal: Callable[[RefusedError, Key | None], None] = lambda _error, _key: None
     digest: bytes = b""
     address: str | None = None
 
@@ -176,7 +177,7 @@ class _Turn:
             grant = known if isinstance(known, Grant) else self._judge(attempt, known)
             return self._issue(attempt, grant)
         except RefusedError as error:
-            attempt.on_refusal(error)
+            attempt.on_refusal(error, known.key)
             return error
 
     def _judge(self, attempt: GrantAttempt, facts: GrantFacts) -> Grant:

@@ -16,7 +16,7 @@ from gamcli.model import App, Key, KeyImpact
 from gamcli.rules import durations, names, scopes
 from gamcli.rules import keys as rules
 from gamcli.rules.api_key_grant import find_auth_type
-from gamcli.rules.credentials import Secret, parse_api_key_id
+from gamcli.rules.credentials import Secret, api_key_lookup_id, parse_api_key_id
 from gamcli.rules.grants import GrantFacts
 from gamcli.store import Transaction
 from gamcli.store.apps import AppFilter
@@ -155,6 +155,13 @@ def show(gam: Gam, key_id: str) -> Key:
     """Return the key whose ID begins with `key_id`."""
     with gam.store.reading() as tx:
         return load_key(tx, key_id)
+
+
+def find_by_secret(gam: Gam, secret: Secret) -> Key | None:
+    """Return the record of an API key, also of one that does not have the format of gamcli."""
+    with gam.store.reading() as tx:
+        key = store.keys.find(tx, api_key_lookup_id(secret))
+    return key if key is not None and secret.matches(key.digest) else None
 
 
 def load_key(tx: Transaction, key_id: str) -> Key:

@@ -24,7 +24,7 @@ from gamcli.render.output import Output
 from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints import origins
 from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT
-from gamcli.server.endpoints.refusals import UNAUTHORIZED, ErrorFormat
+from gamcli.server.endpoints.refusals import UNAUTHORIZED, ResponseFormat
 from gamcli.server.server import ServerOptions
 from gamcli.server.transport.listener import RunnableServer
 from gamcli.system import new_files
@@ -132,7 +132,7 @@ def _configured_options(
         port=int(str(value("serve.port").value)),
         base_path=opts.parse_base_path(str(value("serve.base_path").value)),
         log_format=str(value("serve.log_format").value),
-        error_format=ErrorFormat(str(value("serve.format").value), int(expired_status or UNAUTHORIZED)),
+        response_format=ResponseFormat(str(value("serve.format").value), int(expired_status or UNAUTHORIZED)),
         tls=tls,
     )
 

@@ -40,7 +40,7 @@ def _serve_metrics(gam: "Gam", options: ServerOptions) -> AbstractContextManager
     from gamcli.server.metrics_page import serve_metrics  # noqa: PLC0415 - start-up: off by default
 
     listen_options = ListenOptions(listener=options.metrics_listener)
-    return serve_metrics(options.metrics, gam, options.error_format, listen_options)
+    return serve_metrics(options.metrics, gam, options.response_format, listen_options)
 
 
 @contextmanager

@@ -28,9 +28,9 @@ class Difference(NamedTuple):
     found: str
 
 
-def describe_expected(expected: ExpectedResponse, error_format: str) -> str:
+def describe_expected(expected: ExpectedResponse, response_format: str) -> str:
     """Return the expected response in a few words."""
-    name, status = _expected_refusal(expected, error_format)
+    name, status = _expected_refusal(expected, response_format)
     words = [str(status), "without a name" if expected.gam and not name else name if name != str(status) else ""]
     words += [
         f"{field}: {value}" for field, value in expected.headers.items() if value and len(value) <= _MAX_SHOWN_VALUE
@@ -39,17 +39,17 @@ def describe_expected(expected: ExpectedResponse, error_format: str) -> str:
     return " ".join(filter(None, words))
 
 
-def describe_response(response: ReceivedResponse, error_format: str) -> str:
+def describe_response(response: ReceivedResponse, response_format: str) -> str:
     """Return the received response in a few words."""
     if response.problem:
         return f"no response: {response.problem}"
-    error = _error_name(_parse_json(response), error_format)
+    error = _error_name(_parse_json(response), response_format)
     return f"{response.status} {error}" if error and error != str(response.status) else str(response.status)
 
 
-def _expected_refusal(expected: ExpectedResponse, error_format: str) -> tuple[str, int]:
+def _expected_refusal(expected: ExpectedResponse, response_format: str) -> tuple[str, int]:
     """Return the error code, empty for none, and the status."""
-    refusal = expected.gam if error_format == "gam" else expected.rfc
+    refusal = expected.gam if response_format == "gam" else expected.rfc
     if not refusal:
         return "", expected.status
     name, _, status = refusal.rpartition(" ")
@@ -63,36 +63,36 @@ def _parse_json(response: ReceivedResponse) -> object:
         return None
 
 
-def _error_name(document: object, error_format: str) -> str:
+def _error_name(document: object, response_format: str) -> str:
     error = document.get("error") if isinstance(document, dict) else None
-    if error_format == "gam":
+    if response_format == "gam":
         error = error.get("code") if isinstance(error, dict) else None
     return error if isinstance(error, str) else ""
 
 
 def find_differences(
-    expected: ExpectedResponse, response: ReceivedResponse, error_format: str, fill: FillPlaceholders
+    expected: ExpectedResponse, response: ReceivedResponse, response_format: str, fill: FillPlaceholders
 ) -> Iterator[Difference]:
     """Yield the differences; `fill` replaces the placeholders in expected texts."""
     if response.problem:
         yield Difference("a response", response.problem)
         return
-    _, status = _expected_refusal(expected, error_format)
+    _, status = _expected_refusal(expected, response_format)
     if response.status != status:
         yield Difference(f"status {status}", str(response.status))
     document = _parse_json(response)
     if expected.gam:
-        yield from _compare_refusal(expected, document, error_format)
-    yield from _compare_headers(expected, response, error_format, fill)
+        yield from _compare_refusal(expected, document, response_format)
+    yield from _compare_headers(expected, response, response_format, fill)
     yield from _compare_body(expected, document, fill)
     if expected.closes and not response.closed:
         yield Difference("the connection closes", "it stays open")
 
 
-def _compare_refusal(expected: ExpectedResponse, document: object, error_format: str) -> Iterator[Difference]:
+def _compare_refusal(expected: ExpectedResponse, document: object, response_format: str) -> Iterator[Difference]:
     """Compare the names in the body of a refusal and their order, the error code and the message."""
-    name, _ = _expected_refusal(expected, error_format)
-    if error_format == "gam":
+    name, _ = _expected_refusal(expected, response_format)
+    if response_format == "gam":
         error = document.get("error") if isinstance(document, dict) else None
         outer, inner = [*document] if isinstance(document, dict) else [], ["code", "message"]
         if outer != ["error"] or not isinstance(error, dict) or [*error] != inner:
@@ -114,11 +114,11 @@ def _compare_refusal(expected: ExpectedResponse, document: object, error_format:
 
 
 def _compare_headers(
-    expected: ExpectedResponse, response: ReceivedResponse, error_format: str, fill: FillPlaceholders
+    expected: ExpectedResponse, response: ReceivedResponse, response_format: str, fill: FillPlaceholders
 ) -> Iterator[Difference]:
     headers: dict[str, Any] = dict(_DEFAULT_HEADERS) if response.status != NO_CONTENT else {}
     if response.status == UNAUTHORIZED:
-        headers["www-authenticate"] = _expected_challenge(expected, error_format)
+        headers["www-authenticate"] = _expected_challenge(expected, response_format)
     if response.status in RETRY_STATUSES:
         headers["retry-after"] = "~[1-9][0-9]*"
     headers |= {name.lower(): value for name, value in expected.headers.items()}
@@ -131,10 +131,10 @@ def _compare_headers(
             yield Difference(f"{name}: {fill(value)}", actual or "no such header")
 
 
-def _expected_challenge(expected: ExpectedResponse, error_format: str) -> str:
-    if error_format == "gam" and expected.challenge != "Basic":
+def _expected_challenge(expected: ExpectedResponse, response_format: str) -> str:
+    if response_format == "gam" and expected.challenge != "Basic":
         return '~OAuth realm="[^"]+"'
-    has_error = error_format != "gam" and _expected_refusal(expected, error_format)[0] == "invalid_token"
+    has_error = response_format != "gam" and _expected_refusal(expected, response_format)[0] == "invalid_token"
     return f'{expected.challenge} realm="gam"' + (', error="invalid_token"' if has_error else "")
 
 

@@ -20,7 +20,7 @@ from gamcli.rules.credentials import Entropy, Secret, mint_api_key, mint_client_
 from gamcli.rules.grants import REFRESH_TIMEOUT, TokenRequest
 from gamcli.rules.keys import IssuedKey
 from gamcli.server.background import run_in_background
-from gamcli.server.endpoints.refusals import ErrorFormat
+from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.server.server import Server, ServerOptions
 
 DAY = timedelta(days=1)
@@ -46,7 +46,7 @@ def serve_world(gam: Gam, world: World) -> Iterator[TargetServer]:
     options = ServerOptions(
         log=lambda _: None,
         base_path=world.server["base_path"],
-        error_format=ErrorFormat(world.server["format"], world.server["expired_status"]),
+        response_format=ResponseFormat(world.server["format"], world.server["expired_status"]),
         max_failures=world.server["max_failures"],
         extras=world.server["extras"],
         origins=frozenset(filter(None, (world.server["cors_origin"],))),

@@ -37,9 +37,9 @@ def check_rows(server: TargetServer, world: World, rows: Iterable[Row]) -> Itera
 
 
 def check_row(server: TargetServer, world: World, row: Row) -> Verdict:
-    error_format = str(world.server["format"])
-    expected_response = row.expected if error_format == "gam" else row.rfc_expected
-    expected = comparison.describe_expected(expected_response, error_format)
+    response_format = str(world.server["format"])
+    expected_response = row.expected if response_format == "gam" else row.rfc_expected
+    expected = comparison.describe_expected(expected_response, response_format)
 
     def verdict(result: str, response: str = "", why: str = "") -> Verdict:
         return Verdict(row.section, row.name, row.rule, row.decided, result, expected, response, why)
@@ -51,7 +51,7 @@ def check_row(server: TargetServer, world: World, row: Row) -> Verdict:
         response = _send_request(server, world, row, row.request)
         fill = partial(world.fill, profile=row.profile)
         differences = [
-            *comparison.find_differences(expected_response, response, error_format, fill),
+            *comparison.find_differences(expected_response, response, response_format, fill),
             *_compare_with_other(server, world, row, response),
         ]
     except UnknownValueError as missing:
@@ -59,7 +59,7 @@ def check_row(server: TargetServer, world: World, row: Row) -> Verdict:
     except _SetupError as error:
         return verdict(DIFFERS, why=str(error))
     why = "; ".join(f"{difference.expected}, not {difference.found}" for difference in differences)
-    return verdict(DIFFERS if differences else SAME, comparison.describe_response(response, error_format), why)
+    return verdict(DIFFERS if differences else SAME, comparison.describe_response(response, response_format), why)
 
 
 def skip_reason(row: Row, world: World, base_path: str) -> str:

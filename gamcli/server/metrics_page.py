@@ -19,7 +19,7 @@ from gamcli.actions.key_counts import KeyCounts, count_keys
 from gamcli.errors import RefusedError, StoreError
 from gamcli.model import KEY_STATUSES
 from gamcli.server import metrics
-from gamcli.server.endpoints.refusals import GAM_FORMAT, ErrorFormat, refusal_response
+from gamcli.server.endpoints.refusals import GAM_FORMAT, ResponseFormat, refusal_response
 from gamcli.server.metrics import Metrics
 from gamcli.server.transport.connection import ConnectionRequest
 from gamcli.server.transport.event_loop import EventLoop
@@ -63,22 +63,22 @@ def _histogram(row: Sequence[float], start: int, bounds: Sequence[float], labels
     yield Sample(total, labels, "_count")
 
 
-def _requests(row: Sequence[float], error_format: ErrorFormat) -> Iterator[Sample]:
+def _requests(row: Sequence[float], response_format: ResponseFormat) -> Iterator[Sample]:
     cells = iter(row[metrics.REQUESTS :])
     for endpoint in metrics.ENDPOINTS:
         for outcome in metrics.OUTCOMES:
             value = next(cells)
             if value:
                 rule = outcome if isinstance(outcome, str) else ""
-                status = error_format.status_and_body(rule)[0] if rule else outcome
+                status = response_format.status_and_body(rule)[0] if rule else outcome
                 yield Sample(value, {"endpoint": endpoint, "status": str(status), "rule": rule})
 
 
-def _write_server(row: Sequence[float], error_format: ErrorFormat) -> Iterator[str]:
+def _write_server(row: Sequence[float], response_format: ResponseFormat) -> Iterator[str]:
     yield from _write_family("gamcli_build_info", "gauge", "Version of gamcli.", [Sample(1, {"version": __version__})])
     yield from _write_family(
         "gamcli_requests_total", "counter", "Responses, by the rule that refused the request.",
-        [*_requests(row, error_format)],
+        [*_requests(row, response_format)],
     )  # fmt: skip
     durations = [
         sample
@@ -123,10 +123,10 @@ def _write_store(counts: KeyCounts | None) -> Iterator[str]:
 class MetricsHandler:
     """A `RequestHandler` that answers GET /metrics and nothing else; it may block its event loop."""
 
-    def __init__(self, numbers: Metrics, gam: Gam, error_format: ErrorFormat) -> None:
+    def __init__(self, numbers: Metrics, gam: Gam, response_format: ResponseFormat) -> None:
         self._metrics = numbers
         self._gam = gam
-        self._error_format = error_format
+        self._response_format = response_format
 
     def submit(self, pending: ConnectionRequest) -> Response:
         if pending.request.path != PATH:
@@ -145,7 +145,7 @@ class MetricsHandler:
             counts = count_keys(self._gam, EXPIRING_WITHIN)
         except StoreError:
             counts = None
-        lines = (*_write_server(row, self._error_format), *_write_commits(row), *_write_store(counts), "")
+        lines = (*_write_server(row, self._response_format), *_write_commits(row), *_write_store(counts), "")
         return "\n".join(lines)
 
     def begin_turn(self) -> None:
@@ -158,17 +158,17 @@ class MetricsHandler:
         return []
 
     def refuse(self, error: RefusedError, _address: str = "") -> Response:
-        return refusal_response(error.rule, error_format=GAM_FORMAT)
+        return refusal_response(error.rule, response_format=GAM_FORMAT)
 
     def close(self) -> None:
         """Do nothing: this handler starts no threads."""
 
 
 @contextmanager
-def serve_metrics(numbers: Metrics, gam: Gam, error_format: ErrorFormat, options: ListenOptions) -> Iterator[None]:
+def serve_metrics(numbers: Metrics, gam: Gam, response_format: ResponseFormat, options: ListenOptions) -> Iterator[None]:
     """Serve the page in a thread while the `with` block runs."""
     with gam.store.open_again(durable=False, timeout=STORE_TIMEOUT) as store:
-        handler = MetricsHandler(numbers, replace(gam, store=store), error_format)
+        handler = MetricsHandler(numbers, replace(gam, store=store), response_format)
         loop = EventLoop(replace(options, max_connections=MAX_CONNECTIONS), lambda _: handler)
         thread = Thread(target=loop.run, name="metrics")
         thread.start()

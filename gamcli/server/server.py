@@ -8,7 +8,7 @@ from gamcli.actions import Gam
 from gamcli.server.dispatcher import Dispatcher
 from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, FailureLimiter
 from gamcli.server.endpoints.outcomes import ServerConfig
-from gamcli.server.endpoints.refusals import GAM_FORMAT, ErrorFormat
+from gamcli.server.endpoints.refusals import GAM_FORMAT, ResponseFormat
 from gamcli.server.log_writer import LogWriter
 from gamcli.server.metrics import Metrics, ProcessMetrics
 from gamcli.server.request_log import ADDRESSES, RequestLog
@@ -28,7 +28,7 @@ class ServerOptions(ListenOptions):
 
     log: Callable[[str], None]
     log_format: str = "text"
-    error_format: ErrorFormat = GAM_FORMAT
+    response_format: ResponseFormat = GAM_FORMAT
     log_address: str = "full"
     max_failures: int = DEFAULT_LIMIT
     max_failures_by: str = "both"
@@ -41,7 +41,7 @@ class ServerOptions(ListenOptions):
         base_path = self.base_path.rstrip("/").lower()
         return ServerConfig(
             base_path,
-            self.error_format,
+            self.response_format,
             FailureLimiter(self.max_failures, counted_by=self.max_failures_by),
             self.origins,
             extras=self.extras,

@@ -17,7 +17,7 @@ from gamcli.rules.credentials import Secret
 from gamcli.server.dev.clock import Clock
 from gamcli.server.dev.faults import Faults
 from gamcli.server.dev.journal import Journal
-from gamcli.server.endpoints.refusals import ErrorFormat
+from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.server.server import ServerOptions
 
 
@@ -89,22 +89,22 @@ class TestKeys:
         return keys.generate(self._gam, keys.KeySpec(user, app, expires_in=lifetime, replace=replace)).secret.reveal()
 
     def revoke(self, key: str, reason: str | None = None) -> None:
-        keys.revoke(self._gam, [_key_id(key)], reason)
+        keys.revoke(self._gam, [self._find_id(key)], reason)
 
     def disable(self, key: str, reason: str | None = None) -> None:
-        key_changes.disable(self._gam, _key_id(key), reason)
+        key_changes.disable(self._gam, self._find_id(key), reason)
 
     def enable(self, key: str) -> None:
-        key_changes.enable(self._gam, _key_id(key))
+        key_changes.enable(self._gam, self._find_id(key))
+
+    def _find_id(self, key: str) -> str:
+        found = keys.find_by_secret(self._gam, Secret(key))
+        return found.id if found is not None else key
 
 
 def _keys_of(gam: Gam, search: keys.KeySearch) -> Iterator[Any]:
     with keys.search(gam, search) as found:
         yield from found
-
-
-def _key_id(key: str) -> str:
-    return key.split("_")[1] if key.startswith("gamkey_") else key
 
 
 class GamServer:
@@ -183,9 +183,9 @@ class GamServer:
 
 
 @contextmanager
-def run_server(seed: str, error_format: str, expired_status: int, root: Path) -> Iterator[GamServer]:
+def run_server(seed: str, response_format: str, expired_status: int, root: Path) -> Iterator[GamServer]:
     """Run a server; `seed` is the text of a manifest, or its path from `root`, or empty."""
-    options = ServerOptions(log=lambda _: None, max_failures=0, error_format=ErrorFormat(error_format, expired_status))
+    options = ServerOptions(log=lambda _: None, max_failures=0, response_format=ResponseFormat(response_format, expired_status))
     with ExitStack() as opened:
         paths = opened.enter_context(_seed_paths(seed, root))
         world = opened.enter_context(EphemeralServer(options, EphemeralOptions(seeds=paths, actor="pytest")))

@@ -11,7 +11,7 @@ from gamcli.actions import Gam, apps, auth_types, keys, repository, users
 from gamcli.rules import passwords
 from gamcli.rules.credentials import Secret
 from gamcli.server.background import run_in_background
-from gamcli.server.endpoints.refusals import ErrorFormat
+from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.server.server import Server, ServerOptions
 from gamcli.store import Store
 
@@ -57,7 +57,7 @@ def serving(response_format: str, renewals: int = 2) -> Iterator[Endpoint]:
         fields = {"remote_rest": True, "api_keys.enabled": True, "token.renewals": renewals}
         app = apps.create(gam, apps.AppSpec("portal", fields, ("gam_user_data", "gam_user_roles")))
         key = keys.generate(gam, keys.KeySpec("ana", "portal"))
-        options = ServerOptions(log=lambda _: None, max_failures=0, error_format=ErrorFormat(response_format))
+        options = ServerOptions(log=lambda _: None, max_failures=0, response_format=ResponseFormat(response_format))
         server = Server(gam, options)
         with run_in_background(server):
             assert app.secret is not None

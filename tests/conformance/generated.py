@@ -31,7 +31,7 @@ from gamcli.conformance.worlds import World
 from gamcli.rules import passwords
 from gamcli.server.background import run_in_background
 from gamcli.server.endpoints import openapi
-from gamcli.server.endpoints.refusals import ERROR_WRITERS, TABLE, ErrorFormat
+from gamcli.server.endpoints.refusals import ERROR_WRITERS, TABLE, ResponseFormat
 from gamcli.server.server import Server, ServerOptions
 from gamcli.store import Store
 
@@ -200,22 +200,22 @@ def with_valid_tokens(server: TargetServer, world: World) -> World:
 
 
 @contextmanager
-def serving(error_format: str) -> Iterator[tuple[TargetServer, World, list[str]]]:
+def serving(response_format: str) -> Iterator[tuple[TargetServer, World, list[str]]]:
     log: list[str] = []
     with Store.in_memory() as store, patch.object(passwords, "CURRENT_COST", passwords.TEST_COST):
         gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "test")
-        world = local.create_world(gam, {"format": error_format})
+        world = local.create_world(gam, {"format": response_format})
         server = Server(
-            gam, ServerOptions(log=log.append, max_failures=0, error_format=ErrorFormat(error_format), extras=True)
+            gam, ServerOptions(log=log.append, max_failures=0, response_format=ResponseFormat(response_format), extras=True)
         )
         with run_in_background(server):
             target = TargetServer.from_url(server.url)
             yield target, with_valid_tokens(target, world), log
 
 
-def drive(count: int, error_format: str) -> Counter[tuple[str, int]]:
+def drive(count: int, response_format: str) -> Counter[tuple[str, int]]:
     statuses: Counter[tuple[str, int]] = Counter()
-    with serving(error_format) as (server, world, log):
+    with serving(response_format) as (server, world, log):
 
         @settings(max_examples=count, deadline=None, database=None, suppress_health_check=[*HealthCheck])
         @given(Requests(world).requests())
@@ -244,10 +244,10 @@ def run() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=10_000, help="number of requests in each error format")
     count = parser.parse_args().requests
-    for error_format in ERROR_WRITERS:
+    for response_format in ERROR_WRITERS:
         began = monotonic()
-        counts = drive(count, error_format)
-        sys.stdout.write(f"{error_format}\n" + "".join(f"{line}\n" for line in summary(counts, monotonic() - began)))
+        counts = drive(count, response_format)
+        sys.stdout.write(f"{response_format}\n" + "".join(f"{line}\n" for line in summary(counts, monotonic() - began)))
 
 
 if __name__ == "__main__":

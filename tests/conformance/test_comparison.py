@@ -23,19 +23,19 @@ def response_with(document: object, status: int = 200, **changes: str | None) ->
 
 
 def differing(
-    expected: ExpectedResponse, response: ReceivedResponse, error_format: str = "gam"
+    expected: ExpectedResponse, response: ReceivedResponse, response_format: str = "gam"
 ) -> list[tuple[str, str]]:
-    return [(*pair,) for pair in comparison.find_differences(expected, response, error_format, lambda text: text)]
+    return [(*pair,) for pair in comparison.find_differences(expected, response, response_format, lambda text: text)]
 
 
-@pytest.mark.parametrize(("document", "error_format"), [(GAM, "gam"), (RFC, "rfc6749")])
-def test_the_expected_refusal_does_not_differ(document: object, error_format: str) -> None:
-    response = response_with(document, 401, www_authenticate=CHALLENGES[error_format])
-    assert differing(WRONG_SECRET, response, error_format) == []
+@pytest.mark.parametrize(("document", "response_format"), [(GAM, "gam"), (RFC, "rfc6749")])
+def test_the_expected_refusal_does_not_differ(document: object, response_format: str) -> None:
+    response = response_with(document, 401, www_authenticate=CHALLENGES[response_format])
+    assert differing(WRONG_SECRET, response, response_format) == []
 
 
 @pytest.mark.parametrize(
-    ("document", "error_format", "difference"),
+    ("document", "response_format", "difference"),
     [
         ({"error": {"code": "117", "message": "a"}}, "gam", ("code 116", '"117"')),
         ({"error": {"code": 116, "message": "a"}}, "gam", ("code 116", "116")),
@@ -51,10 +51,10 @@ def test_the_expected_refusal_does_not_differ(document: object, error_format: st
     ],
 )
 def test_a_refusal_of_another_shape_differs(
-    document: object, error_format: str, difference: tuple[str, str] | None
+    document: object, response_format: str, difference: tuple[str, str] | None
 ) -> None:
-    response = response_with(document, 401, www_authenticate=CHALLENGES[error_format])
-    found = differing(WRONG_SECRET, response, error_format)
+    response = response_with(document, 401, www_authenticate=CHALLENGES[response_format])
+    found = differing(WRONG_SECRET, response, response_format)
     assert len(found) == 1
     assert difference in (None, found[0])
 
@@ -167,7 +167,7 @@ def test_secrets_in_a_response_are_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expected", "error_format", "words"),
+    ("expected", "response_format", "words"),
     [
         (ExpectedResponse(), "gam", "200"),
         (ExpectedResponse(gam="116 401", rfc="invalid_client 401"), "gam", "401 116"),
@@ -178,6 +178,6 @@ def test_secrets_in_a_response_are_not_shown() -> None:
     ],
 )
 def test_an_expected_response_is_described_in_few_words(
-    expected: ExpectedResponse, error_format: str, words: str
+    expected: ExpectedResponse, response_format: str, words: str
 ) -> None:
-    assert comparison.describe_expected(expected, error_format) == words
+    assert comparison.describe_expected(expected, response_format) == words

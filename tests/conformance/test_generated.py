@@ -28,9 +28,9 @@ def generated() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("error_format", ["gam", "rfc6749"])
-def test_every_response_to_generated_requests_is_documented(generated: ModuleType, error_format: str) -> None:
-    statuses = generated.drive(COUNT, error_format)
+@pytest.mark.parametrize("response_format", ["gam", "rfc6749"])
+def test_every_response_to_generated_requests_is_documented(generated: ModuleType, response_format: str) -> None:
+    statuses = generated.drive(COUNT, response_format)
     assert statuses.total() >= COUNT
     assert {status for _, status in statuses} >= {200, 400, 401, 404, 405}
 

@@ -19,7 +19,7 @@ from gamcli.rules import passwords
 from gamcli.server import asgi
 from gamcli.server.endpoints import outcomes
 from gamcli.server.endpoints.failure_limit import FailureLimiter
-from gamcli.server.endpoints.refusals import ErrorFormat
+from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.store.postgres.url import parse_url
 from tests.conformance.conftest import create_world
 
@@ -72,7 +72,7 @@ def in_asgi(path: Path, world: World) -> Iterator[TargetServer]:
     settings = world.server
     endpoint_config = outcomes.ServerConfig(
         base_path=settings["base_path"],
-        error_format=ErrorFormat(settings["format"], settings["expired_status"]),
+        response_format=ResponseFormat(settings["format"], settings["expired_status"]),
         failure_limiter=FailureLimiter(settings["max_failures"]),
         origins=frozenset(filter(None, (settings["cors_origin"],))),
         extras=settings["extras"],

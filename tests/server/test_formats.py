@@ -9,7 +9,7 @@ import pytest
 
 from gamcli.actions import Gam, apps, auth_types, users
 from gamcli.rules.credentials import Secret
-from gamcli.server.endpoints.refusals import ErrorFormat
+from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.server.server import Server
 from gamcli.server.transport.heads import MAX_BODY
 from gamcli.server.transport.messages import Response
@@ -19,13 +19,13 @@ USERINFO_PATH = "/oauth/gam/v2.0/userinfo"
 
 
 @pytest.fixture
-def manner() -> ErrorFormat:
-    return ErrorFormat("rfc6749")
+def response_format() -> ResponseFormat:
+    return ResponseFormat("rfc6749")
 
 
 @pytest.fixture
-def server(serve: Callable[..., Server], manner: ErrorFormat) -> Server:
-    return serve(error_format=manner)
+def server(serve: Callable[..., Server], response_format: ResponseFormat) -> Server:
+    return serve(response_format=response_format)
 
 
 def parse_error(response: Response) -> tuple[int, str | None, str | None]:
@@ -87,23 +87,23 @@ def test_userinfo_names_what_is_wrong_with_a_token(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    "manner",
+    "response_format",
     [
-        ErrorFormat("gam", 403),
-        ErrorFormat("rfc6749", 403),
-        ErrorFormat("gam"),
-        ErrorFormat("rfc6749"),
+        ResponseFormat("gam", 403),
+        ResponseFormat("rfc6749", 403),
+        ResponseFormat("gam"),
+        ResponseFormat("rfc6749"),
     ],
     ids=str,
 )
 def test_an_expired_token_has_the_status_that_is_requested(
-    ask: Ask, post: Ask, forward: Callable[[timedelta], None], manner: ErrorFormat
+    ask: Ask, post: Ask, forward: Callable[[timedelta], None], response_format: ResponseFormat
 ) -> None:
     fields = {"Authorization": json.loads(post().body)["access_token"]}
     forward(timedelta(hours=1))
     response = ask("GET", USERINFO_PATH, None, fields)
-    assert response.status == manner.expired_status
-    assert ("WWW-Authenticate" in dict(response.fields)) is (manner.expired_status == 401)
+    assert response.status == response_format.expired_status
+    assert ("WWW-Authenticate" in dict(response.fields)) is (response_format.expired_status == 401)
     assert ask("GET", USERINFO_PATH, None, {"Authorization": "x"}).status == 401
 
 

@@ -16,7 +16,7 @@ import pytest
 from gamcli.actions import Gam, apps, auth_types, users
 from gamcli.rules import passwords
 from gamcli.rules.credentials import Secret
-from gamcli.server.endpoints.refusals import ErrorFormat
+from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.server.server import Server
 from gamcli.server.transport.messages import Response
 
@@ -198,7 +198,7 @@ def test_no_renewal_is_left_when_the_application_takes_them_back(send: Ask, rene
 
 
 def test_refusals_are_reported_in_the_words_of_the_rfc(serve: Callable[..., Server], login: dict[str, str]) -> None:
-    server = serve(error_format=ErrorFormat("rfc6749"))
+    server = serve(response_format=ResponseFormat("rfc6749"))
     client = HTTPConnection("127.0.0.1", server.port, timeout=10)
     read_claims = []
     for changes in ({"password": "x"}, {"scope": "user_nothing"}, {"grant_type": "refresh_token"}):

@@ -19,6 +19,7 @@ from gamcli.actions.changes import STATE_VERBS
 from gamcli.errors import ConflictError, GamcliError, NotFoundError, UsageError
 from gamcli.model import format_rfc3339
 from gamcli.rules import durations
+from gamcli.rules.credentials import Secret
 from gamcli.server.dev.clock import Clock
 from gamcli.server.dev.faults import Faults
 from gamcli.server.dev.journal import Journal
@@ -153,7 +154,7 @@ def _issue_key(controls: Controls, body: Body) -> JsonValue:
 
 def _change_key(controls: Controls, body: Body, name: str, verb: str) -> JsonValue:
     reason = None if body.get("reason") is None else str(body["reason"])
-    key = keys.show(controls.gam, name)
+    key = keys.find_by_secret(controls.gam, Secret(name)) or keys.show(controls.gam, name)
     if verb == "revoke":
         keys.revoke(controls.gam, [key.id], reason)
     elif verb == "disable":

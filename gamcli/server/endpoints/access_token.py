@@ -13,6 +13,7 @@ from typing import NamedTuple
 from gamcli.actions import Gam
 from gamcli.actions.issuance import GrantAttempt, IssuedToken, VerifiedPassword, verify_password
 from gamcli.errors import RefusedError
+from gamcli.model import Key
 from gamcli.rules import scopes
 from gamcli.rules.api_key_grant import API_KEY_GRANT
 from gamcli.rules.credentials import NO_SECRET, parse_api_key_id
@@ -75,14 +76,16 @@ class _Grant(NamedTuple):
             if isinstance(outcome, RefusedError):
                 raise name_missing_secret(outcome, token_request)
             self.trace.key_id, self.trace.token_id = outcome.grant.key_id, outcome.id
-            return _rfc_token_response(outcome) if self.config.error_format.is_rfc else _token_response(outcome)
+            return _rfc_token_response(outcome) if self.config.response_format.is_rfc else _token_response(outcome)
 
-        check_app, count_failure = (
-            partial(self._attempt.require_allowed, gam),
-            partial(self._attempt.count_failure, gam),
-        )
+        def report_refusal(error: RefusedError, key: Key | None) -> None:
+            if key is not None:
+                self.trace.key_id = key.id
+            self._attempt.count_failure(gam, error)
+
+        check_app = partial(self._attempt.require_allowed, gam)
         address = self.config.show_address(self.request.peer) or None
-        attempt = GrantAttempt(token_request, API_KEY_GRANT, password, check_app, count_failure, digest, address)
+        attempt = GrantAttempt(token_request, API_KEY_GRANT, password, check_app, report_refusal, digest, address)
         return DeferredGrant(attempt, respond)
 
     @property

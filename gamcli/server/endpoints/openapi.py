@@ -224,8 +224,8 @@ def _refusal_responses(rules: frozenset[str]) -> Iterator[tuple[str, Document]]:
     """Yield the statuses of `rules` in both formats, with examples."""
     by_status: dict[int, Document] = {}
     for rule in filter(rules.__contains__, TABLE):
-        for error_format, write_error in refusals.ERROR_WRITERS.items():
-            name = f"{rule}.{error_format}"
+        for response_format, write_error in refusals.ERROR_WRITERS.items():
+            name = f"{rule}.{response_format}"
             for status in (write_error(TABLE[rule])[0], *((EXPIRED_STATUS,) if rule == "token_expired" else ())):
                 by_status.setdefault(status, {})[name] = {"$ref": f"#/components/examples/{name}"}
     for status in sorted(by_status):
@@ -237,11 +237,11 @@ def _refusal_responses(rules: frozenset[str]) -> Iterator[tuple[str, Document]]:
 def _examples() -> Iterator[tuple[str, Document]]:
     """Yield an example of every refusal in each format."""
     for rule, refusal in TABLE.items():
-        for error_format, write_error in refusals.ERROR_WRITERS.items():
+        for response_format, write_error in refusals.ERROR_WRITERS.items():
             yield (
-                f"{rule}.{error_format}",
+                f"{rule}.{response_format}",
                 {
-                    "summary": f"{rule} †" if error_format == "gam" and is_decided(rule) else rule,
+                    "summary": f"{rule} †" if response_format == "gam" and is_decided(rule) else rule,
                     "value": write_error(refusal)[1],
                 },
             )

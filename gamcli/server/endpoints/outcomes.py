@@ -65,7 +65,7 @@ class ServerConfig:
     """
 
     base_path: str = ""
-    error_format: refusals.ErrorFormat = refusals.GAM_FORMAT
+    response_format: refusals.ResponseFormat = refusals.GAM_FORMAT
     failure_limiter: FailureLimiter = field(default_factory=lambda: FailureLimiter(0))
     origins: frozenset[str] = frozenset()
     nonblocking: bool = False

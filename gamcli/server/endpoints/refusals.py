@@ -58,7 +58,7 @@ TABLE: dict[str, Refusal] = {
     "charset_not_ascii": _http_refusal(
         415, "With a charset other than UTF-8, the parameters may contain ASCII only: send charset=UTF-8."
     ),
-    "body_too_large": _http_refusal(413, "The body is larger than 16 KiB."),
+    "body_too_large": _http_refusal(413, "The body is too large."),
     "length_missing": _http_refusal(411, "Send the body with a Content-Length, or chunked."),
     "form_unreadable": _http_refusal(400, "A % is not followed by two hexadecimal digits: send it as %25."),
     "control_character": _http_refusal(400, "The parameters contain a control character: percent-encode it."),
@@ -172,6 +172,10 @@ TABLE: dict[str, Refusal] = {
 }
 
 CAUSES: dict[str, dict[str, str]] = {
+    "body_too_large": {
+        "body": "The body is larger than 16 KiB.",
+        "manifest": "The manifest is larger than 1 MiB.",
+    },
     "auth_type_unavailable": {
         "unknown": "No authentication type has this name.",
         "disabled": "The authentication type is disabled.",
@@ -244,7 +248,7 @@ _NOT_IN_HOST = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorFormat:
+class ResponseFormat:
     """The format of responses: GAM's or RFC 6749's; `expired_status` is the status for an expired access token."""
 
     name: str = "gam"
@@ -270,12 +274,12 @@ class ErrorFormat:
         return self.is_rfc and error == "invalid_token"
 
 
-GAM_FORMAT = ErrorFormat()
+GAM_FORMAT = ResponseFormat()
 
 
 def refusal_response(
-    rule: str, extra: Iterable[tuple[str, str]] = (), error_format: ErrorFormat = GAM_FORMAT, cause: str = ""
+    rule: str, extra: Iterable[tuple[str, str]] = (), response_format: ResponseFormat = GAM_FORMAT, cause: str = ""
 ) -> Response:
-    status, body = error_format.status_and_body(rule, cause)
+    status, body = response_format.status_and_body(rule, cause)
     retry = (("Retry-After", str(RETRY_SECONDS)),) if status == 503 else ()  # noqa: PLR2004 - an HTTP status
     return json_response(status, body, (*retry, *extra))

@@ -123,7 +123,7 @@ def issue_tokens(
 def read_claims(gam: Gam, pending: Sequence[PendingClaims], cache: ClaimsCache[Response]) -> list[TracedResponse]:
     """Read the claims for all requests, and return the responses."""
     is_rfc = (
-        bool(pending) and pending[0].config.error_format.is_rfc
+        bool(pending) and pending[0].config.response_format.is_rfc
     )  # all requests have the configuration of the server
     decide = claims.decide_with_subject if is_rfc else claims.decide
     results = load_claims(gam, [each.deferred.secret for each in pending], cache, partial(json_response, 200), decide)
@@ -183,7 +183,7 @@ def error_response(
     trace.detail = _DETAILS[trace.rule](error) if trace.rule in _DETAILS else ""
     cause = error.cause if isinstance(error, RefusedError) else ""
     fields = _refusal_fields(trace, request, config)
-    response = refusals.refusal_response(trace.rule, fields, config.error_format, cause)
+    response = refusals.refusal_response(trace.rule, fields, config.response_format, cause)
     return _add_cors(response, request, config, trace)
 
 
@@ -265,13 +265,13 @@ _CLIENT_RULES = frozenset(
 
 def _refusal_fields(trace: Trace, request: Request, config: ServerConfig) -> tuple[tuple[str, str], ...]:
     """Return the header fields that the status requires (RFC 9110 §10.2.1, §10.2.3, §11.6.1)."""
-    rule, error_format = trace.rule, config.error_format
+    rule, response_format = trace.rule, config.response_format
     if trace.retry_after:
         return (("Retry-After", str(trace.retry_after)),)
     if rule in ("method_wrong", "method_only_renews"):
         return (("Allow", _advertised_methods(request.path, config)),)
-    if error_format.status_and_body(rule)[0] != refusals.UNAUTHORIZED:
+    if response_format.status_and_body(rule)[0] != refusals.UNAUTHORIZED:
         return ()
     uses_basic = rule in _CLIENT_RULES and forms.uses_basic(request)
-    challenge = 'Basic realm="gam"' if uses_basic else error_format.challenge(rule, request.fields.get("host", ""))
+    challenge = 'Basic realm="gam"' if uses_basic else response_format.challenge(rule, request.fields.get("host", ""))
     return (("WWW-Authenticate", challenge),)

@@ -61,7 +61,7 @@ class ChunkedBody:
         self._missing = int(match[1], 16)
         self._extension_bytes += len(match[2])
         if len(self._body) + self._missing > self._max_body:
-            raise body_too_large()
+            raise body_too_large(self._max_body)
         self._step = self._read_data if self._missing else self._read_trailer
         return start + len(line) + 2
 

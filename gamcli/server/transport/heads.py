@@ -191,7 +191,7 @@ def _body_length(digits: str) -> int:
     # Check the number of digits first: converting thousands of them is slow.
     significant = digits.lstrip("0") or "0"
     if len(significant) > len(str(MAX_LARGE_BODY)) or int(significant) > MAX_LARGE_BODY:
-        raise body_too_large()
+        return MAX_LARGE_BODY + 1
     return int(significant)
 
 
@@ -199,5 +199,6 @@ def default_max_body(_: str) -> int:
     return MAX_BODY
 
 
-def body_too_large() -> RefusedError:
-    return RefusedError("body_too_large", "the body is too large")
+def body_too_large(limit: int = MAX_BODY) -> RefusedError:
+    cause = "manifest" if limit == MAX_LARGE_BODY else "body"
+    return RefusedError("body_too_large", f"the body is larger than {limit} bytes", cause=cause)

@@ -91,6 +91,7 @@ class RequestParser:
             return None
         raw, self._buffer = self._buffer[:end], self._buffer[end:]
         head = parse_head(raw)
-        if head.length > self._max_body(head.path):
-            raise body_too_large()
+        limit = self._max_body(head.path)
+        if head.length > limit:
+            raise body_too_large(limit)
         return head

@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 from http.client import HTTPConnection
 from threading import Thread
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import openapi_spec_validator
 import pytest
@@ -142,18 +142,20 @@ def test_a_manifest_is_applied_and_its_credentials_returned(ask: Ask, exchange: 
 def test_a_manifest_can_be_larger_than_other_bodies(world: EphemeralServer, ask: Ask, is_chunked: bool) -> None:  # noqa: FBT001
     base = urlsplit(world.credentials["GAM_CONTROL_URL"]).path
 
-    def status(path: str, size: int) -> int:
+    def send_manifest(path: str, size: int) -> tuple[int, Any]:
         body = json.dumps({"manifest": "[user.eva]\n" + "#" * size}).encode()
         with closing(HTTPConnection("127.0.0.1", world.server.port, timeout=10)) as connection:
             with suppress(ConnectionError):  # answered before the whole body was sent
                 connection.request("POST", path, iter([body]) if is_chunked else body, encode_chunked=is_chunked)
-            return connection.getresponse().status
+            response = connection.getresponse()
+            return response.status, json.loads(response.read()).get("error", {}).get("message")
 
-    assert status(f"{base}/apply", 900_000) == 200
+    assert send_manifest(f"{base}/apply", 900_000)[0] == 200
     assert ask("POST", "users/eva/block")[0] == 200
-    assert status(f"{base}/apply", 1_100_000) == 413
-    assert status(f"{base}/keys", 20_000) == 413
-    assert status("/_gamcli/guess/apply", 20_000) == 413
+    for size in (1_100_000, 20_000_000):
+        assert send_manifest(f"{base}/apply", size) == (413, "The manifest is larger than 1 MiB.")
+    for path in (f"{base}/keys", "/_gamcli/guess/apply", TOKEN):
+        assert send_manifest(path, 20_000) == (413, "The body is larger than 16 KiB.")
 
 
 def test_keys_are_issued_disabled_and_enabled(ask: Ask, exchange: Callable[..., int]) -> None:
@@ -214,3 +216,35 @@ def test_the_openapi_document_is_valid_and_lists_every_route(ask: Ask) -> None:
     openapi_spec_validator.validate(document)
     listed = {(method.upper(), path[1:]) for path, methods in document["paths"].items() for method in methods}
     assert listed == {(route.method, route.path) for route in ROUTES}
+
+
+SEED_WITH_ANY_TEXT_AS_KEY = """
+[app.shop]
+client_id = "shop"
+client_secret = "shop-secret"
+scopes = ["gam_user_data"]
+remote_rest = true
+api_keys = { enabled = true }
+[user.ana]
+[[key]]
+user = "ana"
+app = "shop"
+api_key = "key/of ana"
+"""
+
+
+def test_a_key_without_the_format_of_gamcli_has_an_id_in_the_journal_and_is_revoked_by_its_text(
+    ask: Ask, exchange: Callable[..., int]
+) -> None:
+    ask("DELETE", "faults")
+    ask("POST", "apply", {"manifest": SEED_WITH_ANY_TEXT_AS_KEY})
+    shop = {"client_id": "shop", "client_secret": "shop-secret"}
+    assert exchange(**shop, api_key="key/of ana") == 200
+    revoked = ask("POST", f"keys/{quote('key/of ana', safe='')}/revoke")
+    assert revoked[0] == 200
+    assert exchange(**shop, api_key="key/of ana") == 401
+    assert exchange(**shop, api_key="key of nobody") == 401
+    entries = [(each["rule"], each["key"]) for each in ask("GET", "journal")[1]]
+    key = revoked[1]["id"]
+    assert entries == [("", key), ("key_revoked", key), ("key_unproven", "")]
+    assert len(key) == 8

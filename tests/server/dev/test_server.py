@@ -17,7 +17,7 @@ from gamcli.actions import Gam
 from gamcli.server.dev.faults import Faults
 from gamcli.server.dev.journal import Journal
 from gamcli.server.dev.server import DevOptions, DevServer
-from gamcli.server.endpoints.refusals import ERROR_WRITERS, TABLE, ErrorFormat
+from gamcli.server.endpoints.refusals import ERROR_WRITERS, TABLE, ResponseFormat
 from gamcli.server.server import ServerOptions
 
 TOKEN = "/oauth/gam/v2.0/access_token"
@@ -92,17 +92,17 @@ def test_without_faults_it_is_a_server_as_any_other(client: Client, form: dict[s
 
 
 @pytest.mark.parametrize("status", [401, 429, 500, 503])
-@pytest.mark.parametrize("error_format", ["gam", "rfc6749"])
+@pytest.mark.parametrize("response_format", ["gam", "rfc6749"])
 def test_a_fault_is_reported_as_the_real_one(
-    begin: Begin, visit: Visit, form: dict[str, str], faults: Faults, status: int, error_format: str
+    begin: Begin, visit: Visit, form: dict[str, str], faults: Faults, status: int, response_format: str
 ) -> None:
     faults.add(f"token={status}")
-    found, fields, body = visit(begin(error_format=ErrorFormat(error_format))).ask("POST", TOKEN, form)
+    found, fields, body = visit(begin(response_format=ResponseFormat(response_format))).ask("POST", TOKEN, form)
     rules = {401: "client_secret_wrong", 429: "too_many_failures", 500: "bug", 503: "store_gone"}
-    assert (found, body) == ERROR_WRITERS[error_format](TABLE[rules[status]])
+    assert (found, body) == ERROR_WRITERS[response_format](TABLE[rules[status]])
     assert found == status
     assert fields.get("Retry-After") == ("1" if status in (429, 503) else None)
-    scheme = "OAuth" if error_format == "gam" else "Bearer"
+    scheme = "OAuth" if response_format == "gam" else "Bearer"
     assert fields.get("WWW-Authenticate", "").startswith(scheme) is (status == 401)
 
 

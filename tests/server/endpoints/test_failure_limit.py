@@ -17,7 +17,7 @@ from gamcli.server import worker_pool
 from gamcli.server.endpoints import outcomes, routes
 from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, MAX_FAILURES, Client, FailureLimiter
 from gamcli.server.endpoints.form_bodies import MEDIA_TYPE
-from gamcli.server.endpoints.refusals import ErrorFormat
+from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.server.server import Server
 from gamcli.server.transport.messages import Request, Response
 
@@ -247,7 +247,7 @@ def test_too_many_failures_have_a_name_of_rfc_6749(gam: Gam, form: dict[str, str
     body = urlencode({**form, "api_key": "x"}).encode()
     fields = {"content-type": "application/x-www-form-urlencoded", "content-length": str(len(body))}
     request = Request("POST", "/oauth/gam/v2.0/access_token", fields=fields, body=body)
-    conduct = outcomes.ServerConfig(error_format=ErrorFormat("rfc6749"), failure_limiter=FailureLimiter(1))
+    conduct = outcomes.ServerConfig(response_format=ResponseFormat("rfc6749"), failure_limiter=FailureLimiter(1))
     assert routes.respond(gam, request, conduct).response.status == 400
     response = routes.respond(gam, request, conduct).response
     assert (response.status, json.loads(response.body)["error"]) == (429, "invalid_request")

@@ -92,25 +92,25 @@ def test_a_refusal_has_the_shape_of_gam() -> None:
 
 
 def test_a_refusal_has_the_shape_of_rfc_6749_when_that_is_requested() -> None:
-    response = refusals.refusal_response("remote_rest_off", error_format=refusals.ErrorFormat("rfc6749"))
+    response = refusals.refusal_response("remote_rest_off", response_format=refusals.ResponseFormat("rfc6749"))
     assert (response.status, json.loads(response.body)) == (
         400,
         {"error": "unauthorized_client", "error_description": refusals.TABLE["remote_rest_off"].message},
     )
 
 
-@pytest.mark.parametrize("error_format", refusals.ERROR_WRITERS)
+@pytest.mark.parametrize("response_format", refusals.ERROR_WRITERS)
 @pytest.mark.parametrize("rule", refusals.TABLE)
-def test_the_status_of_an_expired_token_is_that_of_no_other_refusal(rule: str, error_format: str) -> None:
+def test_the_status_of_an_expired_token_is_that_of_no_other_refusal(rule: str, response_format: str) -> None:
     (usual, body), (status, same_body) = (
-        refusals.ErrorFormat(error_format, each).status_and_body(rule) for each in (401, 403)
+        refusals.ResponseFormat(response_format, each).status_and_body(rule) for each in (401, 403)
     )
     assert status == (403 if rule == "token_expired" else usual)
     assert body == same_body
 
 
 @pytest.mark.parametrize(
-    ("error_format", "rule", "challenge"),
+    ("response_format", "rule", "challenge"),
     [
         ("gam", "token_expired", 'OAuth realm="gam"'),
         ("rfc6749", "token_expired", 'Bearer realm="gam", error="invalid_token"'),
@@ -119,8 +119,8 @@ def test_the_status_of_an_expired_token_is_that_of_no_other_refusal(rule: str, e
         ("rfc6749", "client_unknown", 'Bearer realm="gam"'),
     ],
 )
-def test_a_challenge_names_what_is_wrong_with_the_token(error_format: str, rule: str, challenge: str) -> None:
-    assert refusals.ErrorFormat(error_format).challenge(rule) == challenge
+def test_a_challenge_names_what_is_wrong_with_the_token(response_format: str, rule: str, challenge: str) -> None:
+    assert refusals.ResponseFormat(response_format).challenge(rule) == challenge
 
 
 def test_every_cause_has_its_own_message() -> None:
