@@ -165,7 +165,9 @@ class MetricsHandler:
 
 
 @contextmanager
-def serve_metrics(numbers: Metrics, gam: Gam, response_format: ResponseFormat, options: ListenOptions) -> Iterator[None]:
+def serve_metrics(
+    numbers: Metrics, gam: Gam, response_format: ResponseFormat, options: ListenOptions
+) -> Iterator[None]:
     """Serve the page in a thread while the `with` block runs."""
     with gam.store.open_again(durable=False, timeout=STORE_TIMEOUT) as store:
         handler = MetricsHandler(numbers, replace(gam, store=store), response_format)

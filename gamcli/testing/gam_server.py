@@ -185,7 +185,9 @@ class GamServer:
 @contextmanager
 def run_server(seed: str, response_format: str, expired_status: int, root: Path) -> Iterator[GamServer]:
     """Run a server; `seed` is the text of a manifest, or its path from `root`, or empty."""
-    options = ServerOptions(log=lambda _: None, max_failures=0, response_format=ResponseFormat(response_format, expired_status))
+    options = ServerOptions(
+        log=lambda _: None, max_failures=0, response_format=ResponseFormat(response_format, expired_status)
+    )
     with ExitStack() as opened:
         paths = opened.enter_context(_seed_paths(seed, root))
         world = opened.enter_context(EphemeralServer(options, EphemeralOptions(seeds=paths, actor="pytest")))

@@ -206,7 +206,8 @@ def serving(response_format: str) -> Iterator[tuple[TargetServer, World, list[st
         gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "test")
         world = local.create_world(gam, {"format": response_format})
         server = Server(
-            gam, ServerOptions(log=log.append, max_failures=0, response_format=ResponseFormat(response_format), extras=True)
+            gam,
+            ServerOptions(log=log.append, max_failures=0, response_format=ResponseFormat(response_format), extras=True),
         )
         with run_in_background(server):
             target = TargetServer.from_url(server.url)
