@@ -1,18 +1,23 @@
 """Finding a key by its user and application, or by its complete ID."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.keys import KeySpec
 from gamcli.errors import ConflictError, NotFoundError, command
-from gamcli.model import Key
+from gamcli.model import App, Key
 from gamcli.rules import scopes
+from gamcli.store.apps import AppFilter
 
 
 def find_matching(gam: Gam, spec: KeySpec) -> Key | None:
     """
-    Return the active key of a user and application, None if there is none.
+    Return the active key of a user and application, None if there is none; for an import, the key in `spec`.
 
     Raises ConflictError if it has other scopes or another label than those of `spec`.
     """
@@ -20,6 +25,8 @@ def find_matching(gam: Gam, spec: KeySpec) -> Key | None:
         user, app = store.users.get(tx, spec.user), store.apps.get(tx, spec.app)
         key = store.keys.find_current(tx, user.guid, app.client_id)
         if key is None or not key.is_valid(gam.now()):
+            return None
+        if spec.api_key is not None and not spec.api_key.matches(key.digest):
             return None
         known = partial(store.users.is_attribute_known, tx, app.scopes)
         words = key.scopes if spec.scopes is None else scopes.parse(spec.scopes, known)
@@ -48,3 +55,28 @@ def find_current(gam: Gam, user: str, app: str) -> Key:
             command("key", "generate", "--user", found_user.name, "--app", found_app.name),
         )
     return key
+
+
+@dataclass(frozen=True, slots=True)
+class AvailableApp:
+    """An application for which a user can have a key, and the status and ID of the current key if it is valid."""
+
+    app: str
+    client_id: str
+    status: str = "none"
+    key: str | None = None
+
+
+@contextmanager
+def find_available_apps(gam: Gam, user: str) -> Iterator[Iterator[AvailableApp]]:
+    """Yield the applications for which `user` can have a key."""
+    with gam.store.reading() as tx:
+        guid, now = store.users.get(tx, user).guid, gam.now()
+        apps = store.apps.search(tx, AppFilter(enabled=True, remote_rest=True, api_keys=True))
+        yield (_describe_available_app(app, store.keys.find_current(tx, guid, app.client_id), now) for app in apps)
+
+
+def _describe_available_app(app: App, key: Key | None, now: datetime) -> AvailableApp:
+    if key is None or not key.is_valid(now):
+        return AvailableApp(app.name, app.client_id)
+    return AvailableApp(app.name, app.client_id, key.status(now), key.id)

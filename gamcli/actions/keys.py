@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -12,14 +12,13 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.changes import ChangeResult, SaveSecret, discard_secret, invalidates_keys_error
 from gamcli.errors import ConflictError, NotFoundError, UnconfirmedError, UsageError, command
-from gamcli.model import App, Key, KeyImpact
+from gamcli.model import Key, KeyImpact
 from gamcli.rules import durations, names, scopes
 from gamcli.rules import keys as rules
 from gamcli.rules.api_key_grant import find_auth_type
 from gamcli.rules.credentials import Secret, api_key_lookup_id, parse_api_key_id
 from gamcli.rules.grants import GrantFacts
 from gamcli.store import Transaction
-from gamcli.store.apps import AppFilter
 from gamcli.store.keys import KeyFilter
 
 
@@ -27,6 +26,7 @@ class KeySpec(NamedTuple):
     """
     The settings of a new key; without `scopes` it gets all scopes that the application publishes.
 
+    `api_key` is a key that the client already has: it is imported, and no key is minted.
     If the user already has an active key for the application, `replace` replaces it immediately and `overlap` keeps it
     valid for that time.
     """
@@ -39,6 +39,7 @@ class KeySpec(NamedTuple):
     replace: bool = False
     overlap: timedelta | None = None
     expires_at: datetime | None = None
+    api_key: Secret | None = None
 
 
 class KeySearch(NamedTuple):
@@ -55,22 +56,12 @@ class KeySearch(NamedTuple):
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AvailableApp:
-    """An application for which a user can have a key, and the status and ID of the current key if it is valid."""
-
-    app: str
-    client_id: str
-    status: str = "none"
-    key: str | None = None
-
-
 def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_secret) -> rules.IssuedKey:
     """
-    Issue an API key to a user for an application.
+    Issue an API key to a user for an application, or import the one in `spec`.
 
     Raises NotFoundError for an unknown name, RefusedError if a rule refuses the key, and ConflictError if the user
-    has an active key for the application and `spec` does not say what to do with it.
+    has an active key for the application and `spec` does not say what to do with it, or if an imported key exists.
     """
     with gam.store.writing() as tx:
         user, app = store.users.get(tx, spec.user), store.apps.get(tx, spec.app)
@@ -78,18 +69,46 @@ def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_sec
         known = partial(store.users.is_attribute_known, tx, app.scopes)
         words = None if spec.scopes is None else scopes.parse(spec.scopes, known)
         lifetime = spec.expires_in if spec.expires_at is None else spec.expires_at - facts.now
-        issued = rules.issue(facts, rules.KeyOptions(words, lifetime, spec.label), gam.entropy)
+        options = rules.KeyOptions(words, lifetime, spec.label, api_key=spec.api_key)
+        issued = rules.issue(facts, options, gam.entropy)
+        if spec.api_key is not None:
+            require_new(tx, issued.record)
         old = replace_current_key(tx, gam, issued.record, timedelta(0) if spec.replace else spec.overlap)
         issued = inherit_owner(tx, old, issued)
-        add(gam, tx, issued.record, None if old is None else old.id)
+        action = "key.generate" if spec.api_key is None else "key.import"
+        add(gam, tx, issued.record, None if old is None else old.id, action=action)
         save_secret(issued.record, issued.secret)
     return issued
 
 
-def add(gam: Gam, tx: Transaction, key: Key, replaces: str | None = None, *, is_first: bool = False) -> None:
+def require_new(tx: Transaction, key: Key) -> None:
+    """Raise ConflictError if a key with the ID of an imported one exists."""
+    existing = store.keys.find(tx, key.id)
+    if existing is None:
+        return
+    if existing.digest != key.digest:
+        raise ConflictError(
+            f"another key has the ID of this API key: {key.id}",
+            command("key", "generate", "--user", key.user, "--app", key.app),
+        )
+    raise ConflictError(
+        f"this API key already exists: key {key.id} of {existing.user} for {existing.app}",
+        command("key", "show", key.id),
+    )
+
+
+def add(
+    gam: Gam,
+    tx: Transaction,
+    key: Key,
+    replaces: str | None = None,
+    *,
+    action: str = "key.generate",
+    is_first: bool = False,
+) -> None:
     """Save a new key; `is_first` says that the user never had a key for the application."""
     store.keys.add(tx, key, is_first=is_first, is_current=key.is_valid(gam.now()))
-    gam.record(tx, "key.generate", key.id, (None, key), **audit_details(key), replaces=replaces)
+    gam.record(tx, action, key.id, (None, key), **audit_details(key), replaces=replaces)
 
 
 def replace_key(gam: Gam, tx: Transaction, old: Key, new: Key, overlap: timedelta = timedelta(0)) -> None:
@@ -205,21 +224,6 @@ def _build_filter(tx: Transaction, search: KeySearch, now: datetime) -> KeyFilte
     )
 
 
-@contextmanager
-def find_available_apps(gam: Gam, user: str) -> Iterator[Iterator[AvailableApp]]:
-    """Yield the applications for which `user` can have a key."""
-    with gam.store.reading() as tx:
-        guid, now = store.users.get(tx, user).guid, gam.now()
-        apps = store.apps.search(tx, AppFilter(enabled=True, remote_rest=True, api_keys=True))
-        yield (_describe_available_app(app, store.keys.find_current(tx, guid, app.client_id), now) for app in apps)
-
-
-def _describe_available_app(app: App, key: Key | None, now: datetime) -> AvailableApp:
-    if key is None or not key.is_valid(now):
-        return AvailableApp(app.name, app.client_id)
-    return AvailableApp(app.name, app.client_id, key.status(now), key.id)
-
-
 def revoke(gam: Gam, key_ids: Sequence[str], reason: str | None, *, yes: bool = False) -> list[ChangeResult[Key]]:
     """
     Revoke keys, found by the beginnings of their IDs; keys that are not valid stay unchanged.
@@ -243,14 +247,14 @@ def _describe_key(key: Key) -> str:
 
 
 def revoke_by_secret(gam: Gam, secret: Secret, reason: str | None) -> ChangeResult[Key]:
-    key_id = parse_api_key_id(secret)
-    if key_id is None:
-        raise UsageError(
-            "not a valid API key: wrong format or checksum", command("key", "inspect", "--api-key-file", "FILE")
-        )
     with gam.store.writing() as tx:
-        key = store.keys.find(tx, key_id)
-        if key is None or not secret.matches(key.digest):
+        key = store.keys.find(tx, api_key_lookup_id(secret))
+        is_known = key is not None and secret.matches(key.digest)
+        if not is_known and parse_api_key_id(secret) is None:
+            raise UsageError(
+                "not a valid API key: wrong format or checksum", command("key", "inspect", "--api-key-file", "FILE")
+            )
+        if key is None or not is_known:
             raise NotFoundError("the API key is not in this store", command("key", "list"))
         return _revoke_keys(tx, gam, [key], reason)[0]
 

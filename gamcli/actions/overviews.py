@@ -4,7 +4,7 @@ from datetime import timedelta
 from itertools import islice
 
 from gamcli import store
-from gamcli.actions import Gam, diagnosis, keys
+from gamcli.actions import Gam, diagnosis, key_lookup, keys
 from gamcli.errors import command
 from gamcli.model import App, Key, User
 from gamcli.model.overviews import (
@@ -79,7 +79,7 @@ def user_overview(gam: Gam, name: str) -> UserOverview:
         statuses = counts.count_user_keys(tx, user.guid, now)
         user_keys = list(islice(store.keys.search(tx, KeyFilter(user.guid, sort="-created_at")), MAX_SCANNED))
     user_keys.sort(key=lambda key: not key.is_valid(now))  # stable: newest first among valid and among other keys
-    with keys.find_available_apps(gam, user.guid) as apps:
+    with key_lookup.find_available_apps(gam, user.guid) as apps:
         available = [each.app for each in islice(apps, MAX_SCANNED) if each.status == "none"]
     steps = _user_steps(user, statuses, available)
     return UserOverview(user, statuses, tuple(user_keys[:MAX_SHOWN_KEYS]), tuple(available), tuple(steps))

@@ -2,7 +2,7 @@
 Requests for a key that can be repeated safely: one request ID, one key.
 
 A client that received no response repeats the request with the same ID. If the key is still unused, it gets a new
-secret, because the first one may be lost. A used or inactive key stays unchanged.
+secret, because the first one may be lost. A used, inactive or imported key stays unchanged.
 """
 
 import json
@@ -29,7 +29,7 @@ MAX_ID_LENGTH = 100
 
 
 class RequestedKey(NamedTuple):
-    """The key of a request; `secret` is None if the key of a repeated request is already in use."""
+    """The key of a request; `secret` is None if the key of a repeated request is in use already, or imported."""
 
     record: Key
     secret: Secret | None
@@ -104,16 +104,18 @@ class CanonicalRequest(NamedTuple):
     replace: bool = False
     overlap: timedelta | None = None
     expires_at: datetime | None = None
+    api_key: Secret | None = None
 
     def json(self) -> str:
         fields = self._asdict()
         fields["scopes"] = None if self.scopes is None else _sorted_scopes(self.scopes)
         fields["expires_in"] = None if self.expires_in is None else self.expires_in.total_seconds()
         fields["overlap"] = None if self.overlap is None else self.overlap.total_seconds()
-        if self.expires_at is None:
-            del fields["expires_at"]  # requests of earlier versions have none
-        else:
-            fields["expires_at"] = self.expires_at.isoformat()
+        fields["expires_at"] = None if self.expires_at is None else self.expires_at.isoformat()
+        fields["api_key"] = None if self.api_key is None else self.api_key.digest().hex()
+        for name in ("expires_at", "api_key"):
+            if fields[name] is None:
+                del fields[name]  # requests of earlier versions have none
         return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
 
@@ -130,8 +132,10 @@ def require_same_request(earlier: KeyRequest, request_json: str) -> None:
     """Raise ConflictError unless the earlier request had the same settings."""
     if earlier.request_json == request_json:
         return
-    before, now = json.loads(earlier.request_json), json.loads(request_json)  # before: maybe with an `auth_type`
-    differences = ", ".join(_FIELD_LABELS.get(name, name) for name in now if now[name] != before.get(name))
+    before, now = json.loads(earlier.request_json), json.loads(request_json)
+    names_of_fields = sorted({**before, **now}.keys() - {"auth_type"})  # which earlier versions saved
+    differing = (name for name in names_of_fields if now.get(name) != before.get(name))
+    differences = ", ".join(_FIELD_LABELS.get(name, name) for name in differing)
     if not differences:
         return
     raise ConflictError(
@@ -141,13 +145,13 @@ def require_same_request(earlier: KeyRequest, request_json: str) -> None:
     )
 
 
-_FIELD_LABELS = {"client_id": "app", "expires_in": "expiry"}
+_FIELD_LABELS = {"client_id": "app", "expires_in": "expiry", "expires_at": "expiry"}
 
 
 def _repeat_request(tx: Transaction, gam: Gam, earlier: KeyRequest, save_secret: SaveSecret[Key]) -> RequestedKey:
     key = store.keys.find(tx, earlier.key_id)
     assert key is not None, "a request is deleted with its key"
-    if not is_unused(key, gam.now()):
+    if not is_unused(key, gam.now()) or "api_key" in json.loads(earlier.request_json):
         return RequestedKey(key, None, is_repeat=True)
     issued = _reissue(tx, gam, key, earlier.id)
     save_secret(issued.record, issued.secret)

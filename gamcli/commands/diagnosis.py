@@ -10,7 +10,7 @@ import typer
 
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import Field, Format, new_group, read_secret
-from gamcli.errors import NotFoundError, UsageError, command
+from gamcli.errors import NotFoundError, StoreError, UsageError, command
 from gamcli.rules.credentials import Secret, parse_api_key_id
 
 verbs = new_group()
@@ -54,7 +54,7 @@ def verify(
         verification = diagnosis.verify(gam, secret, app)
     out.print_record(verification)
     if not verification.valid:
-        if parse_api_key_id(secret) is None:
+        if verification.key is None and parse_api_key_id(secret) is None:
             out.print_note(f"not a valid API key; to see why: {command('key', 'inspect')}")
         raise typer.Exit(REFUSED)
 
@@ -95,14 +95,33 @@ def explain(
 @verbs.command()
 def inspect(context: typer.Context, api_key_file: KeyFile = None, output: Format = None, field: Field = None) -> None:
     """
-    Check a credential's format without a store; exit code 4 if damaged.
+    Check a credential's format, with or without a store; exit code 4 if damaged.
+
+    An imported key has another format; it is recognized if it is in the store.
 
     Example: pbpaste | gamcli key inspect --api-key-file -
     """
     from gamcli.rules import inspection  # noqa: PLC0415 - start-up
 
-    out = CliContext.from_typer(context).output(output, field, inspection.Inspection)
-    result = inspection.inspect(_read_key(api_key_file, any_lines=True).reveal())
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, inspection.Inspection)
+    secret = _read_key(api_key_file, any_lines=True)
+    result = inspection.inspect(secret.reveal())
+    imported_id = _find_imported_key(cli, secret) if result.type == "unknown" else None
+    if imported_id is not None:
+        result = inspection.Inspection("imported API key", imported_id, None, ())
     out.print_record(result)
     if result.damage:
         raise typer.Exit(REFUSED)
+
+
+def _find_imported_key(cli: CliContext, secret: Secret) -> str | None:
+    """Return the ID of an API key in the store; None if it is not there, or if there is no store."""
+    from gamcli.actions import diagnosis  # noqa: PLC0415 - start-up
+
+    try:
+        with cli.open_gam() as gam:
+            key = diagnosis.find_key(gam, secret)
+    except StoreError:
+        return None
+    return key.id if key is not None and secret.matches(key.digest) else None

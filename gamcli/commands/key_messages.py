@@ -10,7 +10,7 @@ from gamcli.commands.context import CliContext
 from gamcli.errors import UsageError, command
 from gamcli.model import Key
 from gamcli.render.output import Output, add_global_options
-from gamcli.rules.credentials import Secret
+from gamcli.rules.credentials import Secret, parse_api_key_id
 from gamcli.rules.keys import is_shortened
 
 if TYPE_CHECKING:
@@ -92,6 +92,13 @@ def _explain_missing_secret(out: Output, key: Key) -> None:
         hint = add_global_options(command("key", "generate", "--user", key.user, "--app", key.app), out.global_options)
         status = key.status(out.now())
         out.print_warning(f"key {key.id} is {status}; for a new one use another request ID, or none: {hint}")
+
+
+def print_import_warnings(out: Output, key: Key, secret: Secret, lifetime: timedelta | None) -> None:
+    """Print the warnings about an imported key."""
+    if parse_api_key_id(secret) is None:
+        out.print_warning("gamcli scan cannot recognize this key in files: it does not begin with gamkey_")
+    _print_warnings(out, key, lifetime)
 
 
 def _print_warnings(out: Output, key: Key, lifetime: timedelta | None) -> None:

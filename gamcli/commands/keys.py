@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from gamcli.actions import keys
+from gamcli.actions import key_lookup, keys
 from gamcli.commands import (
     confirmation,
     delivery,
     diagnosis,
     forecasts,
     key_changes,
+    key_import,
     key_messages,
     key_revocation,
     key_rotation,
@@ -60,7 +61,8 @@ from gamcli.errors import UsageError, command
 from gamcli.model import Key
 from gamcli.render.output import Output
 
-verbs = new_group("Issue, list, rotate, verify, disable and revoke API keys.")
+verbs = new_group("Issue, import, list, rotate, verify, disable and revoke API keys.")
+verbs.add_typer(key_import.verbs)
 verbs.add_typer(diagnosis.verbs)
 verbs.add_typer(key_changes.verbs)
 verbs.add_typer(key_revocation.verbs)
@@ -163,7 +165,7 @@ def list_(
 ) -> None:
     """List keys of every status, oldest first."""
     cli = CliContext.from_typer(context)
-    out = cli.output(output, field, keys.AvailableApp if available else Key, wide=wide)
+    out = cli.output(output, field, key_lookup.AvailableApp if available else Key, wide=wide)
     if available and (app or status or label or enabled is not None or expiring_within or unused_for or sort):
         raise UsageError(
             "--available can be combined only with --user and --limit", "gamcli key list --available --user USER"
@@ -180,8 +182,8 @@ def list_(
 def _list_available(cli: CliContext, user: str | None, limit: int | None, out: Output) -> None:
     if user is None:
         raise UsageError("--available requires --user", command("key", "list", "--available", "--user", "USER"))
-    with cli.open_gam() as gam, keys.find_available_apps(gam, user) as rows:
-        out.print_records(keys.AvailableApp, confirmation.take(rows, limit))
+    with cli.open_gam() as gam, key_lookup.find_available_apps(gam, user) as rows:
+        out.print_records(key_lookup.AvailableApp, confirmation.take(rows, limit))
 
 
 @verbs.command()

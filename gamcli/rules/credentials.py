@@ -155,9 +155,10 @@ def api_key_lookup_id(secret: Secret) -> str:
     """
     Return the ID under which a store has an API key.
 
-    For a text without the form of an API key, which only a seed can contain, it is derived from its digest.
+    An imported key without the form of an API key has an ID that is derived from its digest.
     """
-    return parse_api_key_id(secret) or encode_base62(int.from_bytes(secret.digest()[:5], "big"), KEY_ID_LENGTH)
+    derived = int.from_bytes(secret.digest()[:8], "big") % len(BASE62_ALPHABET) ** KEY_ID_LENGTH
+    return parse_api_key_id(secret) or encode_base62(derived, KEY_ID_LENGTH)
 
 
 def parse_access_token(secret: Secret) -> int | None:

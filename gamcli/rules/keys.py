@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from gamcli.errors import RefusedError, UsageError, command
 from gamcli.model import App, Key
+from gamcli.model.credential_formats import API_KEY_PREFIX, CLIENT_SECRET_PREFIX
 from gamcli.rules import api_key_grant, durations, grants, names, scopes
-from gamcli.rules.credentials import Entropy, Secret, mint_api_key
+from gamcli.rules.credentials import Entropy, Secret, api_key_lookup_id, mint_api_key, parse_api_key_id
 
 ISSUE_RULES = (
     grants.APP_DISABLED,
@@ -25,6 +26,7 @@ class KeyOptions(NamedTuple):
     """
     The options of a new key: `scopes` None = all published ones, `expires_in` None = the application's timeout.
 
+    `api_key` is a key that the client already has, None to mint one.
     A key that renews another one (`is_renewal`) has its scopes, whether users may choose scopes or not.
     """
 
@@ -33,6 +35,7 @@ class KeyOptions(NamedTuple):
     label: str = ""
     is_renewal: bool = False
     managed_by: str | None = None
+    api_key: Secret | None = None
 
 
 class IssuedKey(NamedTuple):
@@ -64,7 +67,8 @@ def issue(facts: grants.GrantFacts, options: KeyOptions, entropy: Entropy) -> Is
     app, granted_scopes, expires_at = approve(facts, options)
     user = facts.user
     assert user is not None
-    key_id, secret = mint_api_key(entropy)
+    given = options.api_key
+    key_id, secret = mint_api_key(entropy) if given is None else (api_key_lookup_id(given), given)
     record = Key(
         id=key_id,
         user=user.name,
@@ -80,6 +84,31 @@ def issue(facts: grants.GrantFacts, options: KeyOptions, entropy: Entropy) -> Is
         auth_type=app.api_keys.auth_type,
     )
     return IssuedKey(record, secret)
+
+
+MIN_IMPORTED_LENGTH, MAX_IMPORTED_LENGTH = 20, 2048
+
+
+def check_imported(api_key: Secret) -> Secret:
+    """Return an API key of another system if it can be imported; the messages of UsageError do not contain it."""
+    text = api_key.reveal()
+    if text.startswith(API_KEY_PREFIX) and parse_api_key_id(api_key) is None:
+        raise UsageError(
+            "the API key is damaged: its format or checksum is wrong",
+            command("key", "inspect", "--api-key-file", "FILE"),
+        )
+    if text.startswith(CLIENT_SECRET_PREFIX):
+        raise UsageError("this is a client secret, not an API key", "use the file that contains the API key")
+    if not (text.isascii() and text.isprintable()):
+        raise UsageError("the API key has a character that is not printable ASCII", IMPORTED_FORM)
+    if text != text.strip():
+        raise UsageError("the API key begins or ends with a space", IMPORTED_FORM)
+    if not MIN_IMPORTED_LENGTH <= len(text) <= MAX_IMPORTED_LENGTH:
+        raise UsageError(f"the API key has {len(text):,} characters", IMPORTED_FORM)
+    return api_key
+
+
+IMPORTED_FORM = f"use {MIN_IMPORTED_LENGTH} to {MAX_IMPORTED_LENGTH:,} printable ASCII characters on one line"
 
 
 def renewal_options(key: Key) -> KeyOptions:

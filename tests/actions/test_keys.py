@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, issuance, keys, rotation, userinfo, users
+from gamcli.actions import Gam, apps, auth_types, issuance, key_lookup, keys, rotation, userinfo, users
 from gamcli.actions.apps import AppSpec
 from gamcli.actions.changes import CreateResult
 from gamcli.actions.keys import KeySearch, KeySpec
@@ -200,15 +200,15 @@ def test_the_applications_for_which_a_user_can_have_a_key_are_listed(gam: Gam, i
     apps.create(gam, AppSpec("gate", OPEN))
     apps.create(gam, AppSpec("closed", {}))
     apps.create(gam, AppSpec("disabled", {**OPEN, "enabled": False}))
-    with keys.find_available_apps(gam, "ana") as found:
+    with key_lookup.find_available_apps(gam, "ana") as found:
         assert [(each.app, each.status, each.key) for each in found] == [
             ("gate", "none", None),
             ("portal", "active", issued.record.id),
         ]
     keys.revoke(gam, [issued.record.id], None)
-    with keys.find_available_apps(gam, "ana") as found:
+    with key_lookup.find_available_apps(gam, "ana") as found:
         assert [(each.status, each.key) for each in found] == [("none", None)] * 2
-    with pytest.raises(NotFoundError), keys.find_available_apps(gam, "nobody"):
+    with pytest.raises(NotFoundError), key_lookup.find_available_apps(gam, "nobody"):
         pass
 
 

@@ -29,14 +29,15 @@ Run = Callable[..., Any]
 TABLE = Path(__file__).parent / "every_command.tsv"
 CLIENT_SECRET = "MARKEDclientsecretMARKEDclientsecretMARKED01"
 THIRD_SECRET = "MARKEDthirdsecretMARKEDthirdsecretMARKED0123"
+LEGACY_KEY = "MARKED legacy key of another system"
 PASSWORD = "MARKED correct horse battery staple"
 SEED_KEY = "gamkey_SEEDseed_MARKEDmarkedMARKEDmarkedMARKED012"[: 7 + 8 + 1 + 32]
 ISSUED = re.compile(r"gamkey_\w{8}_\w{38}|gamsec_\w{46}|[0-9a-f-]{36}![0-9A-Za-z]{78}")
 """Keys, client secrets and access tokens."""
 
 FILES_WITH_SECRETS = {
-    "csecret", "third", "password", "seed.toml", "key", "tokens", "gate.secret", "new.key", "keys.csv", "applied.env",
-    "github",
+    "csecret", "third", "legacy", "password", "seed.toml", "key", "tokens", "gate.secret", "new.key", "keys.csv",
+    "applied.env", "github",
 }  # fmt: skip
 """Files that were made to hold secrets: inputs of ours, and outputs that a line of the table asks for."""
 
@@ -147,7 +148,7 @@ def files(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in (
         ("csecret", CLIENT_SECRET), ("third", THIRD_SECRET), ("password", PASSWORD), ("seed.toml", seed),
         ("gam.toml", manifest), ("other.toml", "[user.dan]\n"),
-        ("in.csv", "user,app\ncy,gate\n"), ("users.csv", "name\ncy\n"), ("peek.py", PEEK),
+        ("in.csv", "user,app\ncy,gate\n"), ("users.csv", "name\ncy\n"), ("legacy", LEGACY_KEY), ("peek.py", PEEK),
     ):  # fmt: skip
         (place / name).write_text(text, encoding="utf-8")
     (place / "tmp").mkdir()

@@ -253,3 +253,29 @@ def test_a_key_that_would_be_due_at_once_is_refused_with_the_largest_window(
     with pytest.raises(UsageError, match="would be due for rotation immediately") as caught:
         keys.require_larger_lifetime(key, window)
     assert caught.value.hint == f"use a window of at most {limit}"
+
+
+@pytest.mark.parametrize("text", ["a" * 20, "~" * 2048, "two words of a legacy key", "gamkey-but-not-ours-0123456"])
+def test_a_printable_key_of_another_system_can_be_imported(text: str) -> None:
+    assert keys.check_imported(Secret(text)).reveal() == text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a" * 19, "the API key has 19 characters"),
+        ("a" * 2049, "the API key has 2,049 characters"),
+        (" " + "a" * 20, "the API key begins or ends with a space"),
+        ("a" * 20 + " ", "the API key begins or ends with a space"),
+        ("a" * 20 + "é", "the API key has a character that is not printable ASCII"),
+        ("a" * 20 + "\n" + "a" * 20, "the API key has a character that is not printable ASCII"),
+        ("a" * 20 + "\x7f", "the API key has a character that is not printable ASCII"),
+        ("gamkey_" + "a" * 47, "the API key is damaged: its format or checksum is wrong"),
+        ("gamsec_" + "a" * 46, "this is a client secret, not an API key"),
+    ],
+)
+def test_another_text_cannot_be_imported_and_is_not_shown(text: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        keys.check_imported(Secret(text))
+    assert caught.value.message == message
+    assert "aaaa" not in f"{caught.value} {caught.value.hint}"
