@@ -119,7 +119,7 @@ def _find_access_token(tx: Transaction, app: App, secret: Secret, now: datetime)
 
 def _find_refresh_token(tx: Transaction, app: App, secret: Secret) -> _OwnToken | None:
     position = parse_refresh_token(secret)
-    found = store.grant_facts.find_refresh_tokens(tx, [position]).get(position) if position is not None else None
+    found = tx.fetch(store.grant_facts.find_refresh_tokens([position])).get(position) if position is not None else None
     if found is None or not secret.matches(found.token.digest) or found.session.client_id != app.client_id:
         return None
     user = found.user.name if found.user else ""

@@ -1,10 +1,10 @@
 """Loads what the store holds about token requests, for all requests of a turn together."""
 
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterable, MutableMapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gamcli import store
 from gamcli.errors import StoreMissingError, command
@@ -13,6 +13,7 @@ from gamcli.rules import grants, passwords, scopes
 from gamcli.rules.credentials import api_key_lookup_id, parse_refresh_token
 from gamcli.rules.grants import GrantFacts, TokenRequest
 from gamcli.store import Transaction
+from gamcli.store.engine import Query
 from gamcli.store.grant_facts import AskedClient, ClientFacts, Position, StoredRefreshToken
 
 MAX_ATTRIBUTES = 256
@@ -29,20 +30,12 @@ def load_facts(
     """
     Return what the store holds about each of `requests`; whatever does not exist is None.
 
-    Runs one statement per kind of grant, one for applications and authentication types, and one for attributes that the
-    key or application does not have as scopes. `clients` are the applications that are loaded already; it is extended.
+    Runs one statement per kind of grant, one for applications and authentication types, and one for attributes that are
+    named as scopes, all in one round trip. `clients` are the applications that are loaded already; it is extended.
     """
-    if not requests:
-        return []
     loader = _FactLoader(now, {} if clients is None else clients)
     loader.load(tx, requests)
-    facts = [loader.build(request) for request in requests]
-    attributes = [_unpublished_attributes(each) for each in facts]
-    asked = frozenset[str]().union(*attributes)
-    if not asked:
-        return facts
-    used = store.grant_facts.find_used_attributes(tx, sorted(asked))
-    return [replace(each, attributes=names & used) for each, names in zip(facts, attributes, strict=True)]
+    return [loader.build(request) for request in requests]
 
 
 class _FactLoader:
@@ -52,64 +45,78 @@ class _FactLoader:
         self._keys: dict[str, tuple[Key, User]] = {}
         self._users: dict[str, User] = {}
         self._refresh_tokens: dict[Position, StoredRefreshToken] = {}
+        self._attributes: frozenset[str] = frozenset()
 
     def load(self, tx: Transaction, requests: Sequence[TokenRequest]) -> None:
         facts = store.grant_facts
         by_grant = {grant: [each for each in requests if each.grant == grant] for grant in grants.GRANTS}
+        asked: list[tuple[Query[Any], Callable[[Any], None]]] = []
         if key_ids := _distinct(api_key_lookup_id(each.api_key) for each in by_grant[grants.API_KEY]):
-            self._keys = facts.find_keys(tx, key_ids)
+            asked.append((facts.find_keys(key_ids), self._keys.update))
         if names := _distinct(normalize_name(each.username) for each in by_grant[grants.PASSWORD]):
-            users = facts.find_users(tx, names)
-            # A name comes before an email address, and that before a GUID.
-            self._users = {user.guid: user for user in users}
-            self._users |= {normalize_name(user.email): user for user in users}
-            self._users |= {normalize_name(user.name): user for user in users}
+            asked.append((facts.find_users(names), self._add_users))
         if positions := _distinct(parse_refresh_token(each.refresh_token) for each in by_grant[grants.REFRESH]):
-            self._refresh_tokens = facts.find_refresh_tokens(tx, positions)
-        asked = _distinct(client for each in requests for client in self._asked_clients(each))
-        if missing := [each for each in asked if each not in self._clients]:
-            self._clients.update(facts.find_clients(tx, missing))
+            asked.append((facts.find_refresh_tokens(positions), self._refresh_tokens.update))
+        clients = _distinct(client for each in requests for client in _asked_clients(each))
+        if missing := [each for each in clients if each not in self._clients]:
+            asked.append((facts.find_clients(missing), self._clients.update))
+        if attributes := _distinct(name for each in requests for name in _asked_attributes(each)):
+            asked.append((facts.find_used_attributes(sorted(attributes)), self._add_attributes))
+        for (_, add), result in zip(asked, tx.fetch_together([query for query, _ in asked]), strict=True):
+            add(result)
+
+    def _add_users(self, users: list[User]) -> None:
+        # A name comes before an email address, and that before a GUID.
+        self._users = {user.guid: user for user in users}
+        self._users |= {normalize_name(user.email): user for user in users}
+        self._users |= {normalize_name(user.name): user for user in users}
+
+    def _add_attributes(self, used: frozenset[str]) -> None:
+        self._attributes = used
 
     def build(self, request: TokenRequest) -> GrantFacts:
-        found = [self._clients.get(asked) for asked in self._asked_clients(request)]
+        found = [self._clients.get(asked) for asked in _asked_clients(request)]
         client = next((each for each in found if each is not None and each.app is not None), found[0])
         if client is None:
             raise StoreMissingError("the store is not initialized", command("init"))
         facts = GrantFacts(self._now, client.app, client.auth_type, repository=client.repository, request=request)
         if request.grant == grants.REFRESH:
-            stored = self._find_refresh_token(request)
-            return replace(facts, auth_type=None) if stored is None else _with_session(facts, stored)
+            return self._with_session(facts)
         if request.grant == grants.PASSWORD:
             user = self._users.get(normalize_name(request.username)) if request.username else None
             stored_hash = user.password_hash if user else None
-            return replace(facts, user=user, password_hash=stored_hash or passwords.dummy_hash())
-        key, user = self._keys.get(api_key_lookup_id(request.api_key), (None, None))
-        return replace(facts, key=key, user=user)
+            facts = replace(facts, user=user, password_hash=stored_hash or passwords.dummy_hash())
+        else:
+            key, user = self._keys.get(api_key_lookup_id(request.api_key), (None, None))
+            facts = replace(facts, key=key, user=user)
+        if not self._attributes or facts.app is None:
+            return facts
+        allowed = facts.key.scopes if facts.key else facts.app.scopes
+        return replace(facts, attributes=self._attributes.intersection(_asked_attributes(request, allowed)))
 
-    def _find_refresh_token(self, request: TokenRequest) -> StoredRefreshToken | None:
-        """Return the refresh token of a request, unless it is not the stored one."""
-        position = parse_refresh_token(request.refresh_token)
+    def _with_session(self, facts: GrantFacts) -> GrantFacts:
+        """Add the refresh token of the request with its session, unless it is not the stored one."""
+        secret = facts.parameters.refresh_token
+        position = parse_refresh_token(secret)
         stored = self._refresh_tokens.get(position) if position else None
-        return stored if stored is not None and request.refresh_token.matches(stored.token.digest) else None
-
-    def _asked_clients(self, request: TokenRequest) -> list[AskedClient]:
-        stored = self._find_refresh_token(request) if request.grant == grants.REFRESH else None
-        auth_type = normalize_name(stored.session.auth_type if stored else request.authentication_type_name)
-        client_ids = _distinct((request.client_id, request.unencoded_client_id)) or [""]
-        return [(client_id, auth_type) for client_id in client_ids]
+        if stored is None or not secret.matches(stored.token.digest):
+            return replace(facts, auth_type=None)
+        token, session, user, key, auth_type = stored
+        return replace(facts, refresh_token=token, session=session, user=user, key=key, auth_type=auth_type)
 
 
-def _with_session(facts: GrantFacts, stored: StoredRefreshToken) -> GrantFacts:
-    return replace(facts, refresh_token=stored.token, session=stored.session, user=stored.user, key=stored.key)
+def _asked_clients(request: TokenRequest) -> list[AskedClient]:
+    auth_type = "" if request.grant == grants.REFRESH else normalize_name(request.authentication_type_name)
+    client_ids = _distinct((request.client_id, request.unencoded_client_id)) or [""]
+    return [(client_id, auth_type) for client_id in client_ids]
 
 
-def _unpublished_attributes(facts: GrantFacts) -> frozenset[str]:
-    """Return the attributes that the request names as scopes, without the scopes of the key or application."""
-    if not facts.parameters.scope or facts.app is None or facts.parameters.grant == grants.REFRESH:
-        return frozenset()
-    allowed = facts.key.scopes if facts.key else facts.app.scopes
-    names = (name for name in scopes.split(facts.parameters.scope) if name not in allowed)
-    return frozenset(islice(filter(None, map(scopes.attribute_id, names)), MAX_ATTRIBUTES))
+def _asked_attributes(request: TokenRequest, allowed: Collection[str] = ()) -> Iterable[str]:
+    """Return the attributes that the request names as scopes, without the `allowed` scopes."""
+    if not request.scope or request.grant == grants.REFRESH:
+        return ()
+    names = (name for name in scopes.split(request.scope) if name not in allowed)
+    return islice(filter(None, map(scopes.attribute_id, names)), MAX_ATTRIBUTES)
 
 
 def _distinct(values: Iterable[ValueT | None]) -> list[ValueT]:

@@ -131,8 +131,6 @@ def issue_tokens(
     Runs the same number of statements however many attempts there are. The transaction must be committed even if all
     are refused: a session may have been revoked.
     """
-    # A change of a password waits for the sessions that were granted for the one before, and then revokes them.
-    tx.lock_rows("user", "guid", sorted({each.password.user.guid for each in attempts if each.password}))
     turn = _Turn(gam, tx, cache or GrantCache())
     outcomes = turn.decide(attempts)
     turn.save(all_key_uses=cache is None)

@@ -127,8 +127,12 @@ def _owner_of(token: Token) -> tuple[str, str]:
 
 
 def _load_owners(tx: Transaction, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Owner]:
-    clients = store.grant_facts.find_clients(tx, sorted({(client_id, "") for client_id, _ in pairs}))
-    users = store.grant_facts.find_users_by_guid(tx, sorted({guid for _, guid in pairs}))
+    clients, users = tx.fetch_together(
+        [
+            store.grant_facts.find_clients(sorted({(client_id, "") for client_id, _ in pairs})),
+            store.grant_facts.find_users_by_guid(sorted({guid for _, guid in pairs})),
+        ]
+    )
     return {
         (client_id, guid): Owner(client.app, users.get(guid), client.repository.pairwise_key)
         for client_id, guid in pairs

@@ -17,6 +17,8 @@ def fields(table: str = "auth_type") -> str:
     return f"{settings}, {is_default}, {table}.created_at, {table}.updated_at, {table}.managed_by"
 
 
+FIELD_COUNT = 8
+
 _SELECT = f"SELECT {fields()} FROM auth_type"
 
 SORTS = {

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from gamcli.errors import UsageError
 
@@ -28,6 +28,21 @@ class Migration(NamedTuple):
 
     version_before: int
     backup: Path | None
+
+
+class Query(NamedTuple, Generic[Result]):
+    """
+    A query whose rows `build` makes a result of.
+
+    `keep` names a table whose rows stay as they are until the transaction ends, if it writes. Others may then read
+    them, and with `is_shared` also keep them unchanged.
+    """
+
+    sql: str
+    values: Sequence[object]
+    build: Callable[[Iterable[Row]], Result]
+    keep: str = ""
+    is_shared: bool = False
 
 
 class Transaction(ABC):
@@ -73,13 +88,13 @@ class Transaction(ABC):
     def save(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement for each of `rows`, together with others in one round trip: at the latest with the commit."""
 
-    @abstractmethod
-    def keep_unchanged(self, table: str) -> str:
-        """Return the clause for the end of a query that keeps its rows of `table` as they are until this one ends."""
+    def fetch(self, query: Query[Result]) -> Result:
+        result: Result = self.fetch_together([query])[0]
+        return result
 
     @abstractmethod
-    def lock_rows(self, table: str, column: str, values: Sequence[object]) -> None:
-        """Wait for the transactions that are changing these rows, and keep them unchanged until this one ends."""
+    def fetch_together(self, queries: Sequence[Query[Any]]) -> list[Any]:
+        """Return the result of each query, in one round trip."""
 
     @abstractmethod
     def next_id(self, at_least: int) -> int:

@@ -508,7 +508,7 @@ def test_a_store_keeps_digests_alone(gam: Gam, login: TokenRequest) -> None:
     place = parse_refresh_token(issued.refresh_token)
     assert place is not None
     with gam.store.reading() as tx:
-        stored = store.grant_facts.find_refresh_tokens(tx, [place])[place]
+        stored = tx.fetch(store.grant_facts.find_refresh_tokens([place]))[place]
     token = stored.token
     assert issued.refresh_token.matches(token.digest)
     assert issued.refresh_token.reveal()[15:] not in repr(token)

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import pytest
 
-from gamcli.model import App, Key, User
+from gamcli.model import App, AuthType, Key, User
 from gamcli.model.sessions import RefreshToken, Session
-from gamcli.store import Store, apps, grant_facts, keys, sessions, users
+from gamcli.store import Store, apps, auth_types, grant_facts, keys, sessions, users
 from gamcli.store.queries import with_asked
 
 
@@ -17,7 +17,7 @@ def test_keys_are_found_with_their_users(peopled: Store, key: Key, ana: User, po
     with peopled.writing() as tx:
         users.add(tx, bob)
         keys.add(tx, other)
-        found = grant_facts.find_keys(tx, ["K7654321", "unknown1", key.id, "00000000"])
+        found = tx.fetch(grant_facts.find_keys(["K7654321", "unknown1", key.id, "00000000"]))
     assert found == {key.id: (key, ana), other.id: (replace(other, app=portal.name), bob)}
 
 
@@ -30,12 +30,12 @@ def test_an_unknown_key_reads_as_much_as_a_known_one(peopled: Store, key: Key) -
             rows.append([*tx.each(with_clause + grant_facts._KEYS, values)])  # noqa: SLF001 - the query itself
         assert [len(each) for each in rows] == [1, 1, 1]
         assert [each[0][1] for each in rows] == [key.id] * 3
-        assert grant_facts.find_keys(tx, ["00000000", "zzzzzzzz"]) == {}
+        assert tx.fetch(grant_facts.find_keys(["00000000", "zzzzzzzz"])) == {}
 
 
 def test_without_any_key_none_is_found(store: Store) -> None:
     with store.reading() as tx:
-        assert grant_facts.find_keys(tx, ["K1234567"]) == {}
+        assert tx.fetch(grant_facts.find_keys(["K1234567"])) == {}
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 64, 512])
@@ -56,28 +56,38 @@ def test_refresh_tokens_are_found_with_their_sessions_keys_and_users(
     with peopled.writing() as tx:
         sessions.add(tx, [login, by_key])
         sessions.add_refresh_tokens(tx, tokens)
-        found = grant_facts.find_refresh_tokens(tx, [(8, 1), (7, 1), (7, 2), (9, 1)])
-        assert found == {(7, 1): (tokens[0], login, ana, None), (8, 1): (tokens[1], by_key, ana, key)}
+        found = tx.fetch(grant_facts.find_refresh_tokens([(8, 1), (7, 1), (7, 2), (9, 1)]))
+        assert {place: each[:4] for place, each in found.items()} == {
+            (7, 1): (tokens[0], login, ana, None),
+            (8, 1): (tokens[1], by_key, ana, key),
+        }
+        # An authentication type that was deleted and created again may be written in another case.
+        assert [each.auth_type and each.auth_type.name for each in found.values()] == [None, None]
+        auth_types.add(tx, AuthType("Local", "GAMLocal", "", True, False, now, now))
+        (stored,) = tx.fetch(grant_facts.find_refresh_tokens([(8, 1)])).values()
+        assert stored.auth_type is not None
+        assert stored.auth_type.name == "Local"
+        tx.run("DELETE FROM auth_type WHERE fold = 'local'")
         tx.run("DELETE FROM key")
         tx.run("DELETE FROM user")
-        assert grant_facts.find_refresh_tokens(tx, [(8, 1)]) == {(8, 1): (tokens[1], by_key, None, None)}
+        assert tx.fetch(grant_facts.find_refresh_tokens([(8, 1)])) == {(8, 1): (tokens[1], by_key, None, None, None)}
 
 
 def test_users_are_found_by_name_email_and_guid(peopled: Store, ana: User) -> None:
     with peopled.reading() as tx:
         for asked in (ana.name.lower(), ana.email.lower(), ana.guid):
-            assert grant_facts.find_users(tx, ["nobody", asked]) == [ana]
-        assert grant_facts.find_users_by_guid(tx, [ana.guid, ana.name.lower()]) == {ana.guid: ana}
+            assert tx.fetch(grant_facts.find_users(["nobody", asked])) == [ana]
+        assert tx.fetch(grant_facts.find_users_by_guid([ana.guid, ana.name.lower()])) == {ana.guid: ana}
 
 
 def test_clients_are_applications_with_the_named_or_the_default_type(store: Store, portal: App) -> None:
     with store.writing() as tx:
         apps.add(tx, portal)
         asked = [(portal.client_id, "apikey"), (portal.client_id, ""), ("unknown", "other")]
-        assert grant_facts.find_clients(tx, asked) == {}  # before `gamcli init`
+        assert tx.fetch(grant_facts.find_clients(asked)) == {}  # before `gamcli init`
 
 
 def test_attributes_are_used_if_some_user_has_them(peopled: Store, ana: User) -> None:
     with peopled.writing() as tx:
         users.save(tx, replace(ana, attributes={"team": "one"}))
-        assert grant_facts.find_used_attributes(tx, ["team", "Team", "area"]) == {"team"}
+        assert tx.fetch(grant_facts.find_used_attributes(["team", "Team", "area"])) == {"team"}

@@ -43,7 +43,7 @@ def begun(peopled: Store, session: Session, refresh_token: RefreshToken, now: da
 
 
 def find(tx: Transaction, session: int, counter: int) -> tuple[RefreshToken, Session] | None:
-    found = grant_facts.find_refresh_tokens(tx, [(session, counter)])
+    found = tx.fetch(grant_facts.find_refresh_tokens([(session, counter)]))
     return found[session, counter][:2] if found else None
 
 

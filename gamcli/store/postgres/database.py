@@ -19,7 +19,6 @@ from time import monotonic, sleep
 from typing import Any
 
 import psycopg
-from psycopg.pq import PipelineStatus
 
 from gamcli.errors import FailedError, StoreBusyError, StoreUnusableError, UsageError
 from gamcli.store.engine import BUSY_TIMEOUT, Result, Store, StoreFacts, Transaction
@@ -28,7 +27,7 @@ from gamcli.store.postgres.clock import DatabaseClock
 from gamcli.store.postgres.connection import Connection, Reconnecting
 from gamcli.store.postgres.dialect import translate
 from gamcli.store.postgres.slots import IdSlot
-from gamcli.store.postgres.transaction import PostgresTransaction
+from gamcli.store.postgres.transaction import PostgresTransaction, pipelined
 from gamcli.store.postgres.url import PostgresUrl
 
 RESOLVE_SECONDS = 10.0
@@ -239,14 +238,12 @@ class PostgresStore(Store):
         if connection.closed:  # before the commit; a new connection knows nothing of the transaction
             raise psycopg.OperationalError("the connection was lost")
         try:
-            with connection.pipeline():
+            with pipelined(connection):
                 if self._open is not None:
                     self._open.send_saved()
                 cursor = connection.execute("COMMIT")
             status = cursor.statusmessage
         except psycopg.OperationalError:
-            if connection.pgconn.pipeline_status != PipelineStatus.OFF:  # the answer was cut off
-                connection.close()
             if not connection.closed:
                 raise
             self._open = None

@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
+import psycopg
 from psycopg import RawServerCursor
+from psycopg.pq import PipelineStatus
 
-from gamcli.store.engine import Result, Row, Transaction
+from gamcli.store.engine import Query, Result, Row, Transaction
 from gamcli.store.postgres.connection import Connection
 from gamcli.store.postgres.dialect import translate
 from gamcli.store.postgres.slots import IdSlot
-from gamcli.store.queries import placeholders
 
 ROWS_PER_FETCH = 2000
 
@@ -126,13 +128,20 @@ class PostgresTransaction(Transaction):
             _COLUMN_TYPES[table] = dict(rows)
         return _COLUMN_TYPES[table]
 
-    def keep_unchanged(self, table: str) -> str:
-        return f" FOR UPDATE OF {table}" if self._is_writing else ""
+    def fetch_together(self, queries: Sequence[Query[Any]]) -> list[Any]:
+        if len(queries) < 2:  # noqa: PLR2004 - a pipeline costs more
+            return [query.build(self.each(self._lock(query), query.values)) for query in queries]
+        self.send_saved()
+        with pipelined(self._connection):
+            cursors = [
+                self._connection.execute(translate(self._lock(query)), _clean(query.values)) for query in queries
+            ]
+        return [query.build(cursor.fetchall()) for query, cursor in zip(queries, cursors, strict=True)]
 
-    def lock_rows(self, table: str, column: str, values: Sequence[object]) -> None:
-        if values:
-            asked = placeholders(values)
-            self.each(f"SELECT 1 FROM {table} WHERE {column} IN ({asked}) ORDER BY {column} FOR SHARE", values)
+    def _lock(self, query: Query[Any]) -> str:
+        if not query.keep or not self._is_writing:
+            return query.sql
+        return f"{query.sql} FOR {'SHARE' if query.is_shared else 'UPDATE'} OF {query.keep}"
 
     def next_id(self, at_least: int) -> int:
         return self._find_slot(self._connection).next_id(at_least)
@@ -144,6 +153,18 @@ class PostgresTransaction(Transaction):
 
     def use_more_memory(self) -> None:
         """Do nothing: the memory of the database is configured there."""
+
+
+@contextmanager
+def pipelined(connection: Connection) -> Iterator[None]:
+    """Send all statements of the block in one round trip; their results are known after it."""
+    try:
+        with connection.pipeline():
+            yield
+    except psycopg.OperationalError:
+        if connection.pgconn.pipeline_status != PipelineStatus.OFF:  # the answer was cut off
+            connection.close()
+        raise
 
 
 _NO_TEXT = "\uffff"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from weakref import WeakSet
 
-from gamcli.store.engine import DataVersion, Result, Row, Transaction
+from gamcli.store.engine import DataVersion, Query, Result, Row, Transaction
 
 CACHE_KIB = 64 * 1024
 WAL_PAGES = 8000
@@ -65,11 +65,9 @@ class SqliteTransaction(Transaction):
     def save(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         self._connection.executemany(sql, rows)
 
-    def keep_unchanged(self, table: str) -> str:  # noqa: ARG002 - nobody else can write meanwhile
-        return ""
-
-    def lock_rows(self, table: str, column: str, values: Sequence[object]) -> None:
-        """Do nothing: a write transaction has the file to itself."""
+    def fetch_together(self, queries: Sequence[Query[Any]]) -> list[Any]:
+        """Return the result of each query; a write transaction has the file to itself, so no row is locked."""
+        return [query.build(self.each(query.sql, query.values)) for query in queries]
 
     def next_id(self, at_least: int) -> int:
         return at_least
