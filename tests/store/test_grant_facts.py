@@ -63,7 +63,9 @@ def test_refresh_tokens_are_found_with_their_sessions_keys_and_users(
         }
         # An authentication type that was deleted and created again may be written in another case.
         assert [each.auth_type and each.auth_type.name for each in found.values()] == [None, None]
-        auth_types.add(tx, AuthType("Local", "GAMLocal", "", enabled=True, default=False, created_at=now, updated_at=now))
+        auth_types.add(
+            tx, AuthType("Local", "GAMLocal", "", enabled=True, default=False, created_at=now, updated_at=now)
+        )
         (stored,) = tx.fetch(grant_facts.find_refresh_tokens([(8, 1)])).values()
         assert stored.auth_type is not None
         assert stored.auth_type.name == "Local"
