@@ -1,13 +1,18 @@
 """
 Returns the claims of access tokens, for all requests of a turn together.
 
-Issuing a token may invalidate others. So a cached response is returned without reading only while nothing at all was
-written to the store, or when its token, read again, is unchanged. The audit log is read in the same statement as the
-tokens: while its head stays the same, applications and users are as they were.
+A cached response is returned without reading while nothing at all was written to the store, which only a file knows.
+Otherwise the head of the audit log is read, in the same statement as the tokens that are not cached. While it stays the
+same, applications, users and keys are as they were, and so are most tokens. But issuing a token, which is not audited,
+may invalidate tokens with a session, and those of applications with one token per user. These are read again.
+
+A transaction of a grant counts as made before all changes that it does not see, although it ends after them. One that
+began before its application allowed several tokens per user may still invalidate a token. So all are read again after
+READ_AGAIN_AFTER.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, TypeVar
 
 from gamcli import store
@@ -20,6 +25,9 @@ from gamcli.rules.credentials import Secret, parse_access_token
 from gamcli.store import Transaction
 from gamcli.store.engine import DataVersion
 from gamcli.store.hash_chain import ChainHead
+
+READ_AGAIN_AFTER = timedelta(seconds=5)
+"""A cached token is read again after this time, whatever the audit log says."""
 
 ResponseT = TypeVar("ResponseT")
 DecideClaims = Callable[[claims.UserinfoFacts], dict[str, object]]
@@ -36,12 +44,26 @@ class Owner(NamedTuple):
         return f"Owner({self.app!r}, {self.user!r})"
 
 
+NO_OWNER = Owner(None, None)
+
+
 class CachedClaims(NamedTuple, Generic[ResponseT]):
-    """The response with the claims of `token` at that version of the store."""
+    """
+    The response with the claims of `token`, which was read at that time and version of the store.
+
+    Only changes that are audited invalidate a token that `needs_audit`; others may be invalidated by a grant.
+    """
 
     version: DataVersion | None
+    read_at: datetime
     token: Token
     response: ResponseT
+    needs_audit: bool
+
+    def holds_without_change(self, now: datetime) -> bool:
+        """Say whether the response is right unless the audit log has another head than when it was read."""
+        is_recent = timedelta() <= now - self.read_at < READ_AGAIN_AFTER
+        return self.needs_audit and is_recent and self.token.status(now) == "active"
 
 
 class ClaimsResult(NamedTuple, Generic[ResponseT]):
@@ -59,12 +81,14 @@ class ClaimsCache(Generic[ResponseT]):
         self.owners: BoundedCache[tuple[str, str], Owner] = BoundedCache(max_entries)
         self._head: ChainHead | None = None
 
-    def clear_if_changed(self, head: ChainHead | None) -> None:
-        """Drop everything unless the head of the audit log is the one before."""
-        if head != self._head:
-            self.responses.clear()
-            self.owners.clear()
-            self._head = head
+    def clear_if_changed(self, head: ChainHead | None) -> bool:
+        """Drop everything unless the head of the audit log is the one before; return whether it is not."""
+        if head == self._head:
+            return False
+        self.responses.clear()
+        self.owners.clear()
+        self._head = head
+        return True
 
     def find(self, digest: bytes, now: datetime, version: DataVersion | None) -> CachedClaims[ResponseT] | None:
         """Return the cached response if nothing was written since, which only some engines know."""
@@ -94,32 +118,47 @@ def load_claims(
     one `decide`.
     """
     now, digests = gam.now(), [secret.digest() for secret in secrets]
+    distinct = dict(zip(digests, secrets, strict=True))
     version = gam.store.read_without_transaction(lambda tx: tx.data_version())
-    cached = [cache.find(digest, now, version) for digest in digests]
-    unknown = [secret for secret, entry in zip(secrets, cached, strict=True) if entry is None]
-    read = gam.store.read_without_transaction(lambda tx: _load_tokens(tx, cache, unknown)) if unknown else {}
+    cached = {digest: cache.find(digest, now, version) for digest in distinct}
+    unknown = {digest: secret for digest, secret in distinct.items() if cached[digest] is None}
+    read = gam.store.read_without_transaction(lambda tx: _load_tokens(tx, cache, unknown, now)) if unknown else {}
     turn = _ClaimsTurn(now, version, cache, build_response, decide)
-    return [
-        turn.respond(secret, digest, read) if entry is None else ClaimsResult(entry.token, entry.response)
-        for secret, digest, entry in zip(secrets, digests, cached, strict=True)
-    ]
+    results = {
+        digest: ClaimsResult(entry.token, entry.response) if entry else turn.respond(distinct[digest], digest, read)
+        for digest, entry in cached.items()
+    }
+    return [results[digest] for digest in digests]
 
 
-ReadTokens = dict[int, tuple[Token, Owner]]
+ReadTokens = dict[bytes, tuple[Token, Owner]]
 
 
-def _load_tokens(tx: Transaction, cache: ClaimsCache[ResponseT], secrets: Sequence[Secret]) -> ReadTokens:
-    """Return tokens and their owners by the row of the token."""
-    rows = {row for row in map(parse_access_token, secrets) if row is not None}
-    head, tokens = store.tokens.find_with_head(tx, rows) if rows else (None, {})
-    if not tokens:
+def _load_tokens(
+    tx: Transaction, cache: ClaimsCache[ResponseT], secrets: Mapping[bytes, Secret], now: datetime
+) -> ReadTokens:
+    """
+    Return tokens and their owners by the digest of the secret; tokens that cannot have changed are those of the cache.
+
+    Whether they can is known from the head of the audit log, which is read in the same statement as the other tokens.
+    """
+    entries = ((digest, cache.responses.get(digest)) for digest in secrets)
+    held = {digest: (each.token, NO_OWNER) for digest, each in entries if each and each.holds_without_change(now)}
+    rows = {digest: parse_access_token(secret) for digest, secret in secrets.items() if digest not in held}
+    asked = {row for row in rows.values() if row is not None}
+    head, tokens = store.tokens.find_with_head(tx, asked) if asked else (None, {})
+    if held and head is None:
+        head = store.audit.load_head(tx)
+    if not tokens and not held:
         return {}
-    cache.clear_if_changed(head)
+    if cache.clear_if_changed(head) and held:
+        return _load_tokens(tx, cache, secrets, now)
     owners = {pair: cache.owners.get(pair) for pair in {_owner_of(token) for token in tokens.values()}}
     unknown = [pair for pair, owner in owners.items() if owner is None]
     loaded = _load_owners(tx, unknown) if unknown else {}
     cache.owners.update(loaded)
-    return {row: (token, owners[_owner_of(token)] or loaded[_owner_of(token)]) for row, token in tokens.items()}
+    found = ((digest, tokens[row]) for digest, row in rows.items() if row in tokens)
+    return held | {digest: (token, owners[_owner_of(token)] or loaded[_owner_of(token)]) for digest, token in found}
 
 
 def _owner_of(token: Token) -> tuple[str, str]:
@@ -148,17 +187,19 @@ class _ClaimsTurn(NamedTuple, Generic[ResponseT]):
     decide: DecideClaims
 
     def respond(self, secret: Secret, digest: bytes, read: ReadTokens) -> ClaimsResult[ResponseT]:
-        token, owner = read.get(parse_access_token(secret) or 0, (None, Owner(None, None)))
-        is_known = token is not None and secret.matches(token.digest)
+        token, owner = read.get(digest, (None, NO_OWNER))
         cached = self.cache.responses.get(digest)
+        if cached is not None and cached.token is token:
+            return ClaimsResult(token, cached.response)
         try:
-            if cached is not None and cached.token == token and cached.token.status(self.now) == "active":
+            if cached is not None and cached.token == token and token.status(self.now) == "active":
                 response = cached.response
             else:
                 facts = claims.UserinfoFacts(self.now, secret, token, *owner)
                 response = self.build_response(self.decide(facts))
         except RefusedError as error:
-            return ClaimsResult(token if is_known else None, error)
+            return ClaimsResult(token if token is not None and secret.matches(token.digest) else None, error)
         assert token is not None, "the rules refuse an unknown token"
-        self.cache.responses[digest] = CachedClaims(self.version, token, response)
+        needs_audit = token.session_row is None and not (owner.app and owner.app.one_token_per_user)
+        self.cache.responses[digest] = CachedClaims(self.version, self.now, token, response, needs_audit)
         return ClaimsResult(token, response)

@@ -9,6 +9,7 @@ import pytest
 from gamcli.actions import Gam, apps, issuance, userinfo, users
 from gamcli.actions.userinfo import ClaimsCache
 from gamcli.errors import RefusedError, StoreUnusableError
+from gamcli.rules import grants
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
 from tests.actions.test_grant_cache import CHANGES
@@ -48,6 +49,7 @@ def change_elsewhere(gam: Gam, name: str) -> None:
         CHANGES[name][0](replace(gam, store=other))
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("name", ["key revoked", "application disabled", "user blocked", "user deleted"])
 def test_claims_end_with_what_ends_the_token(bearer: Bearer, name: str) -> None:
     change_elsewhere(bearer.gam, name)
@@ -69,11 +71,39 @@ def test_grants_of_others_let_claims_be_returned_again(bearer: Bearer, asked: To
     assert bearer.built == 1
 
 
+@pytest.mark.both_engines
 def test_a_token_that_a_newer_one_superseded_is_refused(bearer: Bearer, asked: TokenRequest) -> None:
     apps.update(bearer.gam, "portal", {"one_token_per_user": True})
     assert bearer.ask()
     with bearer.gam.store.open_again(durable=True, timeout=5) as other:
         issuance.exchange(replace(bearer.gam, store=other), asked)
+    with pytest.raises(RefusedError, match="revoked"):
+        bearer.ask()
+
+
+@pytest.mark.both_engines
+def test_a_token_of_a_session_is_read_again_although_nothing_was_audited(gam: Gam, asked: TokenRequest) -> None:
+    apps.update(gam, "portal", {"token.renewals": 1})
+    issued = issuance.exchange(gam, asked)
+    bearer = Bearer(gam, issued.secret)
+    assert bearer.ask()
+    renewal = replace(asked, grant=grants.REFRESH, refresh_token=issued.refresh_token)
+    with gam.store.open_again(durable=True, timeout=5) as other:
+        issuance.exchange(replace(gam, store=other), renewal)
+        assert bearer.ask()
+        with pytest.raises(RefusedError, match="already used"):
+            issuance.exchange(replace(gam, store=other), renewal)
+    with pytest.raises(RefusedError, match="revoked"):
+        bearer.ask()
+
+
+@pytest.mark.both_engines
+def test_any_token_is_read_again_after_seconds(bearer: Bearer, forward: Callable[[timedelta], None]) -> None:
+    with bearer.gam.store.open_again(durable=True, timeout=5) as other, other.writing() as tx:
+        tx.run("UPDATE token SET revoked_at = 1")  # no action does so without an audit entry
+    forward(userinfo.READ_AGAIN_AFTER - timedelta(microseconds=1))
+    assert bearer.ask()
+    forward(timedelta(microseconds=1))
     with pytest.raises(RefusedError, match="revoked"):
         bearer.ask()
 
