@@ -109,7 +109,7 @@ def refusal_table() -> Iterator[str]:
         (
             number[rule],
             _code(rule),
-            _gam_column(rule, row),
+            _gam_column(row),
             f"{row.error or 'no error name'} · {row.rfc_status}",
             " ".join(refusals.CAUSES[rule].values()) if rule in refusals.CAUSES else row.message,
         )
@@ -118,8 +118,8 @@ def refusal_table() -> Iterator[str]:
     return _table(("#", "rule in the log", "GAM code · status", "RFC 6749, 6750", "message"), rows)
 
 
-def _gam_column(rule: str, row: Refusal) -> str:
-    return f"{row.code} · {row.status}{' †' if refusals.is_decided(rule) else ''}"
+def _gam_column(row: Refusal) -> str:
+    return f"{row.code} · {row.status}{' †' if row.decided else ''}"
 
 
 def conformance() -> Iterator[str]:
@@ -130,11 +130,11 @@ def conformance() -> Iterator[str]:
             _code(name),
             table.section_description(name),
             str(len(in_section)),
-            str(sum(row.decided for row in in_section)),
+            str(sum(bool(row.decided) for row in in_section)),
         )
         for name, in_section in sections.items()
     ]
-    rows.append(("all", "", str(len(every_row)), str(sum(row.decided for row in every_row))))
+    rows.append(("all", "", str(len(every_row)), str(sum(bool(row.decided) for row in every_row))))
     return _table(("section", "what its rows are about", "rows", "of them †"), rows)
 
 

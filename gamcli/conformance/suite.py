@@ -42,7 +42,7 @@ def check_row(server: TargetServer, world: World, row: Row) -> Verdict:
     expected = comparison.describe_expected(expected_response, response_format)
 
     def verdict(result: str, response: str = "", why: str = "") -> Verdict:
-        return Verdict(row.section, row.name, row.rule, row.decided, result, expected, response, why)
+        return Verdict(row.section, row.name, row.rule, bool(row.decided), result, expected, response, why)
 
     if reason := skip_reason(row, world, server.base_path):
         return verdict(SKIPPED, why=reason)

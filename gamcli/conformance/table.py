@@ -75,7 +75,8 @@ class Row:
     """
     One promise of the contract.
 
-    `rule` is where the contract states it; `decided` marks a decision of this project that no GAM page settles.
+    `rule` is where the contract states it. `decided` is the question that no GAM page settles, as the manual page `gam`
+    has it; empty for what GAM publishes.
     `{profile...}` in texts means the credentials of `profile`. `after` names requests to send first; their responses
     are available as placeholders. `grant` is a grant that the server must support, `server` its required options.
     """
@@ -85,7 +86,7 @@ class Row:
     request: RequestSpec
     expected: ExpectedResponse
     rule: str = ""
-    decided: bool = False
+    decided: str = ""
     profile: str = "portal"
     after: tuple[str, ...] = ()
     grant: str = ""

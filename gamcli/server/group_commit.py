@@ -17,7 +17,7 @@ from typing import Generic
 from gamcli.actions import Gam, issuance
 from gamcli.actions.grant_cache import GrantCache
 from gamcli.errors import StoreBusyError, StoreError
-from gamcli.server.endpoints import refusals, routes
+from gamcli.server.endpoints import routes
 from gamcli.server.endpoints.outcomes import TracedResponse
 from gamcli.server.endpoints.routes import PendingGrant
 from gamcli.server.metrics import ProcessMetrics
@@ -157,7 +157,7 @@ class GroupCommit(Generic[RequestT]):
             self._notify()
         else:
             if self._metrics is not None:
-                self._metrics.count_store_error(refusals.rule_for_error(error))
+                self._metrics.count_store_error(routes.rule_for_error(error))
             self._failed.extend(batch)
 
     def _expire_waiting(self, error: StoreBusyError) -> None:

@@ -11,44 +11,17 @@ from gamcli import __version__
 from gamcli.rules import scopes
 from gamcli.server.endpoints import refusals, routes
 from gamcli.server.endpoints.form_bodies import MEDIA_TYPE, MULTIPART
-from gamcli.server.endpoints.openapi_schemas import TEXT, Document, build_schemas
+from gamcli.server.endpoints.openapi_schemas import PARAMETERS, TEXT, Document, build_schemas, mark
 from gamcli.server.endpoints.outcomes import Endpoint
-from gamcli.server.endpoints.refusals import TABLE, UNAUTHORIZED, is_decided
+from gamcli.server.endpoints.refusals import TABLE, UNAUTHORIZED
 from gamcli.server.transport.messages import REASONS, REQUEST_ID
 
-
-class Parameter(NamedTuple):
-    """A parameter of access_token, and its schema besides the type."""
-
-    description: str
-    schema: Document
-
-
-PARAMETERS: dict[str, Parameter] = {
-    "grant_type": Parameter(
-        "password, with an API key or a password; refresh_token to renew; in any case †",
-        {"examples": ["password", "refresh_token"]},
-    ),
-    "client_id": Parameter("client ID of the application; may be sent as HTTP Basic", {}),
-    "client_secret": Parameter("client secret; may be sent as HTTP Basic instead", {"format": "password"}),
-    "api_key": Parameter("the API key to exchange", {"format": "password"}),
-    "authentication_type_name": Parameter(
-        "authentication type; default: the one of the repository", {"examples": ["apikey", "local"]}
-    ),
-    "username": Parameter("the user; with an api_key it must be the user of the key", {}),
-    "password": Parameter("password of the user", {"format": "password"}),
-    "scope": Parameter(
-        "scopes joined by + or spaces; with an api_key they narrow the token †",
-        {"examples": [scopes.join([*scopes.TABLE][:3])]},
-    ),
-    "repository": Parameter("the GUID of this repository", {}),
-    "refresh_token": Parameter("refresh token that was returned with the access token", {"format": "password"}),
-    "initial_properties": Parameter(
-        'JSON array of {"Id", "Value"}, stored with the session', {"examples": ['[{"Id":"Company","Value":"ACME"}]']}
-    ),
-    "request_token_type": Parameter("OAuth or Web; both are treated alike †", {"examples": ["OAuth", "Web"]}),
-    "additional_parameters": Parameter("accepted and ignored †", {}),
-}
+PUBLISHED_SCOPES = frozenset(
+    {scope for scope in scopes.TABLE if not scope.startswith("user_")}
+    | {"user_guid", "user_username", "user_email", "user_phone", "user_first_name", "user_last_name"}
+    | {"user_external_id"}
+)
+"""The scopes that GAM's pages name (wiki 55603)."""
 
 REFRESH_PARAMETERS = ("grant_type", "client_id", "client_secret", "refresh_token")
 """The query parameters of GET."""
@@ -97,6 +70,7 @@ class Operation(NamedTuple):
     rules: frozenset[str]
     success_schema: str
     request: Document
+    decided: str = ""
 
 
 def _query() -> Document:
@@ -105,12 +79,15 @@ def _query() -> Document:
 
 
 def _parameter(name: str) -> Document:
-    description, schema = PARAMETERS[name]
-    return {"description": description, "schema": {**TEXT, **schema}}
+    description, schema, decided = PARAMETERS[name]
+    return mark({"description": description, "schema": {**TEXT, **schema}}, decided)
 
 
 def _form() -> Document:
-    properties = {name: {**TEXT, **schema, "description": text} for name, (text, schema) in PARAMETERS.items()}
+    properties = {
+        name: mark({**TEXT, **schema, "description": text}, decided)
+        for name, (text, schema, decided) in PARAMETERS.items()
+    }
     schema: Document = {"type": "object", "properties": properties, "required": ["grant_type"]}
     return {
         "requestBody": {"required": True, "content": {name: {"schema": schema} for name in (MEDIA_TYPE, MULTIPART)}},
@@ -122,7 +99,10 @@ def _token_form() -> Document:
     properties = {
         "token": {**TEXT, "format": "password", "description": "access token or refresh token"},
         "token_type_hint": {**TEXT, "description": "accepted and ignored"},
-        **{name: {**TEXT, "description": PARAMETERS[name].description} for name in ("client_id", "client_secret")},
+        **{
+            name: mark({**TEXT, "description": PARAMETERS[name].description}, PARAMETERS[name].decided)
+            for name in ("client_id", "client_secret")
+        },
     }
     schema = {"type": "object", "properties": properties, "required": ["token"]}
     return {
@@ -137,11 +117,17 @@ def _bearer() -> Document:
 
 def _bearer_in_form() -> Document:
     """Return the request with the token in the header or in a form (RFC 6750 §2.2)."""
-    token = {**TEXT, "format": "password", "description": "access token, instead of the header"}
+    token = mark(
+        {**TEXT, "format": "password", "description": "access token, instead of the header"},
+        "an access token in the body of a POST to userinfo",
+    )
     schema = {"type": "object", "properties": {"access_token": token}}
     body = {"required": False, "content": {MEDIA_TYPE: {"schema": schema}}}
     return {"requestBody": body, "security": [{}, {"token": []}, {"oauth2": []}]}
 
+
+_ADDED = "/healthz, /readyz, X-Request-Id"
+_EXTRAS = "introspection, revocation and metadata"
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("access_token", "POST"): Operation("Issue or renew an access token", ACCESS_TOKEN_REFUSALS, "Token", _form()),
@@ -150,24 +136,30 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("userinfo", "POST"): Operation(
         "Return the claims of an access token", USERINFO_REFUSALS | FORM_REFUSALS, "Claims", _bearer_in_form()
     ),
-    ("healthz", "GET"): Operation("Check that the store can be read †", frozenset(), "Health", {"security": []}),
+    ("healthz", "GET"): Operation("Check that the store can be read", frozenset(), "Health", {"security": []}, _ADDED),
     ("readyz", "GET"): Operation(
-        "Check whether the server should get requests †", READYZ_REFUSALS, "Health", {"security": []}
+        "Check whether the server should get requests", READYZ_REFUSALS, "Health", {"security": []}, _ADDED
     ),
     ("introspect", "POST"): Operation(
-        "With --extras: return the state of a token (RFC 7662) †",
+        "With --extras: return the state of a token (RFC 7662)",
         EXTRA_REFUSALS | FORM_REFUSALS | CLIENT_REFUSALS,
         "Introspection",
         _token_form(),
+        _EXTRAS,
     ),
     ("revoke", "POST"): Operation(
-        "With --extras: revoke a token with its session (RFC 7009) †",
+        "With --extras: revoke a token with its session (RFC 7009)",
         EXTRA_REFUSALS | FORM_REFUSALS | CLIENT_REFUSALS,
         "Revocation",
         _token_form(),
+        _EXTRAS,
     ),
     ("oauth-authorization-server", "GET"): Operation(
-        "With --extras: return the metadata of the server (RFC 8414) †", frozenset(), "Metadata", {"security": []}
+        "With --extras: return the metadata of the server (RFC 8414)",
+        frozenset(),
+        "Metadata",
+        {"security": []},
+        _EXTRAS,
     ),
 }
 """The operations by the last segment of the path, and method."""
@@ -180,7 +172,8 @@ def build_document() -> Document:
             "title": "gamcli serve",
             "version": __version__,
             "summary": "Token endpoint and userinfo of GAM-style applications",
-            "description": "† marks decisions of gamcli that no GAM page settles; `gamcli help gam` lists them.",
+            "description": "† marks decisions of gamcli that no GAM page settles; `x-decision` is the question as "
+            "`gamcli help gam` lists it.",
         },
         "servers": [{"url": "{url}", "variables": {"url": {"default": "http://127.0.0.1:8080"}}}],
         "paths": {path: _path_item(path, methods) for path, methods in (routes.ROUTES | routes.EXTRA_ROUTES).items()},
@@ -192,27 +185,30 @@ def _path_item(path: str, methods: Mapping[str, Endpoint]) -> Document:
     name = path.rpartition("/")[2]
     item = {method.lower(): _operation(name, method) for method in methods}
     if "GET" in methods and routes.supports_head(methods["GET"]):
-        item["head"] = _without_bodies(item["get"], f"head_{name.replace('-', '_')}")
+        item["head"] = _head_operation(item["get"], f"head_{name.replace('-', '_')}")
     return item
 
 
-def _without_bodies(operation: Document, operation_id: str) -> Document:
+def _head_operation(operation: Document, operation_id: str) -> Document:
     """Return the operation of HEAD, whose responses have no body."""
     responses = {
         status: {name: value for name, value in response.items() if name != "content"}
         for status, response in operation["responses"].items()
     }
-    return {**operation, "operationId": operation_id, "responses": responses}
+    summary = operation["summary"].removesuffix(" †")
+    head = {**operation, "operationId": operation_id, "summary": summary, "responses": responses}
+    return mark(head, "methods", "summary")
 
 
 def _operation(name: str, method: str) -> Document:
-    summary, rules, success_schema, request = OPERATIONS[name, method]
-    return {
+    summary, rules, success_schema, request, decided = OPERATIONS[name, method]
+    operation = {
         "operationId": f"{method.lower()}_{name.replace('-', '_')}",
         "summary": summary,
         **request,
         "responses": {"200": _success(success_schema), **dict(_refusal_responses(rules | HTTP_REFUSALS))},
     }
+    return mark(operation, decided, "summary")
 
 
 def _success(schema: str) -> Document:
@@ -238,12 +234,10 @@ def _examples() -> Iterator[tuple[str, Document]]:
     """Yield an example of every refusal in each format."""
     for rule, refusal in TABLE.items():
         for response_format, write_error in refusals.ERROR_WRITERS.items():
+            decided = refusal.decided if response_format == "gam" else ""
             yield (
                 f"{rule}.{response_format}",
-                {
-                    "summary": f"{rule} †" if response_format == "gam" and is_decided(rule) else rule,
-                    "value": write_error(refusal)[1],
-                },
+                mark({"summary": rule, "value": write_error(refusal)[1]}, decided, "summary"),
             )
 
 
@@ -251,7 +245,9 @@ def _headers(status: int) -> Document:
     fields = {
         "Cache-Control": _header({"const": "no-store"}),
         "Pragma": _header({"const": "no-cache"}),
-        "X-Request-Id": _header({"pattern": REQUEST_ID_PATTERN}),
+        "X-Request-Id": mark(
+            {**_header({"pattern": REQUEST_ID_PATTERN}), "description": "ID of the request in the log"}, _ADDED
+        ),
     }
     if status == UNAUTHORIZED:
         fields["WWW-Authenticate"] = _header({"pattern": '^(Basic|Bearer|OAuth) realm="[^"]+"'})
@@ -265,11 +261,20 @@ def _header(schema: Document) -> Document:
 
 
 def _security() -> Document:
-    revealed = {scope.name: scope.description for scope in scopes.TABLE.values()}
+    revealed = {
+        scope.name: scope.description + ("" if scope.name in PUBLISHED_SCOPES else " †")
+        for scope in scopes.TABLE.values()
+    }
     flow = {"tokenUrl": "/oauth/gam/v2.0/access_token", "scopes": revealed}
-    description = "access token, bare or with the scheme Bearer or OAuth"
+    token = {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "access token, bare or with the scheme Bearer or OAuth, and any number of spaces",
+    }
+    oauth2 = {"type": "oauth2", "flows": {"password": {**flow, "refreshUrl": flow["tokenUrl"]}}}
     return {
         "client": {"type": "http", "scheme": "basic", "description": "client_id and client_secret (RFC 6749 §2.3.1)"},
-        "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": description},
-        "oauth2": {"type": "oauth2", "flows": {"password": {**flow, "refreshUrl": flow["tokenUrl"]}}},
+        "token": mark(token, "form of the Authorization header"),
+        "oauth2": {**oauth2, "x-decision": "scopes of other fields, such as user_city"},
     }

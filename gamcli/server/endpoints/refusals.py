@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gamcli.errors import GamcliError, RefusedError, StoreBusyError, StoreError, StoreVersionError
 from gamcli.server.transport.messages import Response, json_response
 
 UNAUTHORIZED = 401
@@ -20,18 +19,41 @@ RETRY_SECONDS = 1
 
 
 class Refusal(NamedTuple):
-    """A row: code and status of GAM, error name and status of RFC 6749 and 6750, and the message of both."""
+    """
+    A row: code and status of GAM, error name and status of RFC 6749 and 6750, and the message of both.
+
+    `decided` is set if no GAM page names code and status: the question on the manual page `gam` that gamcli decided.
+    """
 
     code: str
     status: int
     error: str
     rfc_status: int
     message: str
+    decided: str = ""
 
 
-def _http_refusal(status: int, message: str) -> Refusal:
+_FAILED = "malformed requests and failures of the server"
+
+
+def _http_refusal(status: int, message: str, decided: str = _FAILED, error: str = "invalid_request") -> Refusal:
     """Return the row of a refusal by HTTP, whose code is its status."""
-    return Refusal(str(status), status, "invalid_request", status, message)
+    return Refusal(str(status), status, error, status, message, decided)
+
+
+def _unavailable(message: str) -> Refusal:
+    return _http_refusal(503, message, error="temporarily_unavailable")
+
+
+def _parameter_refusal(
+    message: str, decided: str = "a missing, repeated or unsupported parameter", error: str = "invalid_request"
+) -> Refusal:
+    return Refusal("292", 400, error, 400, message, decided)
+
+
+def _invalid_key(message: str) -> Refusal:
+    decided = "codes for expired, revoked, replaced, invalidated and disabled keys"
+    return Refusal("11", 401, "invalid_grant", 400, message, decided)
 
 
 _NOT_A_REFRESH_TOKEN = "The refresh token is not valid: log in again."  # noqa: S105 - a text
@@ -42,55 +64,69 @@ TABLE: dict[str, Refusal] = {
     # 1, and what is refused before a route is known
     "request_unreadable": _http_refusal(400, "The request is not valid HTTP/1.1 (RFC 9112)."),
     "version_unknown": _http_refusal(505, "The server supports HTTP/1.0 and HTTP/1.1 only."),
-    "request_line_too_long": _http_refusal(414, "The request line is longer than 8 KiB."),
-    "fields_too_large": _http_refusal(431, "The header fields are larger than 16 KiB."),
-    "fields_too_many": _http_refusal(431, "There are more than 64 header fields."),
+    "request_line_too_long": _http_refusal(414, "The request line is longer than 8 KiB.", "limits"),
+    "fields_too_large": _http_refusal(431, "The header fields are larger than 16 KiB.", "limits"),
+    "fields_too_many": _http_refusal(431, "There are more than 64 header fields.", "limits"),
     "request_slow": _http_refusal(408, "The request took too long to arrive."),
     "expectation_unknown": _http_refusal(417, "The server supports the expectation 100-continue only."),
     "transfer_coding_unknown": _http_refusal(501, "The server supports the transfer coding chunked only."),
-    "path_unknown": _http_refusal(404, "There is nothing at this path."),
-    "method_wrong": _http_refusal(405, "This path does not support that method."),
-    "method_only_renews": _http_refusal(405, "GET is for grant_type=refresh_token only: send other grants by POST."),
+    "path_unknown": _http_refusal(404, "There is nothing at this path.", "paths"),
+    "method_wrong": _http_refusal(405, "This path does not support that method.", "methods"),
+    "method_only_renews": _http_refusal(
+        405, "GET is for grant_type=refresh_token only: send other grants by POST.", "methods"
+    ),
     "media_type_wrong": _http_refusal(
         415, "Send the parameters as application/x-www-form-urlencoded or multipart/form-data."
     ),
-    "charset_unknown": _http_refusal(415, "The charset of the Content-Type is not UTF-8."),
+    "charset_unknown": _http_refusal(415, "The charset of the Content-Type is not UTF-8.", "charset other than UTF-8"),
     "charset_not_ascii": _http_refusal(
-        415, "With a charset other than UTF-8, the parameters may contain ASCII only: send charset=UTF-8."
+        415,
+        "With a charset other than UTF-8, the parameters may contain ASCII only: send charset=UTF-8.",
+        "charset other than UTF-8",
     ),
-    "body_too_large": _http_refusal(413, "The body is too large."),
+    "body_too_large": _http_refusal(413, "The body is too large.", "limits"),
     "length_missing": _http_refusal(411, "Send the body with a Content-Length, or chunked."),
     "form_unreadable": _http_refusal(400, "A % is not followed by two hexadecimal digits: send it as %25."),
     "control_character": _http_refusal(400, "The parameters contain a control character: percent-encode it."),
     "form_not_utf8": _http_refusal(400, "The parameters are not UTF-8."),
-    "parameters_too_many": _http_refusal(400, "There are more than 64 parameters."),
-    "boundary_missing": _http_refusal(400, "The Content-Type has no valid boundary (RFC 2046)."),
-    "multipart_unreadable": _http_refusal(400, "The body is not valid multipart/form-data (RFC 7578)."),
-    "multipart_file": _http_refusal(400, "A part of the body is a file: send text fields only."),
-    "multipart_nested": _http_refusal(400, "A part of the body has parts itself: send text fields only."),
-    "multipart_type": _http_refusal(400, "A part of the body is not text/plain."),
-    "multipart_encoded": _http_refusal(400, "A part of the body has a Content-Transfer-Encoding: send it as it is."),
+    "parameters_too_many": _http_refusal(400, "There are more than 64 parameters.", "limits"),
+    "boundary_missing": _http_refusal(400, "The Content-Type has no valid boundary (RFC 2046).", "multipart bodies"),
+    "multipart_unreadable": _http_refusal(
+        400, "The body is not valid multipart/form-data (RFC 7578).", "multipart bodies"
+    ),
+    "multipart_file": _http_refusal(400, "A part of the body is a file: send text fields only.", "multipart bodies"),
+    "multipart_nested": _http_refusal(
+        400, "A part of the body has parts itself: send text fields only.", "multipart bodies"
+    ),
+    "multipart_type": _http_refusal(400, "A part of the body is not text/plain.", "multipart bodies"),
+    "multipart_encoded": _http_refusal(
+        400, "A part of the body has a Content-Transfer-Encoding: send it as it is.", "multipart bodies"
+    ),
     "initial_properties_malformed": _http_refusal(
         400, 'The parameter initial_properties is not a JSON array of {"Id":"…","Value":"…"}.'
     ),
-    "initial_properties_too_many": _http_refusal(400, "The parameter initial_properties has more than 100 elements."),
+    "initial_properties_too_many": _http_refusal(
+        400, "The parameter initial_properties has more than 100 elements.", "limits"
+    ),
     # 2
-    "grant_type_missing": Refusal("292", 400, "invalid_request", 400, "The parameter grant_type is missing."),
-    "parameter_repeated": Refusal("292", 400, "invalid_request", 400, "A parameter was sent more than once."),
-    "api_key_empty": Refusal("292", 400, "invalid_request", 400, "The parameter api_key is empty."),
-    "parameter_token_missing": Refusal("292", 400, "invalid_request", 400, "The parameter token is missing."),
-    "client_twice": Refusal(
-        "292", 400, "invalid_request", 400, "Send the client's credentials in the body or as HTTP Basic, not both."
+    "grant_type_missing": _parameter_refusal("The parameter grant_type is missing."),
+    "parameter_repeated": _parameter_refusal("A parameter was sent more than once."),
+    "api_key_empty": _parameter_refusal("The parameter api_key is empty.", "an empty parameter, or one without ="),
+    "parameter_token_missing": _parameter_refusal(
+        "The parameter token is missing.", "introspection, revocation and metadata"
     ),
-    "client_ids_differ": Refusal(
-        "292", 400, "invalid_request", 400, "The client_id in the body differs from the one in HTTP Basic."
+    "client_twice": _parameter_refusal(
+        "Send the client's credentials in the body or as HTTP Basic, not both.", "credentials in HTTP Basic"
     ),
-    "request_token_type_unknown": Refusal(
-        "292", 400, "invalid_request", 400, "The parameter request_token_type is neither OAuth nor Web."
+    "client_ids_differ": _parameter_refusal(
+        "The client_id in the body differs from the one in HTTP Basic.", "credentials in HTTP Basic"
+    ),
+    "request_token_type_unknown": _parameter_refusal(
+        "The parameter request_token_type is neither OAuth nor Web.", "request_token_type"
     ),
     # 3
-    "grant_type_unknown": Refusal(
-        "292", 400, "unsupported_grant_type", 400, "The supported grants are password and refresh_token."
+    "grant_type_unknown": _parameter_refusal(
+        "The supported grants are password and refresh_token.", error="unsupported_grant_type"
     ),
     # 4
     "client_basic_malformed": Refusal("39", 401, "invalid_client", 401, "The HTTP Basic credentials are malformed."),
@@ -117,18 +153,23 @@ TABLE: dict[str, Refusal] = {
     "auth_type_wrong": Refusal(
         "35", 401, "invalid_grant", 400, "The application does not allow this authentication type for this grant."
     ),
-    "api_keys_off": Refusal("230", 401, "unauthorized_client", 400, "The application does not accept API keys."),
+    "api_keys_off": Refusal(
+        "230",
+        401,
+        "unauthorized_client",
+        400,
+        "The application does not accept API keys.",
+        "code when API keys are off",
+    ),
     # 12: one text for many causes
     "key_unproven": Refusal("11", 401, "invalid_grant", 400, _NOT_A_KEY),
     "password_wrong": Refusal("11", 401, "invalid_grant", 400, "The user name or the password is wrong."),
     # 13: the client has proven that it has the key
-    "key_expired": Refusal("11", 401, "invalid_grant", 400, "The API key has expired."),
-    "key_revoked": Refusal("11", 401, "invalid_grant", 400, "The API key was revoked."),
-    "key_replaced": Refusal("11", 401, "invalid_grant", 400, "The API key was replaced by a newer one."),
-    "key_invalidated": Refusal(
-        "11", 401, "invalid_grant", 400, "The API key is invalid: one of its scopes was withdrawn."
-    ),
-    "key_disabled": Refusal("11", 401, "invalid_grant", 400, "The API key is suspended: it was disabled."),
+    "key_expired": _invalid_key("The API key has expired."),
+    "key_revoked": _invalid_key("The API key was revoked."),
+    "key_replaced": _invalid_key("The API key was replaced by a newer one."),
+    "key_invalidated": _invalid_key("The API key is invalid: one of its scopes was withdrawn."),
+    "key_disabled": _invalid_key("The API key is suspended: it was disabled."),
     # 14, 15
     "user_inactive": Refusal("9", 401, "invalid_grant", 400, "The user is not active."),
     "user_blocked": Refusal("10", 401, "invalid_grant", 400, "The user is blocked."),
@@ -147,7 +188,11 @@ TABLE: dict[str, Refusal] = {
     "renewals_spent": Refusal("168", 401, "invalid_grant", 400, "The token cannot be refreshed again: log in again."),
     # userinfo
     "authorization_missing": Refusal("0", 401, "", 401, "This service needs an Authorization Header"),
-    "token_twice": _http_refusal(400, "Send the access token in the Authorization header or in the body, not both."),
+    "token_twice": _http_refusal(
+        400,
+        "Send the access token in the Authorization header or in the body, not both.",
+        "an access token in the body of a POST to userinfo",
+    ),
     "token_unknown": Refusal("112", 401, "invalid_token", 401, _NOT_A_TOKEN),
     "token_expired": Refusal("103", 401, "invalid_token", 401, "The access token has expired: log in again."),
     "token_revoked": Refusal("102", 401, "invalid_token", 401, "The access token was revoked: log in again."),
@@ -155,20 +200,14 @@ TABLE: dict[str, Refusal] = {
     "token_user_blocked": Refusal("10", 401, "invalid_token", 401, "The user is blocked."),
     "token_user_inactive": Refusal("9", 401, "invalid_token", 401, "The user is not active."),
     # 17
-    "too_many_failures": Refusal(
-        "429", 429, "invalid_request", 429, "Too many failed requests: try again in a minute."
-    ),
+    "too_many_failures": _http_refusal(429, "Too many failed requests: try again in a minute.", "too many failures"),
     # 18
-    "store_busy": Refusal("503", 503, "temporarily_unavailable", 503, "The store is busy: try again in a moment."),
-    "store_gone": Refusal("503", 503, "temporarily_unavailable", 503, "The store is unavailable."),
-    "store_version": Refusal(
-        "503", 503, "temporarily_unavailable", 503, "The store has the schema version of another release."
-    ),
-    "draining": Refusal("503", 503, "temporarily_unavailable", 503, "The server is stopping."),
-    "connections_full": Refusal(
-        "503", 503, "temporarily_unavailable", 503, "Too many connections: try again in a moment."
-    ),
-    "bug": Refusal("500", 500, "server_error", 500, "Internal server error: see the server's log."),
+    "store_busy": _unavailable("The store is busy: try again in a moment."),
+    "store_gone": _unavailable("The store is unavailable."),
+    "store_version": _unavailable("The store has the schema version of another release."),
+    "draining": _unavailable("The server is stopping."),
+    "connections_full": _unavailable("Too many connections: try again in a moment."),
+    "bug": _http_refusal(500, "Internal server error: see the server's log.", error="server_error"),
 }
 
 CAUSES: dict[str, dict[str, str]] = {
@@ -202,30 +241,6 @@ def find_refusal(rule: str, cause: str = "") -> Refusal:
     return refusal._replace(message=CAUSES[rule][cause]) if cause in CAUSES.get(rule, ()) else refusal
 
 
-_DECIDED = re.compile(r"api_keys_off|key_(?!unproven)\w+")
-
-
-def is_decided(rule: str) -> bool:
-    """Return whether GAM code and status of a rule are a decision of gamcli, because no GAM page names them."""
-    refusal = TABLE[rule]
-    return refusal.code in (str(refusal.status), "292") or _DECIDED.fullmatch(rule) is not None
-
-
-_RULE_BY_ERROR: tuple[tuple[type[GamcliError], str], ...] = (
-    (StoreBusyError, "store_busy"),
-    (StoreVersionError, "store_version"),
-    (StoreError, "store_gone"),
-)
-"""The rule of other errors; the first class that matches."""
-
-
-def rule_for_error(error: Exception) -> str:
-    """Return the rule of TABLE for `error`; an unexpected error is a bug."""
-    if isinstance(error, RefusedError) and error.rule in TABLE:
-        return error.rule
-    return next((rule for kind, rule in _RULE_BY_ERROR if isinstance(error, kind)), "bug")
-
-
 ErrorWriter = Callable[[Refusal], tuple[int, dict[str, object]]]
 """Returns status and body of a refusal."""
 
@@ -242,7 +257,6 @@ def write_rfc6749_error(refusal: Refusal) -> tuple[int, dict[str, object]]:
 
 ERROR_WRITERS: dict[str, ErrorWriter] = {"gam": write_gam_error, "rfc6749": write_rfc6749_error}
 """How errors are written with each value of `--format`."""
-
 
 _NOT_IN_HOST = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 

@@ -12,7 +12,7 @@ from gamcli.actions import Gam, issuance, repository
 from gamcli.actions.grant_cache import GrantCache
 from gamcli.actions.issuance import IssuedToken
 from gamcli.actions.userinfo import ClaimsCache, ClaimsResult, load_claims
-from gamcli.errors import RefusedError, StoreBusyError
+from gamcli.errors import GamcliError, RefusedError, StoreBusyError, StoreError, StoreVersionError
 from gamcli.rules import claims
 from gamcli.server.endpoints import extras, forms, origins, refusals
 from gamcli.server.endpoints.access_token import get_access_token, post_access_token
@@ -179,12 +179,27 @@ def error_response(
     error: Exception, request: Request, config: ServerConfig, trace: Trace | None = None
 ) -> TracedResponse:
     trace = trace or Trace()
-    trace.rule = refusals.rule_for_error(error)
+    trace.rule = rule_for_error(error)
     trace.detail = _DETAILS[trace.rule](error) if trace.rule in _DETAILS else ""
     cause = error.cause if isinstance(error, RefusedError) else ""
     fields = _refusal_fields(trace, request, config)
     response = refusals.refusal_response(trace.rule, fields, config.response_format, cause)
     return _add_cors(response, request, config, trace)
+
+
+_RULE_BY_ERROR: tuple[tuple[type[GamcliError], str], ...] = (
+    (StoreBusyError, "store_busy"),
+    (StoreVersionError, "store_version"),
+    (StoreError, "store_gone"),
+)
+"""The rule of other errors; the first class that matches."""
+
+
+def rule_for_error(error: Exception) -> str:
+    """Return the rule of `refusals.TABLE` for `error`; an unexpected error is a bug."""
+    if isinstance(error, RefusedError) and error.rule in refusals.TABLE:
+        return error.rule
+    return next((rule for kind, rule in _RULE_BY_ERROR if isinstance(error, kind)), "bug")
 
 
 def _error_location(error: Exception) -> str:

@@ -57,7 +57,7 @@ def test_every_leaf_of_the_error_family_has_an_answer(kind: type[errors.GamcliEr
     error = kind.__new__(kind)
     Exception.__init__(error)
     error.__dict__.update(rule="key_expired")
-    response = refusals.refusal_response(refusals.rule_for_error(error))
+    response = refusals.refusal_response(routes.rule_for_error(error))
     expected = 503 if issubclass(kind, errors.StoreError) else 401 if kind is errors.RefusedError else 500
     assert response.status == expected
     assert ("Retry-After" in dict(response.fields)) is (expected == 503)
@@ -65,13 +65,13 @@ def test_every_leaf_of_the_error_family_has_an_answer(kind: type[errors.GamcliEr
 
 @pytest.mark.parametrize("error", [ValueError("s3"), errors.RefusedError("scope_choice_off", "s3")])
 def test_what_nobody_foresaw_is_a_bug(error: Exception) -> None:
-    assert refusals.rule_for_error(error) == "bug"
+    assert routes.rule_for_error(error) == "bug"
     assert b"s3" not in refusals.refusal_response("bug").body
 
 
 def test_a_busy_store_is_distinguished_from_one_that_is_gone() -> None:
-    assert refusals.rule_for_error(errors.StoreBusyError("")) == "store_busy"
-    assert refusals.rule_for_error(errors.StoreUnusableError("")) == "store_gone"
+    assert routes.rule_for_error(errors.StoreBusyError("")) == "store_busy"
+    assert routes.rule_for_error(errors.StoreUnusableError("")) == "store_gone"
 
 
 @pytest.mark.parametrize("rule", refusals.TABLE)
