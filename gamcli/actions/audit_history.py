@@ -135,6 +135,13 @@ def _find_deletion(tx: Transaction, owners: dict[str, dict[str, str]], since: in
     return None
 
 
+def find_imported_keys(tx: Transaction) -> Iterator[str]:
+    """Yield the IDs of all keys that were imported, one by one or in bulk."""
+    for entry in store.audit.search(tx, AuditFilter(action="key.import")):
+        apps = _parse(entry).get("keys")
+        yield from (key_id for users in apps.values() for key_id in users) if apps else (entry.target,)
+
+
 def _match_named(tx: Transaction, noun: str, name: str) -> tuple[Matcher, tuple[str, ...]]:
     names = _load_names(tx, noun, name)
 

@@ -63,6 +63,9 @@ def export_(
                 _print_counts(out, path, counts)
             return
         tables = export.collect_tables(gam, selection)
+    if imported := sum(table.comment == export.IMPORTED for table in tables):
+        count = format_count(imported, "imported key")
+        out.print_note(f"{count} exported without the secret; to import it elsewhere, see: gamcli help manifests")
     if (output or out.format) == "json":
         out.print_line(machine.json_document(export.to_document(tables)))
         return

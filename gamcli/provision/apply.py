@@ -124,17 +124,22 @@ def _users_losing_email(plan: ExecutionPlan) -> list[str]:
 def _create(gam: Gam, tx: Transaction, step: Step, plan: ExecutionPlan) -> None:
     record = step.after
     if isinstance(record, Key):
-        keys.add(gam, tx, record, is_first=(record.user_guid, record.client_id) not in plan.keyed)
+        is_first = (record.user_guid, record.client_id) not in plan.keyed
+        keys.add(gam, tx, record, action=_issue_action(step), is_first=is_first)
     else:
         assert isinstance(record, App | User | AuthType)
         changes.add(gam, tx, record)
+
+
+def _issue_action(step: Step) -> str:
+    return "key.import" if step.is_import else "key.generate"
 
 
 def _update(gam: Gam, tx: Transaction, step: Step) -> None:
     match step.before, step.after:
         case Key() as old, Key() as key:
             keys.replace_key(gam, tx, old, key, step.overlap or timedelta(0))
-            keys.add(gam, tx, key, old.id)
+            keys.add(gam, tx, key, old.id, action=_issue_action(step))
         case (App() | User() | AuthType()) as before, (App() | User() | AuthType()) as after:
             before = replace(before, managed_by=after.managed_by)
             if before.name != after.name:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
@@ -108,7 +108,8 @@ class DesiredKey(Located):
     """
     An API key of a manifest; None means that any value is accepted.
 
-    Only a seed can have an `api_key`, and a `status` with which the key begins.
+    `api_key` is a key to import, `references` says how the file refers to it. Only a seed can have a `status` with
+    which the key begins.
     """
 
     user: str
@@ -118,10 +119,12 @@ class DesiredKey(Located):
     scopes: tuple[str, ...] | None = None
     label: str = ""
     expires_in: timedelta | None = None
+    expires_at: datetime | None = None
     renew_within: timedelta | None = None
     overlap: timedelta | None = None
     api_key: Secret | None = None
     status: str = "active"
+    references: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_current(self) -> bool:

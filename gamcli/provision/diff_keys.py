@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gamcli.errors import Problem, RefusedError, UsageError
-from gamcli.model import App, AuthType, Key, User, normalize_name
+from gamcli.model import App, AuthType, Key, User, format_rfc3339, normalize_name
 from gamcli.model.plan import CREATE, UPDATE
 from gamcli.provision.desired import DesiredKey
 from gamcli.provision.diff_objects import DiffOptions, Match, ScopeParser, unknown_name
@@ -24,7 +24,8 @@ FIELD_OF_RULE = {
 """The field of a desired key that causes the refusal, by rule."""
 
 FIELD_OF_WORD = {
-    "renew_within": "renew_within", "scope": "scopes", "label": "label", "api_key": "api_key",
+    "expires_at": "expires_at", "renew_within": "renew_within", "scope": "scopes", "label": "label",
+    "api_key": "api_key",
 }  # fmt: skip
 """The field of a desired key that causes a usage error, by a word of its message."""
 
@@ -76,8 +77,8 @@ def diff_keys(
         result.users[pair] = user.name
         facts = GrantFacts(options.now, app=app, user=user, key=actual.keys.get(pair))
         try:
-            step = (_diff_key if item.is_current else _diff_ended_key)(item, facts, state, parse_scopes, options)
-            step = _keep_provided(step, item, actual.provided_keys)
+            known = _find_provided(item, facts, actual.provided_keys)
+            step = _diff_key(item, facts, known, state, parse_scopes, options)
             _require_new_id(step, actual.provided_keys, ids.setdefault(getattr(step.after, "id", ""), item), item)
             result.matches.append(Match(item.owner, step))
         except UsageError as error:
@@ -95,51 +96,75 @@ def _require_new_id(step: Step, existing: Mapping[str, Key], first: DesiredKey, 
         raise UsageError(f"this api_key is already used in {first.location.file}:{first.location.line}")
     if isinstance(key, Key) and step.before is not key and key.id in existing:
         other = existing[key.id]
-        raise UsageError(f"this api_key already exists: key {other.id} of {other.user} for {other.app}")
+        is_own = (other.user_guid, other.client_id) == (key.user_guid, key.client_id)
+        hint = "; remove api_key to issue a new key" if is_own else ""
+        raise UsageError(f"this api_key already exists: key {other.id} of {other.user} for {other.app}{hint}")
+
+
+def _find_provided(item: DesiredKey, facts: GrantFacts, existing: Mapping[str, Key]) -> Key | None:
+    """Return the key that the manifest provides if the user has it for the application, whatever its state is now."""
+    known = None if item.api_key is None else existing.get(api_key_lookup_id(item.api_key))
+    if known is None or item.api_key is None or not item.api_key.matches(known.digest):
+        return None
+    assert facts.app is not None
+    assert facts.user is not None
+    return known if (known.user_guid, known.client_id) == (facts.user.guid, facts.app.client_id) else None
 
 
 def _diff_key(
-    item: DesiredKey, facts: GrantFacts, state: PlannedState, parse_scopes: ScopeParser, options: DiffOptions
+    item: DesiredKey,
+    facts: GrantFacts,
+    known: Key | None,
+    state: PlannedState,
+    parse_scopes: ScopeParser,
+    options: DiffOptions,
 ) -> Step:
-    """Return the step for one key; raises UsageError and RefusedError."""
+    """
+    Return the step for one key; raises UsageError and RefusedError.
+
+    A key that the manifest provides is imported once: if it is `known`, its successor takes its place. A key of a seed
+    that cannot be used is not the current key of its user and application.
+    """
     app, user = facts.app, facts.user
     assert app is not None
     assert user is not None
     name = f"{user.name} for {app.name}"
     wanted_scopes = None if item.scopes is None else parse_scopes(item.scopes, app.scopes)
-    current = facts.key
-    if current is not None and not _remains_valid(current, app, options.now):
+    current = facts.key if item.is_current else known
+    if current is not None and item.is_current and not _remains_valid(current, app, options.now):
         current = None
-    if current is not None and _matches(current, item, wanted_scopes):
-        if not _is_due(current, item, options.now):
+    is_same = not item.is_current or (wanted_scopes in (None, current and current.scopes))
+    if current is not None and is_same and (item.api_key is None or known is not None):
+        if not _is_due(current, item, options):
             return Step(UPDATE, "key", name, current, current, item=item)
         return _renew(item, replace(facts, key=current), name, state, options)
     chosen_scopes = None if wanted_scopes == app.scopes else wanted_scopes
-    key_options = rules.KeyOptions(chosen_scopes, item.expires_in, item.label, managed_by=item.owner)
+    key_options = rules.KeyOptions(
+        chosen_scopes, _lifetime(item, options.now), item.label, managed_by=item.owner, api_key=item.api_key
+    )
     issued = _issue(item, facts, app, key_options, state, options)
     return Step(UPDATE if current else CREATE, "key", name, current, *issued, item)
 
 
-def _diff_ended_key(
-    item: DesiredKey, facts: GrantFacts, state: PlannedState, parse_scopes: ScopeParser, options: DiffOptions
-) -> Step:
-    """Return the step for a key of a seed that cannot be used; it is not the current key of its pair."""
-    return _diff_key(item, replace(facts, key=None), state, parse_scopes, options)
+def _lifetime(item: DesiredKey, now: datetime) -> timedelta | None:
+    """Return the lifetime of a key that is issued now; raises UsageError for a date in the past."""
+    if item.expires_at is None:
+        return item.expires_in
+    if item.expires_at <= now:
+        raise UsageError(f"expires_at is in the past: {format_rfc3339(item.expires_at)}")
+    return item.expires_at - now
 
 
-def _keep_provided(step: Step, item: DesiredKey, existing: Mapping[str, Key]) -> Step:
-    """Return no change for a key of a seed that the store has already, whatever its state is now."""
-    key = step.after
-    assert isinstance(key, Key)
-    known = existing.get(key.id) if item.api_key is not None else None
-    is_known = known is not None and (known.user_guid, known.client_id) == (key.user_guid, key.client_id)
-    is_same = is_known and known is not None and key.digest == known.digest and not item.is_current
-    return step._replace(action=UPDATE, before=known, after=known) if is_same else step
+def _is_due(key: Key, item: DesiredKey, options: DiffOptions) -> bool:
+    """
+    Return whether the manifest asks to renew the key now.
 
-
-def _is_due(key: Key, item: DesiredKey, now: datetime) -> bool:
-    """Return whether the manifest asks to renew the key now; one that it provides is never renewed."""
-    return item.renew_within is not None and item.api_key is None and rules.is_expiring(key, now, item.renew_within)
+    One that expires on the date in the manifest is not renewed before that date is changed, one of a seed never.
+    """
+    if item.renew_within is None or (options.is_seed and item.api_key is not None):
+        return False
+    is_as_listed = item.expires_at is not None and key.expires_at is not None and key.expires_at >= item.expires_at
+    return not is_as_listed and rules.is_expiring(key, options.now, item.renew_within)
 
 
 def _renew(item: DesiredKey, facts: GrantFacts, name: str, state: PlannedState, options: DiffOptions) -> Step:
@@ -150,7 +175,9 @@ def _renew(item: DesiredKey, facts: GrantFacts, name: str, state: PlannedState, 
     assert app is not None
     renewal = rules.renewal_options(old)
     key_options = renewal._replace(
-        expires_in=item.expires_in or renewal.expires_in, label=item.label or old.label, managed_by=item.owner
+        expires_in=_lifetime(item, options.now) or renewal.expires_in,
+        label=item.label or old.label,
+        managed_by=item.owner,
     )
     issued = _issue(item, facts, app, key_options, state, options)
     note = f"expires in {durations.format_remaining(old.expires_at - options.now)}: rotate"
@@ -160,10 +187,6 @@ def _renew(item: DesiredKey, facts: GrantFacts, name: str, state: PlannedState, 
 def _remains_valid(key: Key, app: App, now: datetime) -> bool:
     """Return whether the key is active, and stays so with the planned application."""
     return key.is_valid(now) and not scopes.find_disallowed(key.scopes, app.scopes)
-
-
-def _matches(key: Key, item: DesiredKey, wanted_scopes: tuple[str, ...] | None) -> bool:
-    return wanted_scopes in (None, key.scopes) and (item.api_key is None or item.api_key.matches(key.digest))
 
 
 def _issue(
@@ -181,8 +204,6 @@ def _issue(
         rules.with_everything_enabled(facts) if options.is_seed else facts, key_options, options.entropy
     )
     issued = issued._replace(record=rules.with_status(issued.record, item.status, options.now))
-    if _is_due(issued.record, item, options.now):
+    if _is_due(issued.record, item, options):
         raise UsageError("renew_within is not shorter than the lifetime of the key: it would be renewed immediately")
-    if item.api_key is None:
-        return issued
-    return replace(issued.record, id=api_key_lookup_id(item.api_key), digest=item.api_key.digest()), None
+    return issued.record, issued.secret if key_options.api_key is None else None

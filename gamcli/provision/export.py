@@ -10,8 +10,8 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from gamcli import store
-from gamcli.actions import Gam
-from gamcli.model import Key, normalize_name
+from gamcli.actions import Gam, audit_history
+from gamcli.model import Key, format_rfc3339, normalize_name
 from gamcli.provision import owners, toml_format, variables
 from gamcli.provision.fields import SECTIONS, Section
 from gamcli.provision.value_types import Field
@@ -42,7 +42,7 @@ class Table(NamedTuple):
     One table of a manifest; the names of nested fields have a dot.
 
     `fields` are written, `values` are all values of the record; None is a value that a manifest cannot express. `owner`
-    manages the record.
+    manages the record. `comment` says what the table cannot contain.
     """
 
     section: Section
@@ -50,6 +50,11 @@ class Table(NamedTuple):
     fields: Mapping[str, object]
     values: Mapping[str, object]
     owner: str | None = None
+    key_id: str | None = None
+    comment: str = ""
+
+
+IMPORTED = 'imported; for another store, add: api_key = "${file:PATH}"'
 
 
 def nest(fields: Mapping[str, object]) -> dict[str, Any]:
@@ -69,7 +74,11 @@ def build_table(record: object) -> Table:
     fields = [field for field in section.fields if field.is_exported]
     values = {field.name: to_plain(_field_value(record, field)) for field in fields}
     written = {field.name: values[field.name] for field in fields if field.always or differs(section, field, values)}
-    return Table(section, str(getattr(record, "name", "")), written, values, getattr(record, "managed_by", None))
+    if values.get("expires_in") is not None:
+        written.pop("expires_at", None)
+    key_id = record.id if isinstance(record, Key) else None
+    name, owner = str(getattr(record, "name", "")), getattr(record, "managed_by", None)
+    return Table(section, name, written, values, owner, key_id)
 
 
 def differs(section: Section, field: Field, values: Mapping[str, object]) -> bool:
@@ -80,6 +89,8 @@ def differs(section: Section, field: Field, values: Mapping[str, object]) -> boo
 def _field_value(record: object, field: Field) -> object:
     if isinstance(record, Key) and field.name == "expires_in":
         return None if record.expires_at is None else durations.format_duration(record.expires_at - record.created_at)
+    if isinstance(record, Key) and field.name == "expires_at":
+        return None if record.expires_at is None else format_rfc3339(record.expires_at)
     value = attrgetter(field.name)(record)
     return auth_types.ANY if value is None else value
 
@@ -92,7 +103,9 @@ def to_plain(value: object) -> object:
 def collect_tables(gam: Gam, selection: Selection) -> list[Table]:
     """Return the tables of all selected objects; raises NotFoundError."""
     with gam.store.reading() as tx:
-        return [*map(build_table, _load_records(tx, gam, selection))]
+        tables = [*map(build_table, _load_records(tx, gam, selection))]
+        imported = set(audit_history.find_imported_keys(tx))
+        return [each._replace(comment=IMPORTED) if each.key_id in imported else each for each in tables]
 
 
 def _load_records(tx: Transaction, gam: Gam, selection: Selection) -> Iterator[object]:
@@ -149,6 +162,8 @@ def format_manifest(tables: Iterable[Table]) -> Iterator[str]:
 
 def format_table(table: Table) -> Iterator[str]:
     yield format_header(table)
+    if table.comment:
+        yield f"# {table.comment}"
     for name, value in nest(table.fields).items():
         yield f"{toml_format.format_key(name)} = {toml_format.format_value(escape(value))}"
 

@@ -9,14 +9,14 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.errors import FailedError, Problem, ProblemsError, UsageError
-from gamcli.model import normalize_name
+from gamcli.model import format_rfc3339, normalize_name
 from gamcli.provision import export, manifest
 from gamcli.provision.desired import Desired, DesiredKey, Location
 from gamcli.provision.export import Selection, Table
@@ -147,13 +147,15 @@ def _listed_objects(tx: Transaction, desired: Desired) -> Iterator[tuple[ObjectI
 
 
 def _key_fields(key: DesiredKey) -> dict[str, object]:
-    fields = {name: _to_plain(getattr(key, name)) for name in ("scopes", "label", "expires_in")}
+    fields = {name: _to_plain(getattr(key, name)) for name in ("scopes", "label", "expires_in", "expires_at")}
     return {name: value for name, value in fields.items() if value not in (auth_types.ANY, "")}
 
 
 def _to_plain(value: object) -> object:
     if isinstance(value, timedelta):
         return durations.format_duration(value)
+    if isinstance(value, datetime):
+        return format_rfc3339(value)
     return auth_types.ANY if value is None else export.to_plain(value)
 
 

@@ -1,13 +1,15 @@
 """The checks of the fields of a manifest: each returns the value as the rules take it, or raises UsageError."""
 
+import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from gamcli.errors import UsageError, command
+from gamcli.errors import UsageError
+from gamcli.provision import schema_patterns as patterns
 from gamcli.provision.value_types import ReadValue, wrong_type
-from gamcli.rules import apps, auth_types, credentials, durations, names, passwords, scopes, users
+from gamcli.rules import apps, auth_types, durations, keys, names, passwords, scopes, users
 from gamcli.rules.credentials import Secret
 
 
@@ -72,17 +74,21 @@ def parse_lifetime(value: str) -> timedelta:
     return lifetime
 
 
+def parse_expiry(value: str) -> datetime:
+    if re.fullmatch(patterns.INSTANT, value) is None:
+        raise UsageError(
+            f"invalid date '{names.escape_unprintable(value)}'",
+            "use a date such as 2027-06-30, or 2027-06-30T12:00:00Z",
+        )
+    return durations.parse_instant(value)
+
+
 def client_secret(value: str) -> Secret:
     return apps.check_client_secret(Secret(value))
 
 
 def api_key(value: str) -> Secret:
-    secret = Secret(value)
-    if credentials.parse_api_key_id(secret) is None:
-        raise UsageError(
-            "not a valid API key: its format or checksum is wrong", command("key", "inspect", "--api-key-file", "FILE")
-        )
-    return secret
+    return keys.check_imported(Secret(value))
 
 
 def one_of(noun: str, values: tuple[str, ...]) -> ReadValue:
@@ -94,14 +100,14 @@ def one_of(noun: str, values: tuple[str, ...]) -> ReadValue:
     return check
 
 
-SEED_CREDENTIAL_LENGTH = 254
+SEED_CREDENTIAL_LENGTH = 2048
 """The maximum length of client IDs, client secrets and API keys in a seed."""
 
 
 def seed_client_id(value: str) -> str:
     """Return any text that a request can send."""
     if not 1 <= len(value) <= SEED_CREDENTIAL_LENGTH or not value.isprintable():
-        raise UsageError("invalid credential", f"use 1 to {SEED_CREDENTIAL_LENGTH} printable characters")
+        raise UsageError("invalid credential", f"use 1 to {SEED_CREDENTIAL_LENGTH:,} printable characters")
     return value
 
 

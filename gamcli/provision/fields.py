@@ -43,6 +43,8 @@ class Section(NamedTuple):
     defaults: object = None
     check_name: Callable[[str], object] | None = None
     is_array: bool = False
+    exclusive: tuple[str, ...] = ()
+    """Fields of which only one is allowed."""
     max_name_length: int = names.NAME_LENGTH
 
     @property
@@ -243,6 +245,10 @@ _KEY = (
         _DURATION_SCHEMA, derived=True,
     ),
     Field(
+        "expires_at", TEXT, "expiry date, such as '2027-06-30', instead of expires_in", checks.parse_expiry,
+        {"pattern": patterns.INSTANT}, derived=True,
+    ),
+    Field(
         "renew_within", TEXT, "renew the key when it expires within this time, such as '14d'", checks.parse_lifetime,
         _DURATION_SCHEMA, instruction=True,
     ),
@@ -251,8 +257,8 @@ _KEY = (
         _DURATION_SCHEMA, instruction=True,
     ),
     Field(
-        "api_key", TEXT, "the key itself, for tests", checks.api_key, secret=True, seed=True,
-        seed_check=checks.seed_secret, seed_schema=_SEED_CREDENTIAL,
+        "api_key", TEXT, "key that the client already holds: '${file:PATH}' or '${VARIABLE}'; imported as it is",
+        checks.api_key, secret=True, seed_check=checks.seed_secret, seed_schema=_SEED_CREDENTIAL,
     ),
     Field(
         "status", TEXT, f"state in which the key begins: {', '.join(keys.STATUSES)}",
@@ -274,7 +280,10 @@ SECTIONS = {
             checks.name_of("an application", names.APP_NAME_LENGTH), max_name_length=names.APP_NAME_LENGTH,
         ),
         Section("user", "users", User, _USER, User("", "", _EPOCH, _EPOCH), checks.name_of("a user")),
-        Section("key", "API keys, one active key for each user and application", Key, _KEY, is_array=True),
+        Section(
+            "key", "API keys, one active key for each user and application", Key, _KEY, is_array=True,
+            exclusive=("expires_in", "expires_at"),
+        ),
     )
 }  # fmt: skip
 """All sections, in the order in which they are exported."""

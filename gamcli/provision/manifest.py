@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from gamcli.errors import Problem, ProblemsError
 from gamcli.model import APIKEY, normalize_name
 from gamcli.provision import files
 from gamcli.provision.desired import Desired, DesiredKey, DesiredObject, Location
+from gamcli.provision.fields import SECTIONS
 from gamcli.provision.reader import Contents, Reader
 from gamcli.rules import names, scopes
 
@@ -62,8 +64,8 @@ def _merge(contents: Contents) -> Desired:
     contents.problems.extend(_check_apps(apps, auth_types))
     default_key = contents.defaults["key"].fields if "key" in contents.defaults else {}
     listed_keys = [
-        DesiredKey(location=location, owner=owner, **{**default_key, **fields})
-        for location, owner, fields in contents.keys
+        DesiredKey(location=location, owner=owner, references=references, **_with_defaults(fields, default_key))
+        for location, owner, fields, references in contents.keys
     ]
     keys = tuple(_resolve_keys(listed_keys, users, apps, contents.problems))
     default, location = next(
@@ -80,6 +82,13 @@ def _merge(contents: Contents) -> Desired:
     return Desired(
         tuple(auth_types), tuple(apps), tuple(users), keys, default, location, owners, warnings, repository_guid=guid
     )
+
+
+def _with_defaults(fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a key with the defaults of those that it does not list; one expiry replaces another."""
+    expiry = SECTIONS["key"].exclusive
+    replaced = expiry if any(name in fields for name in expiry) else ()
+    return {**{name: value for name, value in defaults.items() if name not in replaced}, **fields}
 
 
 def _check_names(objects: Iterable[DesiredObject]) -> Iterator[Problem]:

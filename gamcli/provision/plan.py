@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
-from gamcli.model import App, Key, KeyImpact, Repository
+from gamcli.model import App, Key, KeyImpact, Repository, format_rfc3339
 from gamcli.model.manifests import AdoptedObject, ManifestPlan, UnlistedObject
 from gamcli.model.plan import DELETE, UPDATE, Change, FieldChange, diff_records
 from gamcli.provision.desired import Desired, DesiredKey, DesiredObject
@@ -69,12 +69,26 @@ class Step(NamedTuple):
             yield FieldChange("client_id", None, self.after.client_id if is_provided else "(generated)")
             yield FieldChange("client_secret", None, "(new)")
         if isinstance(self.before, Key) and self.action == UPDATE:
-            fields = (field for field in fields if field.field in KEY_FIELDS)
+            fields = (field for field in fields if field.field in KEY_FIELDS and not self.is_import)
         yield from fields
         if isinstance(self.after, Key):
-            old, new = (None if each is None else _lifetime(each) for each in (self.before, self.after))
+            if self.is_import:
+                yield FieldChange("api_key", None if self.before is None else "(set)", "(import)")
+            is_date = isinstance(self.item, DesiredKey) and self.after.expires_at == self.item.expires_at is not None
+            field, describe = ("expires_at", _expiry) if is_date else ("expires_in", _lifetime)
+            old, new = (None if each is None else describe(each) for each in (self.before, self.after))
             if old != new:
-                yield FieldChange("expires_in", old, new)
+                yield FieldChange(field, old, new)
+
+    @property
+    def is_import(self) -> bool:
+        """Whether the step saves a key that the manifest provides."""
+        is_new = isinstance(self.after, Key) and self.before is not self.after and self.secret is None
+        return is_new and isinstance(self.item, DesiredKey) and self.item.api_key is not None
+
+
+def _expiry(record: object) -> str:
+    return format_rfc3339(record.expires_at) if isinstance(record, Key) and record.expires_at else "never"
 
 
 def _lifetime(record: object) -> str:

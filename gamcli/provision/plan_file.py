@@ -2,21 +2,21 @@
 Saved plans: files that hold a plan until it is applied to the same state.
 
 A saved plan is one JSON document that begins with `gamcli_plan`, which distinguishes it from a manifest. It has the
-desired state, a fingerprint of the store and a digest of the changes, and never a secret: a client secret is a
-reference, such as `${file:PATH}`, which is read again.
+desired state, a fingerprint of the store and a digest of the changes, and never a secret: a client secret or an API key
+to import is a reference, such as `${file:PATH}`, which is read again.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from gamcli import store
 from gamcli.errors import ConflictError, Problem, ProblemsError, UsageError, command
-from gamcli.model import App, normalize_name
+from gamcli.model import App
 from gamcli.provision import field_checks
 from gamcli.provision.desired import Desired, DesiredKey, DesiredObject, Location, SavedSource
 from gamcli.provision.plan import ExecutionPlan, PlanOptions, Step
@@ -25,7 +25,7 @@ from gamcli.provision.variables import Variables
 from gamcli.store import Transaction
 
 PREFIX = '{"gamcli_plan":'
-VERSION = 3
+VERSION = 4
 
 HINT = "create the plan again and review the changes"
 
@@ -62,25 +62,28 @@ def digest(plan: ExecutionPlan) -> str:
 
 def serialize(tx: Transaction, plan: ExecutionPlan, options: PlanOptions) -> str:
     """Return the text of a saved plan; raises UsageError if it would have to contain a secret."""
-    changed = {normalize_name(step.name) for step in plan.steps if _sets_provided_secret(step)}
-    for app in plan.desired.apps:
-        if normalize_name(app.name) in changed and not app.references:
+    items = {id(step.item): step for step in plan.steps if _sets_provided_secret(step)}
+    for step in items.values():
+        if step.item is not None and not step.item.references:
+            secret = f"API key of {step.name}" if step.is_import else f"client secret of application '{step.name}'"
             raise UsageError(
-                f"the plan sets the client secret of application '{app.name}', which a saved plan must not contain",
-                command("apply", "FILE"),
+                f"the plan sets the {secret}, which a saved plan must not contain", command("apply", "FILE")
             )
-    apps = [app if normalize_name(app.name) in changed else replace(app, references={}) for app in plan.desired.apps]
+    apps = [app if id(app) in items else replace(app, references={}) for app in plan.desired.apps]
+    keys = [key if id(key) in items else replace(key, references={}) for key in plan.desired.keys]
     document = {
         "gamcli_plan": VERSION,
         "fingerprint": fingerprint(tx),
         "changes": digest(plan),
         "options": options._asdict(),
-        "desired": _to_json(replace(plan.desired, apps=tuple(apps))),
+        "desired": _to_json(replace(plan.desired, apps=tuple(apps), keys=tuple(keys))),
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=_to_json) + "\n"
 
 
 def _sets_provided_secret(step: Step) -> bool:
+    if step.is_import:
+        return True
     is_provided = step.secret is None and isinstance(step.after, App)
     return is_provided and getattr(step.before, "secret_digest", None) != getattr(step.after, "secret_digest", None)
 
@@ -98,7 +101,7 @@ def read(path: str, environment: Mapping[str, str]) -> SavedPlan:
     """
     Return the plan of a file; raises UsageError.
 
-    Client secrets are read again from the variables and files that the manifest refers to; raises ProblemsError.
+    Secrets are read again from the variables and files that the manifest refers to; raises ProblemsError.
     """
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8-sig"))
@@ -134,6 +137,8 @@ def _to_json(value: Any) -> object:  # noqa: ANN401 - any part of the desired st
         case DesiredKey():
             fields = {name: getattr(value, name) for name in value.__slots__ if name != "api_key"}
             return {**fields, "location": _locate(value.location)}
+        case datetime():
+            return value.isoformat()
         case _:
             assert isinstance(value, timedelta)
             return value.total_seconds()
@@ -145,14 +150,17 @@ def _locate(location: Location) -> list[object]:
 
 def _read_desired(document: Mapping[str, Any], environment: Mapping[str, str]) -> Desired:
     location, problems = document["default_location"], list[Problem]()
-    apps = [_read_secrets(_read_object(item), environment, problems) for item in document["apps"]]
+    apps = [_read_object(item) for item in document["apps"]]
+    apps = [replace(app, fields={**app.fields, **_read_secrets(app, environment, problems)}) for app in apps]
+    keys = [_read_key(item) for item in document["keys"]]
+    keys = [replace(key, **_read_secrets(key, environment, problems)) for key in keys]
     if problems:
         raise ProblemsError(problems)
     return Desired(
         auth_types=tuple(map(_read_object, document["auth_types"])),
         apps=tuple(apps),
         users=tuple(map(_read_object, document["users"])),
-        keys=tuple(map(_read_key, document["keys"])),
+        keys=tuple(keys),
         default_auth_type=document["default_auth_type"],
         default_location=None if location is None else _read_location(location),
         owners=tuple(document["owners"]),
@@ -163,17 +171,18 @@ def _read_location(location: Any) -> Location:  # noqa: ANN401 - JSON
     return Location(SavedSource(location[0], location[2]), tuple(location[1]))
 
 
-def _read_secrets(item: DesiredObject, environment: Mapping[str, str], problems: list[Problem]) -> DesiredObject:
-    """Return the object with the secrets that its references lead to now; adds to `problems`."""
-    if not item.references:
-        return item
-    variables, fields = Variables(environment, Path(item.location.file).parent), dict(item.fields)
+def _read_secrets(
+    item: DesiredObject | DesiredKey, environment: Mapping[str, str], problems: list[Problem]
+) -> dict[str, Any]:
+    """Return the secrets that the references of an object lead to now; adds to `problems`."""
+    variables, secrets = Variables(environment, Path(item.location.file).parent), dict[str, Any]()
+    check = field_checks.api_key if isinstance(item, DesiredKey) else field_checks.client_secret
     for name, reference in item.references.items():
         try:
-            fields[name] = field_checks.client_secret(variables.expand(reference))
+            secrets[name] = check(variables.expand(reference))
         except UsageError as error:
             problems.append(item.problem(f"{reference}: {format_error(error)}", name))
-    return replace(item, fields=fields)
+    return secrets
 
 
 def _read_object(item: Mapping[str, Any]) -> DesiredObject:
@@ -187,5 +196,6 @@ def _read_key(item: Mapping[str, Any]) -> DesiredKey:
     parsed["scopes"] = None if scopes is None else tuple(scopes)
     for name in ("expires_in", "renew_within", "overlap"):
         parsed[name] = None if item[name] is None else timedelta(seconds=item[name])
+    parsed["expires_at"] = None if item["expires_at"] is None else datetime.fromisoformat(item["expires_at"])
     fields = {name: value for name, value in item.items() if name in DesiredKey.__slots__}
     return DesiredKey(**{**fields, **parsed})

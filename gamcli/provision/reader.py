@@ -37,6 +37,7 @@ class KeyTable(NamedTuple):
     location: Location
     owner: str
     fields: Mapping[str, Any]
+    references: Mapping[str, str]
 
 
 DEFAULTS = {"app": {"client_id", "client_secret", "moved_from"}, "key": {"user", "app", "api_key", "status"}}
@@ -143,20 +144,22 @@ class Reader:
 
     def _read_object(self, section: Section, location: Location, name: str, table: object) -> None:
         fields = self._read_table(section, location, table)
-        references = {
-            secret: self._variables.originals[*location.keys, secret]
-            for secret in _SECRETS.get(section.name, ())
-            if (*location.keys, secret) in self._variables.originals
-        }
+        references = self._find_references(section, location)
         item = DesiredObject(name, fields, location, self._owners.find(location), references)
         self._contents.objects[section.name].append(item)
+
+    def _find_references(self, section: Section, location: Location) -> dict[str, str]:
+        """Return the secrets of a table as the file refers to them."""
+        originals, keys = self._variables.originals, location.keys
+        return {name: originals[*keys, name] for name in _SECRETS[section.name] if (*keys, name) in originals}
 
     def _read_keys(self, section: Section, tables: list[Any]) -> None:
         for index, table in enumerate(tables):
             location = Location(self._file.source, ("key", index))
             fields = self._read_table(section, location, self._drop_auth_type(location, table))
             if "user" in fields and "app" in fields:
-                self._contents.keys.append(KeyTable(location, self._owners.find(location), fields))
+                references = self._find_references(section, location)
+                self._contents.keys.append(KeyTable(location, self._owners.find(location), fields, references))
             elif isinstance(table, dict):
                 for name in ("user", "app"):
                     if name not in table:
@@ -179,6 +182,9 @@ class Reader:
             self._report(location, format_error(wrong_type(f"a table {section.header}", table)))
             return values
         self._read_fields(section, location, table, values)
+        first, *others = [name for name in section.exclusive if name in table] or [""]
+        for name in others:
+            self._report(location.within(name), f"cannot be combined with {first}")
         if not self._seed:
             self._reject_plain_secrets(section, location, table)
         return values
@@ -232,7 +238,7 @@ class Reader:
             self._report(location, f"unknown field; {_suggest(last, (each.split('.')[0] for each in siblings))}")
 
     def _reject_plain_secrets(self, section: Section, location: Location, table: dict[str, Any]) -> None:
-        for name in _SECRETS.get(section.name, ()):
+        for name in _SECRETS[section.name]:
             if name in table and not is_reference(self._variables.originals.get((*location.keys, name), "")):
                 self._report(location.within(name), "secrets are not allowed in the file; use '${file:PATH}'")
 
@@ -253,7 +259,6 @@ _ALTERNATIVES = {
     "managed_by": "--owner sets the owner of all objects",
     "name": "the name is in the header",
     "default": "[repository] default_auth_type sets the default",
-    "expires_at": "expires_in sets how long a key is valid",
 }
 _SECRETS = {
     section.name: tuple(each.name for each in section.fields if each.secret and not each.seed)

@@ -70,6 +70,7 @@ def _table_schema(section: Section, *, seed: bool) -> dict[str, Any]:
         "description": section.about,
         "properties": properties,
         "required": [field.name for field in section.fields if field.required],
+        **({"not": {"required": [*section.exclusive]}} if section.exclusive else {}),
         "additionalProperties": False,
     }
 

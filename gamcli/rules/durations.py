@@ -38,10 +38,10 @@ def parse(text: str) -> timedelta:
 def parse_instant(text: str) -> datetime:
     """Parse a date such as 2027-06-30 (midnight in UTC), or a time in RFC 3339; raises UsageError."""
     try:
-        instant = datetime.fromisoformat(text.strip())
-    except ValueError:
+        instant = datetime.fromisoformat(text.strip().upper())
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(f"invalid date '{text}'", "use a date such as 2027-06-30, or 2027-06-30T12:00:00Z") from None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 def _suggest_duration(text: str) -> str:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from gamcli.errors import RefusedError, UsageError, command
+from gamcli.errors import RefusedError, UsageError, command, format_count
 from gamcli.model import App, Key
 from gamcli.model.credential_formats import API_KEY_PREFIX, CLIENT_SECRET_PREFIX
 from gamcli.rules import api_key_grant, durations, grants, names, scopes
@@ -104,7 +104,7 @@ def check_imported(api_key: Secret) -> Secret:
     if text != text.strip():
         raise UsageError("the API key begins or ends with a space", IMPORTED_FORM)
     if not MIN_IMPORTED_LENGTH <= len(text) <= MAX_IMPORTED_LENGTH:
-        raise UsageError(f"the API key has {len(text):,} characters", IMPORTED_FORM)
+        raise UsageError(f"the API key has {format_count(len(text), 'character')}", IMPORTED_FORM)
     return api_key
 
 

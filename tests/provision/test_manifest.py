@@ -1,7 +1,7 @@
 """Reading manifests, and all problems of their files."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -179,11 +179,11 @@ def test_only_a_seed_can_contain_secrets(read_desired: Read, problem_texts: Prob
     assert found.keys[0].api_key == Secret(API_KEY)
     assert problem_texts(text)[1:] == [
         "m.toml:4: user.ana.password: allowed only in the seed of an ephemeral server",
-        "m.toml:8: key[0].api_key: allowed only in the seed of an ephemeral server",
+        "m.toml:8: key[0].api_key: secrets are not allowed in the file; use '${file:PATH}'",
     ]
     wrong = problem_texts(text.replace("hello", "").replace(API_KEY, ""), seed=True)
     assert wrong[0] == "m.toml:4: user.ana.password: invalid password length; use 1 to 50 characters"
-    assert wrong[1] == "m.toml:8: key[0].api_key: invalid credential; use 1 to 254 printable characters"
+    assert wrong[1] == "m.toml:8: key[0].api_key: invalid credential; use 1 to 2,048 printable characters"
 
 
 def test_problems_do_not_show_values_of_variables(problem_texts: ProblemTexts) -> None:
@@ -316,6 +316,10 @@ def test_defaults_apply_to_the_objects_of_all_files(write: Callable[[str, str], 
             "2: defaults.app.client_id: cannot have a default: list it in each object",
         ),
         (
+            "[defaults.key]\nexpires_in = '90d'\nexpires_at = '2027-06-30'",
+            "3: defaults.key.expires_at: cannot be combined with expires_in",
+        ),
+        (
             "[defaults.key]\nexpires_in = '0'",
             "2: defaults.key.expires_in: must be greater than 0; use a duration such as 90d, or omit it",
         ),
@@ -405,3 +409,20 @@ def test_the_problems_of_all_files_come_in_the_order_of_the_files(write: Write) 
     assert [(each.file, each.line) for each in raised.value.problems] == [
         ("broken.toml", 1), ("b.toml", 2), ("b.toml", 4), ("a.toml", 2),
     ]  # fmt: skip
+
+
+def test_an_expiry_is_a_date_or_a_lifetime(read_desired: Read, problem_texts: ProblemTexts) -> None:
+    text = '[user.ana]\n[app.a]\n[[key]]\nuser = "ana"\napp = "a"\n'
+    defaults = '[defaults.key]\nexpires_in = "90d"\n'
+    dated = read_desired(f'{text}expires_at = "2027-06-30"\n{defaults}').keys[0]
+    assert (dated.expires_at, dated.expires_in) == (datetime(2027, 6, 30, tzinfo=UTC), None)
+    assert read_desired(text + defaults).keys[0].expires_in == timedelta(days=90)
+    both = f'{text}expires_at = "2027-06-30T12:00:00Z"\nexpires_in = "90d"\n'
+    assert problem_texts(both) == ["m.toml:6: key[0].expires_at: cannot be combined with expires_in"]
+    unquoted = f"{text}expires_at = 2027-06-30\n"
+    assert problem_texts(unquoted) == [
+        "m.toml:6: key[0].expires_at: must be a string, not a date or a time; put it in quotes"
+    ]
+    assert problem_texts(f'{text}expires_at = "0001-01-01T00:00:00+01:00"\n')[0].startswith(
+        "m.toml:6: key[0].expires_at: invalid date"
+    )

@@ -46,6 +46,12 @@ attributes = { Colour = "red", Sizes = ["s", "m"] }
 user = "ana"
 app = "a b"
 expires_in = "90d"
+
+[[key]]
+user = "ana"
+app = "portal"
+expires_at = "2027-06-30T12:00:00.5+02:00"
+api_key = "${file:secret.txt}"
 """
 
 
