@@ -4,14 +4,17 @@ import os
 import pwd
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
+from time import sleep
 
 import pytest
 from hypothesis import settings
@@ -118,6 +121,17 @@ class PostgresServer:
 
     def stop(self, mode: str = "immediate") -> None:
         self._run("pg_ctl", "-w", "-s", "-m", mode, "stop")
+
+    def kill(self) -> None:
+        """Kill all processes of the server with SIGKILL."""
+        main = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(main, signal.SIGSTOP)  # so that it starts no other
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        for pid in (main, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        while any(Path(f"/proc/{pid}/exe").exists() for pid in (main, *children)):  # a zombie has none
+            sleep(0.005)
 
     def url(self, schema: str) -> str:
         return f"postgresql://gam@127.0.0.1:{self.port}/postgres?schema={schema}"

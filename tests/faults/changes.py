@@ -1,4 +1,4 @@
-"""Put a server under load while other processes change its store, and `kill -9` it in between."""
+"""Put servers under load while other processes change their store, and `kill -9` them in between."""
 
 import io
 import json
@@ -21,8 +21,10 @@ from tests.faults.judging import GRANT, USERINFO, Answer, Thing, wrongs
 from tests.faults.kills import FORM, Served
 from tests.faults.world import LostError, Outcome, Rounds, World, started
 
-SERVERS = [("--workers=2",), ()]
-"""The server options of each round, in turn."""
+Nodes = tuple[tuple[str, ...], ...]
+
+SERVERS: list[Nodes] = [(("--workers=2",),), ((),)]
+"""The servers of each round, in turn, each with its options."""
 
 CLIENTS = 6
 RESIDENT = 2
@@ -47,7 +49,7 @@ for line in sys.stdin:
 
 @contextmanager
 def resident(world: World) -> Iterator[Run]:
-    line = [sys.executable, "-c", COMMANDS, "--store", str(world.store)]
+    line = [sys.executable, "-c", COMMANDS, "--store", str(world.location)]
     with started(line, stdin=subprocess.PIPE) as process:
         told, tells = process.stdin, process.stdout
         assert told is not None
@@ -195,7 +197,7 @@ def probe(asker: Asker, pair: Pair) -> None:
 
 
 class Load:
-    """A server, its clients, and the processes that change its store, until it is killed."""
+    """Servers, their clients, and the processes that change their store, until they are killed."""
 
     def __init__(self, world: World, owned: list[Estate], rng: Random) -> None:
         self._world = world
@@ -205,12 +207,12 @@ class Load:
         self.keys: list[str] = []
         self.pairs = [pair for estate in owned for pair in estate.pairs]
 
-    def run(self, served: Served, seconds: float) -> None:
+    def run(self, nodes: list[Served], seconds: float) -> None:
         ending = Event()
         with resident(self._world) as first, resident(self._world) as second:
             runs = (first, second, by_process(self._world))
             changers = [Changer(*each, self._die(), self._world.folder) for each in zip(self._owned, runs, strict=True)]
-            askers = [Asker(served) for _ in range(CLIENTS + len(changers))]
+            askers = [Asker(nodes[number % len(nodes)]) for number in range(CLIENTS + len(changers))]
             with ThreadPoolExecutor(len(askers)) as pool:
                 work = [
                     *(pool.submit(change, *each, ending) for each in zip(askers, changers, strict=False)),
@@ -219,7 +221,7 @@ class Load:
                 wait(work, seconds, FIRST_EXCEPTION)
                 broken = [each.exception() for each in work if each.done()]
                 ending.set()
-                served.kill()
+                kill(nodes)
             for error in (*broken, *(each.exception() for each in work)):
                 if error is not None and (error in broken or not isinstance(error, OSError | HTTPException)):
                     raise error if isinstance(error, LostError) else LostError(f"{error!r} before the kill") from error
@@ -230,8 +232,11 @@ class Load:
     def _die(self) -> Random:
         return Random(self._dice.random())
 
-    def look(self, served: Served) -> None:
-        asker = Asker(served)
+    def look(self, nodes: list[Served]) -> None:
+        for node in nodes:
+            self._look(Asker(node))
+
+    def _look(self, asker: Asker) -> None:
         for pair in self.pairs:
             probe(asker, pair)
         for token in self._dice.sample(self.tokens, min(SURVIVORS, len(self.tokens))):
@@ -246,24 +251,37 @@ class Load:
             raise LostError(f"{len(wrong)} of {len(answers)} answers are wrong: {'; '.join(wrong[:3])}")
 
 
+def kill(nodes: list[Served]) -> None:
+    for node in nodes:
+        node.kill()
+
+
 def changes(folder: Path, rng: Random, going: Rounds) -> Outcome:
-    world, outcome = World(folder), Outcome()
+    return changes_of(World(folder), SERVERS, rng, going)
+
+
+def changes_of(world: World, servers: list[Nodes], rng: Random, going: Rounds) -> Outcome:
+    outcome = Outcome()
     load = Load(world, estates(world, RESIDENT + 1), rng)
-    served, tokens, keys = Served(world, *SERVERS[0]), list[str](), list[str]()
+    nodes, tokens, keys = start_nodes(world, servers[0]), list[str](), list[str]()
     try:
         while going():
-            load.run(served, going.each)
+            load.run(nodes, going.each)
             world.require_well()
-            served = Served(world, *SERVERS[(outcome.rounds + 1) % len(SERVERS)])
-            load.look(served)
+            nodes = start_nodes(world, servers[(outcome.rounds + 1) % len(servers)])
+            load.look(nodes)
             now, made = [token.secret for token in load.tokens], load.keys
             outcome = outcome.plus(len(now) + len(made), world.count_rows("token", now) + world.count_rows("key", made))
             tokens, keys = tokens + now, keys + made
     finally:
-        served.kill()
+        kill(nodes)
     world.checked()
     verified = world.run("audit", "verify")
     if verified.returncode:
         raise LostError(f"audit verify is {verified.returncode}: {verified.stdout}{verified.stderr}")
     missing = len(tokens) + len(keys) - world.count_rows("token", tokens) - world.count_rows("key", keys)
     return outcome._replace(found=outcome.found - missing)
+
+
+def start_nodes(world: World, options: Nodes) -> list[Served]:
+    return [Served(world, *each) for each in options]

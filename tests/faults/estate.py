@@ -122,7 +122,7 @@ def _id(key: str) -> str:
 
 
 def estates(world: World, number: int) -> list[Estate]:
-    with Store.open(world.store) as store:
+    with Store.open(world.location) as store:
         gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "faults")
         auth_types.update(gam, "local", {"enabled": True})
         return [_estate(gam, world.people[EACH * each : EACH * (each + 1)], f"shop{each}x") for each in range(number)]

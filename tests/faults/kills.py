@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from random import Random
 from threading import Thread
@@ -58,7 +58,7 @@ def each_key(folder: Path, rng: Random, going: Going) -> Outcome:
 
 def one_after_another(folder: Path, rng: Random, going: Going) -> Outcome:
     world = World(folder)
-    return _loop(world, [sys.executable, "-c", ONE_PROCESS, "--store", str(world.store)], rng, (0.1, going))
+    return _loop(world, [sys.executable, "-c", ONE_PROCESS, "--store", str(world.location)], rng, (0.1, going))
 
 
 def _loop(world: World, line: list[str], rng: Random, rounds: tuple[float, Going]) -> Outcome:
@@ -115,7 +115,7 @@ def bulk(folder: Path, rng: Random, going: Going) -> Outcome:
 def _copied(template: World, folder: Path) -> World:
     folder.mkdir(mode=0o700)
     world = World.__new__(World)
-    world.folder, world.store, world.people = folder, folder / "store.db", template.people
+    world.folder, world.location, world.people = folder, folder / "store.db", template.people
     shutil.copy(template.store, world.store)
     return world
 
@@ -251,10 +251,14 @@ class Client(Thread):
                     self.tokens.append(json.loads(body)["access_token"])
                 else:
                     self.others.append((answer.status, body))
+                    self.refused(answer)
         except (OSError, HTTPException):
             pass
         finally:
             self._connection.close()
+
+    def refused(self, answer: HTTPResponse) -> None:
+        """React to a response that is not a token."""
 
 
 def serve(folder: Path, rng: Random, going: Going) -> Outcome:

@@ -105,7 +105,7 @@ def _after(sent: Sent, folder: Path, rng: Random, store: str) -> World:
     target.mkdir(mode=0o700)
     sent.disk.survive(target, rng)
     world = World.__new__(World)
-    world.folder, world.store = target, target / store
+    world.folder, world.location = target, target / store
     if not world.store.exists():
         raise LostError("the store is lost")
     world.require_well()

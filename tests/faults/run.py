@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from tests.faults import changes, crowds, disks, kills, pages, power, replays
+from tests.faults import changes, crowds, databases, disks, kills, pages, power, replays
 from tests.faults.world import LostError, Outcome, Rounds
 
 Fault = Callable[[Path, Random, Rounds], Outcome]
@@ -32,6 +32,7 @@ FAULTS: dict[str, Fault] = {
     "power loss: writes of commands replayed": replays.commands,
     "power loss: writes of a server replayed": replays.server,
     "a damaged page or sector": pages.pages,
+    **databases.FAULTS,
 }
 
 
@@ -46,6 +47,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="no round of a fault begins later")
     parser.add_argument("--seed", type=int, default=None, help="of chance; default: another one each time")
     parser.add_argument("--only", default="", help="faults with this in their name")
+    parser.add_argument("--postgres", action="store_const", dest="only", const="PostgreSQL", help="those of PostgreSQL")
     asked = parser.parse_args()
     seed = asked.seed if asked.seed is not None else Random().randrange(2**32)
     sys.stdout.write(f"seed {seed}\n{'fault':<44} {'rounds':>7} {'acknowledged':>13} {'found again':>12} {'lost':>6}\n")

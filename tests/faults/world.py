@@ -11,10 +11,9 @@ from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
-from gamcli.actions import Gam, apps, repository, users
+from gamcli.actions import Gam, apps, maintenance, repository, users
 from gamcli.rules.credentials import Secret
-from gamcli.store import Store
-from gamcli.store.sqlite import checks
+from gamcli.store import Location, Store
 
 PEOPLE = 60
 APP = "portal"
@@ -62,23 +61,29 @@ class Rounds:
 
 
 class World:
-    """A store with users and one application, in a folder that holds nothing else."""
+    """A store with users and one application: a file in a folder that holds nothing else, or a database."""
 
-    def __init__(self, folder: Path, people: int = PEOPLE) -> None:
+    def __init__(self, folder: Path, people: int = PEOPLE, store: Location | None = None) -> None:
         self.folder = folder
-        self.store = folder / "store.db"
+        self.location = store or folder / "store.db"
         self.people = [f"user{number}" for number in range(people)]
-        with Store.create(self.store) as store:
-            gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "faults")
+        with Store.create(self.location) as created:
+            gam = Gam(created, lambda: datetime.now(UTC), os.urandom, "faults")
             repository.initialise(gam)
-            with store.writing():
+            with created.writing():
                 for name in self.people:
                     users.create(gam, name, {"email": f"{name}@example.org"})
                 wanted = {"remote_rest": True, "api_keys.enabled": True, "api_keys.timeout_hours": 2160}
                 apps.create(gam, apps.AppSpec(APP, wanted, ("gam_user_data",), CLIENT_ID, Secret(CLIENT_SECRET)))
 
+    @property
+    def store(self) -> Path:
+        """The file of the store."""
+        assert isinstance(self.location, Path)
+        return self.location
+
     def line(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "gamcli", "--store", str(self.store), *words]
+        return [sys.executable, "-m", "gamcli", "--store", str(self.location), *words]
 
     def start(self, *words: str, file_size: int | None = None) -> "subprocess.Popen[str]":
         return started(self.line(*words), file_size)
@@ -89,7 +94,7 @@ class World:
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def kept(self, table: str) -> set[bytes]:
-        with Store.open(self.store) as store, store.reading() as tx:
+        with Store.open(self.location) as store, store.reading() as tx:
             column = "secret_digest" if table == "app" else "digest"
             return {bytes(row[0]) for row in tx.each(f"SELECT {column} FROM {table}")}  # type: ignore[call-overload]
 
@@ -98,7 +103,7 @@ class World:
         return sum(Secret(secret).digest() in kept for secret in secrets)
 
     def require_well(self) -> None:
-        require_well(self.store)
+        require_well(self.location)
 
     def checked(self) -> None:
         ran = self.run("store", "check")
@@ -106,8 +111,8 @@ class World:
             raise LostError(f"store check is {ran.returncode}: {ran.stdout}{ran.stderr}")
 
 
-def require_well(path: Path) -> None:
-    wrong = [f"{each.name}: {each.what}" for each in checks.check_store(path) if not each.ok]
+def require_well(location: Location) -> None:
+    wrong = [f"{each.name}: {each.what}" for each in maintenance.check(location) if not each.ok]
     if wrong:
         raise LostError("; ".join(wrong))
 

@@ -1,13 +1,10 @@
 """What only a database can do: lose its connection, be used by many computers, have another clock."""
 
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -24,6 +21,7 @@ from gamcli.errors import (
 from gamcli.store import Location, Store, audit, copies, tokens
 from gamcli.store.postgres import database, migration, schema
 from gamcli.store.postgres.url import PostgresUrl, parse_url
+from tests.faults.proxy import CuttingProxy
 
 
 @pytest.fixture
@@ -144,50 +142,10 @@ def test_a_connection_that_is_lost_in_a_transaction_changes_nothing(created: Gam
         assert audit.load_head(tx) is not None
 
 
-class CuttingProxy:
-    """Forwards connections to the database, and cuts them when COMMIT passes: before or after it arrives."""
-
-    def __init__(self, port: int, *, arrives: bool) -> None:
-        self._server, self._arrives = port, arrives
-        self.is_cutting = self._awaits_response = False
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self._server))
-            for pair in ((client, server), (server, client)):
-                Thread(target=self._forward, args=pair, daemon=True).start()
-
-    def _forward(self, source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError), source, target:
-            while data := source.recv(65536):
-                is_commit = self.is_cutting and b"COMMIT\0" in data
-                if self._awaits_response or (is_commit and not self._arrives):
-                    self._cut(source, target)
-                    return
-                self._awaits_response = is_commit  # the other direction receives it, and cuts
-                target.sendall(data)
-
-    def _cut(self, *both: socket.socket) -> None:
-        self.is_cutting = self._awaits_response = False
-        for each in both:
-            each.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-
 @pytest.mark.parametrize("arrives", [True, False])
 def test_a_commit_whose_answer_was_cut_off_is_looked_up(created: Gam, url: PostgresUrl, arrives: bool) -> None:  # noqa: FBT001 - a parameter
     proxy = CuttingProxy(int(url.conninfo.rpartition(":")[2].partition("/")[0]), arrives=arrives)
-    through = parse_url(str(url).replace(f":{proxy._server}/", f":{proxy.port}/"))  # noqa: SLF001 - the port before
+    through = parse_url(str(url).replace(f":{proxy.database_port}/", f":{proxy.port}/"))
     with Store.open(through) as store:
         cut = Gam(store, created.now, created.entropy, "tester")
         proxy.is_cutting = True
@@ -206,7 +164,7 @@ def test_an_outcome_that_nobody_can_tell_is_reported_as_unknown(
 ) -> None:
     monkeypatch.setattr(database, "RESOLVE_SECONDS", 0.2)
     proxy = CuttingProxy(int(url.conninfo.rpartition(":")[2].partition("/")[0]), arrives=True)
-    through = parse_url(str(url).replace(f":{proxy._server}/", f":{proxy.port}/"))  # noqa: SLF001 - as above
+    through = parse_url(str(url).replace(f":{proxy.database_port}/", f":{proxy.port}/"))
     with Store.open(through) as store:
         proxy.is_cutting = True
         proxy.close()  # nobody can connect again
