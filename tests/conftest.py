@@ -124,7 +124,8 @@ class PostgresServer:
 
     def kill(self) -> None:
         """Kill all processes of the server with SIGKILL."""
-        main = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        pid_file = self.folder / "data" / "postmaster.pid"
+        main = int(pid_file.read_text().split()[0])
         os.kill(main, signal.SIGSTOP)  # so that it starts no other
         children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
         for pid in (main, *map(int, children)):
@@ -132,6 +133,8 @@ class PostgresServer:
                 os.kill(pid, signal.SIGKILL)
         while any(Path(f"/proc/{pid}/exe").exists() for pid in (main, *children)):  # a zombie has none
             sleep(0.005)
+        for lock in (pid_file, *self.folder.glob(".s.PGSQL.*")):  # with the number of a zombie
+            lock.unlink()
 
     def url(self, schema: str) -> str:
         return f"postgresql://gam@127.0.0.1:{self.port}/postgres?schema={schema}"

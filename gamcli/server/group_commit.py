@@ -16,7 +16,7 @@ from typing import Generic
 
 from gamcli.actions import Gam, issuance
 from gamcli.actions.grant_cache import GrantCache
-from gamcli.errors import StoreBusyError, StoreError
+from gamcli.errors import StoreBusyError, StoreError, StoreUnknownOutcomeError
 from gamcli.server.endpoints import routes
 from gamcli.server.endpoints.outcomes import TracedResponse
 from gamcli.server.endpoints.routes import PendingGrant
@@ -45,7 +45,8 @@ class GroupCommit(Generic[RequestT]):
     Answers token requests with the store of `gam`, which nothing else uses and which never waits for other processes.
 
     It calls `notify` when `pop_responses` has something to do. If a batch fails, each of its requests is tried
-    once more in a transaction without the others.
+    once more in a transaction without the others, unless it is not known whether the batch was saved: a refresh token
+    that was used would be used again, which ends its session.
     """
 
     def __init__(
@@ -152,7 +153,7 @@ class GroupCommit(Generic[RequestT]):
     def _fail_batch(self, error: Exception) -> None:
         batch, self._batch = self._batch, []
         self._cache.clear()
-        if self._is_retry:
+        if self._is_retry or isinstance(error, StoreUnknownOutcomeError):
             self._ready += [(pending, grant.fail(error)) for pending, grant in batch]
             self._notify()
         else:

@@ -144,7 +144,7 @@ def changing(server: PostgresServer, folder: Path, rng: Random, going: Rounds) -
 
 
 class Renewer(Thread):
-    """Renews a refresh token again and again; a response that was lost is no reason to send another one."""
+    """Renews a refresh token again and again, and uses the same one again after a 503."""
 
     def __init__(self, node: Served, first: str) -> None:
         super().__init__(daemon=True)

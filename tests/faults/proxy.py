@@ -1,9 +1,13 @@
 """A proxy between a program and its database that cuts the connection, or drops what passes, during a commit."""
 
+import re
 import socket
 from contextlib import suppress
 from threading import Thread
 from time import sleep
+
+_PREPARED_COMMIT = re.compile(rb"(\w+)\0COMMIT\0")
+"""What a client sends that gives a name to the statement; later it sends the name alone."""
 
 
 class CuttingProxy:
@@ -49,13 +53,15 @@ class _Connection:
     def __init__(self, proxy: CuttingProxy, client: socket.socket, server: socket.socket) -> None:
         self._proxy, self._client, self._server = proxy, client, server
         self._is_silent = False
+        self._names = {b"COMMIT"}
         for each in (client, server):
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def forward_requests(self) -> None:
         with suppress(OSError), self._client:
             while data := self._client.recv(65536):
-                if self._proxy.is_cutting and b"COMMIT\0" in data:
+                self._names.update(_PREPARED_COMMIT.findall(data))
+                if self._proxy.is_cutting and any(name + b"\0" in data for name in self._names):
                     self._proxy.is_cutting = False
                     self._proxy.cuts += 1
                     self._cut(data)

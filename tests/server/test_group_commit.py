@@ -18,7 +18,7 @@ import pytest
 from gamcli.actions import Gam, issuance, keys, tokens, users
 from gamcli.actions.grant_cache import GrantCache
 from gamcli.actions.issuance import GrantAttempt, IssuedToken
-from gamcli.errors import StoreBusyError, StoreUnusableError
+from gamcli.errors import StoreBusyError, StoreUnknownOutcomeError, StoreUnusableError
 from gamcli.rules.grants import TokenRequest
 from gamcli.server import group_commit, worker_pool
 from gamcli.server.endpoints.outcomes import DEFAULT_CONFIG, DeferredGrant, Trace
@@ -208,6 +208,21 @@ def test_a_batch_that_fails_is_tried_again_one_by_one(
     assert failed
     assert post().status == 200
     assert rows_of(gam) == 2
+
+
+def test_a_batch_that_may_have_been_saved_is_not_tried_again(
+    post: Ask, gam: Gam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = SqliteStore.commit
+
+    def commits_and_loses_the_answer(store: SqliteStore) -> None:
+        commit(store)
+        raise StoreUnknownOutcomeError("it is not known whether the change was saved")
+
+    monkeypatch.setattr(SqliteStore, "commit", commits_and_loses_the_answer)
+    response = post()
+    assert (response.status, dict(response.fields)["Retry-After"]) == (503, "1")
+    assert rows_of(gam) == 1
 
 
 def rows_of(gam: Gam) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from threading import Thread
 from time import monotonic, sleep
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 import psycopg
 from psycopg import RawCursor
 
-from gamcli.errors import StoreBusyError, StoreVersionError
+from gamcli.errors import StoreBusyError, StoreUnusableError, StoreVersionError
 from gamcli.store.postgres.errors import unreachable_error
 from gamcli.store.postgres.url import PostgresUrl
 
 OLDEST_SERVER = 130000
 """`pg_current_xact_id` came with PostgreSQL 13 (2020)."""
+
+RESOLVE_SECONDS = 10.0
+"""How long it asks whether a transaction was committed when the connection was lost during its commit."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between attempts to connect; the pause doubles."""
@@ -30,6 +34,8 @@ DEFAULTS = {
 """Parameters of libpq unless the URL has them: a network that drops packets is noticed after about 10 seconds."""
 
 Connection = psycopg.Connection[Any]
+
+_SERVER = "SELECT clock_timestamp(), (pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time())::text"
 
 
 def connect(url: PostgresUrl, *, durable: bool) -> Connection:
@@ -61,10 +67,12 @@ class Reconnecting:
     A connection that is opened again when it was lost.
 
     With a timeout, `get` waits for a database that cannot be reached. Without one, it never blocks: another thread
-    connects, and `get` raises StoreBusyError meanwhile.
+    connects, and `get` raises StoreBusyError meanwhile. `on_connect` is called with the time of the database.
     """
 
-    def __init__(self, url: PostgresUrl, *, durable: bool, on_connect: Callable[[Connection], None]) -> None:
+    def __init__(self, url: PostgresUrl, *, durable: bool, on_connect: Callable[[datetime], None]) -> None:
+        self.server = ""
+        """A text that differs after the database has crashed and for another database."""
         self._url = url
         self._durable = durable
         self._on_connect = on_connect
@@ -92,6 +100,22 @@ class Reconnecting:
         except psycopg.Error as error:
             raise unreachable_error(error, str(self._url)) from error
 
+    def find_outcome(self, transaction_id: str, server: str) -> bool | None:
+        """
+        Return whether a transaction that began on `server` was committed, None if that cannot be known.
+
+        A database that has crashed gives the IDs of transactions that it lost to others, so only a failure is sure.
+        """
+        end = monotonic() + RESOLVE_SECONDS
+        status = ""
+        while status in ("", "in progress") and monotonic() < end:
+            with suppress(psycopg.Error, StoreUnusableError):
+                status = _read_status(self.get(end - monotonic()), transaction_id)
+            sleep(0.05 if status in ("", "in progress") else 0)
+        if status == "committed" and self.server == server:
+            return True
+        return False if status == "aborted" else None
+
     def close(self) -> None:
         self._is_closed = True
         if self._connection is not None:
@@ -99,7 +123,9 @@ class Reconnecting:
 
     def _connect(self) -> Connection:
         connection = connect(self._url, durable=self._durable)
-        self._on_connect(connection)
+        row: Any = connection.execute(_SERVER).fetchone()
+        now, self.server = row
+        self._on_connect(now)
         self._connection = connection
         if self._is_closed:
             connection.close()
@@ -129,3 +155,11 @@ class Reconnecting:
                 return
             sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _read_status(connection: Connection, transaction_id: str) -> str:
+    try:
+        row: Any = connection.execute("SELECT pg_xact_status($1::xid8)", [transaction_id]).fetchone()
+    except psycopg.errors.InvalidParameterValue:  # it is in the future: the database has crashed and never kept it
+        return "aborted"
+    return str(row[0])

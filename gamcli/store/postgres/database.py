@@ -15,12 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from threading import RLock
-from time import monotonic, sleep
 from typing import Any
 
 import psycopg
 
-from gamcli.errors import FailedError, StoreBusyError, StoreUnusableError, UsageError
+from gamcli.errors import FailedError, StoreBusyError, UsageError
 from gamcli.store.engine import BUSY_TIMEOUT, Result, Store, StoreFacts, Transaction
 from gamcli.store.postgres import errors, migration
 from gamcli.store.postgres.clock import DatabaseClock
@@ -29,9 +28,6 @@ from gamcli.store.postgres.dialect import translate
 from gamcli.store.postgres.slots import IdSlot
 from gamcli.store.postgres.transaction import PostgresTransaction, pipelined
 from gamcli.store.postgres.url import PostgresUrl
-
-RESOLVE_SECONDS = 10.0
-"""How long it asks whether a transaction was committed when the connection was lost during its commit."""
 
 ROW_LOCK_SECONDS = 1.0
 """How long a grant waits for a row that another transaction changes."""
@@ -57,7 +53,7 @@ class PostgresStore(Store):
         self.url = url
         self.timeout = timeout
         self.clock = clock or DatabaseClock()
-        self._connections = Reconnecting(url, durable=durable, on_connect=self._prepare)
+        self._connections = Reconnecting(url, durable=durable, on_connect=self.clock.update)
         self._lock = RLock()
         self._cache: dict[object, Any] = {}
         self._slot: tuple[Connection, IdSlot] | None = None
@@ -65,6 +61,8 @@ class PostgresStore(Store):
         self._begun: Connection | None = None
         """The connection of the open transaction."""
         self._transaction_id: str | None = None
+        self._server = ""
+        """Where that transaction began; see `Reconnecting.server`."""
 
     @classmethod
     def open_database(cls, url: PostgresUrl, *, durable: bool = True, timeout: float = BUSY_TIMEOUT) -> "PostgresStore":
@@ -227,7 +225,7 @@ class PostgresStore(Store):
                 self._transaction_id, now = rows[0]
                 self.clock.update(now)
                 break
-        self._begun = connection
+        self._begun, self._server = connection, self._connections.server
         self._open = PostgresTransaction(connection, self._find_slot, self._cache, is_writing=is_writing)
         self._open.answered = {first_query: rows[1]} if first_query else {}
         return self._open
@@ -254,33 +252,20 @@ class PostgresStore(Store):
             raise FailedError("the change was not saved, because one of its statements failed", "report this as a bug")
 
     def _resolve_commit(self) -> None:
-        """Ask on a new connection whether the transaction was committed; raises a StoreError unless it was."""
+        """Find out on a new connection whether the transaction was committed; raises a StoreError unless it was."""
         if self._transaction_id is None:
             return  # it only read
-        end = monotonic() + RESOLVE_SECONDS
-        while monotonic() < end:
-            with suppress(psycopg.Error, StoreUnusableError):
-                connection = self._connections.get(end - monotonic())
-                row: Any = connection.execute("SELECT pg_xact_status($1::xid8)", [self._transaction_id]).fetchone()
-                if row[0] == "committed":
-                    return
-                if row[0] == "aborted":
-                    message = f"the connection to {self.name} was lost; nothing was changed"
-                    raise StoreBusyError(message, "try again", self.name)
-                if row[0] is None:
-                    break
-            sleep(0.05)
-        raise errors.unknown_outcome_error(self.name)
+        was_committed = self._connections.find_outcome(self._transaction_id, self._server)
+        if was_committed is None:
+            raise errors.unknown_outcome_error(self.name)
+        if not was_committed:
+            message = f"the connection to {self.name} was lost; nothing was changed"
+            raise StoreBusyError(message, "try again", self.name)
 
     def _find_slot(self, connection: Connection) -> IdSlot:
         if self._slot is None or self._slot[0] is not connection:
             self._slot = connection, IdSlot(connection, self.url.schema)
         return self._slot[1]
-
-    def _prepare(self, connection: Connection) -> None:
-        row: Any = connection.execute("SELECT clock_timestamp()").fetchone()
-        assert isinstance(row[0], datetime)
-        self.clock.update(row[0])
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:

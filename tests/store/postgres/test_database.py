@@ -19,7 +19,7 @@ from gamcli.errors import (
     UsageError,
 )
 from gamcli.store import Location, Store, audit, copies, tokens
-from gamcli.store.postgres import database, migration, schema
+from gamcli.store.postgres import connection, database, migration, schema
 from gamcli.store.postgres.url import PostgresUrl, parse_url
 from tests.faults.proxy import CuttingProxy
 
@@ -162,7 +162,7 @@ def test_a_commit_whose_answer_was_cut_off_is_looked_up(created: Gam, url: Postg
 def test_an_outcome_that_nobody_can_tell_is_reported_as_unknown(
     created: Gam, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "RESOLVE_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "RESOLVE_SECONDS", 0.2)
     proxy = CuttingProxy(int(url.conninfo.rpartition(":")[2].partition("/")[0]), arrives=True)
     through = parse_url(str(url).replace(f":{proxy.database_port}/", f":{proxy.port}/"))
     with Store.open(through) as store:
@@ -170,6 +170,22 @@ def test_an_outcome_that_nobody_can_tell_is_reported_as_unknown(
         proxy.close()  # nobody can connect again
         with pytest.raises(StoreUnknownOutcomeError, match="it is not known whether"):
             users.create(Gam(store, created.now, created.entropy, "tester"), "ana", {})
+
+
+def test_after_a_crash_of_the_database_the_id_of_a_transaction_may_be_that_of_another_one(
+    created: Gam, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = CuttingProxy(int(url.conninfo.rpartition(":")[2].partition("/")[0]), arrives=True)
+    through = parse_url(str(url).replace(f":{proxy.database_port}/", f":{proxy.port}/"))
+    monkeypatch.setattr(connection, "_SERVER", "SELECT clock_timestamp(), clock_timestamp()::text")  # as if it crashed
+    with Store.open(through) as store:
+        proxy.is_cutting = True
+        with pytest.raises(StoreUnknownOutcomeError):
+            users.create(Gam(store, created.now, created.entropy, "tester"), "ana", {})
+        assert isinstance(store, database.PostgresStore)
+        future = str(2**40 + 5)
+        assert store._connections.find_outcome(future, "") is False  # noqa: SLF001 - a database that lost it says so
+    proxy.close()
 
 
 def test_a_node_whose_clock_is_off_uses_the_clock_of_the_database(created: Gam) -> None:
