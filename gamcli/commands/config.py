@@ -11,7 +11,7 @@ import typer
 
 from gamcli.commands import config_files, settings
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import DryRunOption, Field, Format, new_group
+from gamcli.commands.options import DryRunOption, Field, Format, Wide, new_group
 from gamcli.errors import FailedError, UsageError
 from gamcli.render.output import Output
 from gamcli.store.sqlite import files
@@ -54,6 +54,7 @@ def list_(
     origin: Annotated[
         bool, typer.Option("--origin", help="Show the source of each value.", show_default=False)
     ] = False,
+    wide: Wide = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
@@ -61,7 +62,7 @@ def list_(
     cli = CliContext.from_typer(context)
     kind = ListedSettingWithOrigin if origin else ListedSetting
     values = list(cli.settings.all_values())
-    out = cli.output(output, field, kind)
+    out = cli.output(output, field, kind, wide=wide or None)
     if origin:
         out.print_records(kind, [ListedSettingWithOrigin(*value) for value in values])
     else:

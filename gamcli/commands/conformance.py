@@ -10,7 +10,7 @@ import typer
 
 from gamcli.clients import endpoint
 from gamcli.commands.context import CliContext, now
-from gamcli.commands.options import Field, Format, new_group
+from gamcli.commands.options import Field, Format, Wide, new_group
 from gamcli.conformance import suite, table, worlds
 from gamcli.conformance.exchange import TargetServer
 from gamcli.conformance.suite import DIFFERS, SAME, SKIPPED, Verdict
@@ -61,6 +61,7 @@ def conformance(
         bool,
         typer.Option("--print-seed", help="Print a manifest that creates those credentials.", show_default=False),
     ] = False,
+    wide: Wide = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
@@ -69,7 +70,7 @@ def conformance(
 
     Example: gamcli conformance https://example.com/myapp --world world.toml
     """
-    out = CliContext.from_typer(context).output(output, field, Verdict)
+    out = CliContext.from_typer(context).output(output, field, Verdict, wide=wide or None)
     response_format = response_format or error_format
     if print_world:
         from gamcli.conformance import local  # noqa: PLC0415 - start-up: imports the server

@@ -3,13 +3,14 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from gamcli.commands.settings import Settings
 from gamcli.errors import UsageError
 from gamcli.render.output import FORMATS, Output, print_message
+from gamcli.render.pager import Pager
 from gamcli.system.actor import describe_actor
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class CliContext:
     """The settings of a run; opens the store and creates the output."""
 
     settings: Settings
+    pager: Pager = field(default_factory=Pager)
 
     @classmethod
     def from_flags(cls, flags: Mapping[str, object], config: str | None) -> Self:
@@ -69,6 +71,7 @@ class CliContext:
             no_color=bool(self.settings.value("no_color").value),
             global_options=self._global_options(),
             is_wide=wide,
+            pager=None if self.settings.value("no_pager").value else self.pager,
         )
 
     def _global_options(self) -> tuple[str, ...]:

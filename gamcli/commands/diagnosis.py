@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import Field, Format, new_group, read_secret
+from gamcli.commands.options import Field, Format, Wide, new_group, read_secret
 from gamcli.errors import NotFoundError, StoreError, UsageError, command
 from gamcli.rules.credentials import Secret, parse_api_key_id
 
@@ -66,6 +66,7 @@ def explain(
         str | None, typer.Argument(metavar="KEY", help="Key ID, or a unique prefix of it.", show_default=False)
     ] = None,
     api_key_file: KeyFile = None,
+    wide: Wide = False,
     output: Format = None,
     field: Field = None,
 ) -> None:
@@ -78,7 +79,7 @@ def explain(
     from gamcli.rules.diagnosis import RuleResult  # noqa: PLC0415 - start-up
 
     cli = CliContext.from_typer(context)
-    out = cli.output(output, field, RuleResult)
+    out = cli.output(output, field, RuleResult, wide=wide or None)
     if key is not None and api_key_file is not None:
         raise UsageError("KEY and --api-key-file cannot be combined", "use only one of them")
     secret = None if key is not None else _read_key(api_key_file)

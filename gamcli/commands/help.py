@@ -1,11 +1,6 @@
 """`gamcli help TOPIC`: the pages of the manual, and references that are generated from the program."""
 
-import os
-import shlex
-import shutil
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from operator import attrgetter
 from typing import Annotated
 
@@ -29,7 +24,7 @@ def environment_variables() -> dict[str, str]:
         "GAMCLI_CONFIG": "the user's config file",
         "NO_COLOR": "disables colors if it is not empty",
         "TERM": "disables colors if it is `dumb`",
-        "PAGER": "pager for `gamcli help`; default `less`",
+        "PAGER": "pager for lists and pages that are longer than the terminal; default `less -FRX`; empty for none",
     }
 
 
@@ -109,20 +104,20 @@ def topic(
     elif name is None:
         _print_topics((*manual.PAGES, *manual.REFERENCES))
     elif name in REFERENCES:
-        for line in REFERENCES[name]():
-            out.print_line(line)
+        out.print_reference(REFERENCES[name]())
     elif name in manual.PAGES:
-        _show(out, manual.read_page(name))
+        out.print_page(manual.read_page(name))
     else:
         _search(out, name)
 
 
 def _find_output(context: typer.Context) -> Output:
     """Return the output of the settings, or of the defaults: help is needed most when the settings are invalid."""
+    cli = CliContext.from_typer(context)
     try:
-        return CliContext.from_typer(context).output()
+        return cli.output()
     except UsageError:
-        return Output("table", None, now)
+        return Output("table", None, now, pager=cli.pager)
 
 
 def _print_topics(names: Iterable[str]) -> None:
@@ -141,22 +136,6 @@ def _search(out: Output, word: str) -> None:
     _print_topics(pages)
     if word in NOUNS:
         out.print_note(f"for the options of the command: {command(word, '--help')}")
-
-
-def _show(out: Output, page: str) -> None:
-    """Print a page, through the user's pager when it is longer than the terminal."""
-    text = out.render_page(page)
-    try:
-        pager = shlex.split(os.environ.get("PAGER", "less"))
-    except ValueError:  # unbalanced quotes
-        pager = []
-    is_long = out.is_terminal and text.count("\n") >= shutil.get_terminal_size().lines
-    if not (is_long and pager and shutil.which(pager[0])):
-        out.print_line(text.removesuffix("\n"))
-        return
-    with suppress(KeyboardInterrupt):  # pressed in the pager
-        environment = {**os.environ, "LESS": os.environ.get("LESS", "FRX")}
-        subprocess.run(pager, input=text.encode(), env=environment, check=False)  # noqa: S603 - the user's choice
 
 
 def _print_schema(name: str | None, *, seed: bool) -> None:

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from gamcli.render.output import Output
+from gamcli.render.wrapping import wrap_message
 
 ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
@@ -21,7 +22,7 @@ def confirm(question: str) -> bool:
 def ask(question: str) -> str:
     """Return the answer without outer whitespace; raises typer.Abort on Ctrl-C and at the end of the input."""
     try:
-        return str(typer.prompt(question, default="", show_default=False, err=True)).strip()
+        return str(typer.prompt(wrap_message(question), default="", show_default=False, err=True)).strip()
     except typer.Abort:
         sys.stderr.write("\n")
         raise

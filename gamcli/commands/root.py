@@ -4,7 +4,7 @@ import gc
 import re
 from collections.abc import Iterator, Sequence
 from copy import copy
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
@@ -17,6 +17,7 @@ from gamcli.commands.command_help import GroupedCommand
 from gamcli.commands.context import CliContext
 from gamcli.errors import FailedError, UsageError
 from gamcli.errors import command as command_line
+from gamcli.render.output import Output
 from gamcli.rules.names import closest_match
 
 PROGRAM = "gamcli"
@@ -127,8 +128,6 @@ app = typer.Typer(
 
 def _print_version(requested: bool) -> None:
     if requested:
-        from gamcli.render.output import Output  # noqa: PLC0415 - commands.main answers the usual case
-
         Output.print_line(f"{PROGRAM} {__version__}")
         raise typer.Exit
 
@@ -142,6 +141,7 @@ def root(
     ] = None,
     config: Annotated[str | None, typer.Option(metavar="FILE", help="Use this file as the user's config file.")] = None,
     no_color: Annotated[bool, typer.Option("--no-color", help="Do not use colors.", show_default=False)] = False,
+    no_pager: Annotated[bool, typer.Option("--no-pager", help="Do not use a pager.", show_default=False)] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only warnings and errors.", show_default=False)] = False,
     version: Annotated[
         bool,
@@ -159,8 +159,10 @@ def root(
             raise UsageError(f"{option} is empty", f"{option} FILE")
     if store and store_url_file:
         raise UsageError("--store and --store-url-file cannot be combined", "leave one of them out")
-    flags = {"store": store, "store_url_file": store_url_file, "no_color": no_color or None, "quiet": quiet or None}
+    flags: dict[str, object] = {"store": store, "store_url_file": store_url_file}
+    flags |= {"no_color": no_color or None, "no_pager": no_pager or None, "quiet": quiet or None}
     context.obj = CliContext.from_flags(flags, config)
+    context.call_on_close(partial(context.obj.pager.show, Output.print_notice))
     if context.invoked_subcommand is None:
         from gamcli.commands import overview  # noqa: PLC0415 - start-up
 
@@ -177,8 +179,6 @@ def dispatch(arguments: Sequence[str]) -> int:
         return done.exit_code
     except typer.Abort as stopped:
         if isinstance(stopped.__context__, KeyboardInterrupt):  # typer raises Abort for Ctrl-C and for end of input
-            from gamcli.render.output import Output  # noqa: PLC0415 - as above
-
             Output.print_notice("nothing was changed")
             raise KeyboardInterrupt from stopped
         raise FailedError("no answer: nothing was changed") from stopped

@@ -13,7 +13,7 @@ from gamcli.actions import Gam, findings
 from gamcli.commands import confirmation
 from gamcli.commands.command_help import OUTPUT
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import Field, Preview, Yes, new_group
+from gamcli.commands.options import Field, Preview, Wide, Yes, new_group
 from gamcli.errors import FailedError, UsageError, command, format_count
 from gamcli.model.credential_formats import API_KEY, LENGTHS
 from gamcli.model.findings import FOREIGN, ScanFinding, ScanSource
@@ -80,6 +80,7 @@ def scan(
     yes: Yes = False,
     dry_run: Preview = False,
     rules: Rules = None,
+    wide: Wide = False,
     output: OutputFormat = None,
     field: Field = None,
 ) -> None:
@@ -97,7 +98,7 @@ def scan(
             Output.print_line(line)
         return
     cli = CliContext.from_typer(context)
-    out = cli.output(output, field, ScanFinding)
+    out = cli.output(output, field, ScanFinding, wide=wide or None)
     if not revoke and (reason is not None or yes or dry_run):
         raise UsageError("--reason, --yes and --dry-run require --revoke", "add --revoke to revoke the active keys")
     read_options = ReadOptions(reads_archives=not no_archives, allows_partial=allow_partial)

@@ -104,6 +104,7 @@ SETTINGS = {
         Setting("store", "GAMCLI_STORE", None, _text_parser("use a path or a URL"), "path or URL of the store"),
         Setting("output", "GAMCLI_OUTPUT", "table", _choice_parser(*COMMON_FORMATS), "output format"),
         Setting("no_color", "GAMCLI_NO_COLOR", False, _parse_bool, "do not use colors"),
+        Setting("no_pager", "GAMCLI_NO_PAGER", False, _parse_bool, "do not use a pager"),
         Setting("quiet", "GAMCLI_QUIET", False, _parse_bool, "print only warnings and errors"),
         Setting(
             "serve.host",

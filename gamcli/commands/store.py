@@ -16,7 +16,7 @@ from gamcli.actions import maintenance
 from gamcli.actions import restore as restoring
 from gamcli.commands import confirmation, database_stores
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import DryRunOption, Field, Format, new_group
+from gamcli.commands.options import DryRunOption, Field, Format, Wide, new_group
 from gamcli.errors import ReactivatesError, UsageError, command, format_count
 from gamcli.model.maintenance import (
     BackupResult,
@@ -54,14 +54,14 @@ def info(context: typer.Context, output: Format = None, field: Field = None) -> 
 
 
 @verbs.command()
-def check(context: typer.Context, output: Format = None, field: Field = None) -> None:
+def check(context: typer.Context, wide: Wide = False, output: Format = None, field: Field = None) -> None:
     """
     Check integrity and file permissions; exit code 8 if a check fails.
 
     Example, for a backup: gamcli --store backup.db store check
     """
     cli = CliContext.from_typer(context)
-    out = cli.output(output, field, StoreCheck)
+    out = cli.output(output, field, StoreCheck, wide=wide or None)
     checks = maintenance.check(cli.settings.store())
     out.print_records(StoreCheck, checks)
     failed = sum(not check.ok for check in checks)

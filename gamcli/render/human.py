@@ -8,6 +8,7 @@ Text from the store is printed literally: no markup, no control characters.
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gamcli.render import table_layout
@@ -44,8 +45,9 @@ def _key_status(key: dict[str, Any]) -> str:
     return "disabled" if is_valid and not key["enabled"] else str(key["status"])
 
 
-def _field_getter(name: str) -> Cell:
-    return lambda record: record[name]
+def _fields(*names: str) -> dict[str, Cell]:
+    """Return columns that show a field each."""
+    return {name: itemgetter(name) for name in names}
 
 
 NULL_TEXTS = {"expires_at": "never", "last_used_at": "never", "api_keys.auth_type": "any", "auth_type": "any"}
@@ -75,55 +77,34 @@ SHORT_COMMIT_LENGTH = 10
 """Enough letters of a commit for git to find it."""
 
 COLUMNS: dict[str, dict[str, Cell]] = {
-    "AuthType": {name: _field_getter(name) for name in ("name", "type", "enabled", "default", "description")},
+    "AuthType": _fields("name", "type", "enabled", "default", "description"),
     "App": {
-        "name": _field_getter("name"),
-        "client_id": _field_getter("client_id"),
-        "enabled": _field_getter("enabled"),
+        **_fields("name", "client_id", "enabled"),
         "api_keys": lambda app: app["api_keys"]["enabled"],
-        "scopes": _field_getter("scopes"),
-        "description": _field_getter("description"),
+        **_fields("scopes", "description"),
     },
-    "User": {
-        "name": _field_getter("name"),
-        "email": _field_getter("email"),
-        "status": _user_status,
-        "roles": _field_getter("roles"),
-    },
+    "User": {**_fields("name", "email"), "status": _user_status, **_fields("roles")},
     "Key": {
-        "id": _field_getter("id"),
-        "user": _field_getter("user"),
-        "app": _field_getter("app"),
+        **_fields("id", "user", "app"),
         "status": _key_status,
         "expires_at": _end_day,
-        "scopes": _field_getter("scopes"),
-        "label": _field_getter("label"),
+        **_fields("scopes", "label"),
+        "last_used_at": lambda key: (key["last_used_at"] or NULL_TEXTS["last_used_at"])[: len("2027-02-21")],
+        **_fields("grants"),
     },
-    "Token": {
-        "id": _field_getter("id"),
-        "user": _field_getter("user"),
-        "app": _field_getter("app"),
-        "key": _field_getter("key"),
-        "status": _field_getter("status"),
-        "expires_at": _expiry_day,
-    },
-    "AuditEntry": {
-        "seq": lambda entry: str(entry["seq"]),
-        "at": _field_getter("at"),
-        "actor": _field_getter("actor"),
-        "event": describe_entry,
-    },
+    "Token": {**_fields("id", "user", "app", "key", "status"), "expires_at": _expiry_day},
+    "AuditEntry": {"seq": lambda entry: str(entry["seq"]), **_fields("at", "actor"), "event": describe_entry},
     "RuleResult": {
         "": lambda judged: RESULT_MARKS[judged["holds"]],
-        "rule": _field_getter("number"),
-        "description": _field_getter("message"),
-        "suggested command": _field_getter("mend"),
+        "rule": itemgetter("number"),
+        "description": itemgetter("message"),
+        "suggested command": itemgetter("mend"),
     },
     "StoreCheck": {
         "": lambda check: RESULT_MARKS[check["ok"]],
-        "check": _field_getter("name"),
-        "what": _field_getter("what"),
-        "suggested command": _field_getter("mend"),
+        "check": itemgetter("name"),
+        "what": itemgetter("what"),
+        "suggested command": itemgetter("mend"),
     },
     "ScanFinding": {
         "where": lambda finding: ":".join(
@@ -134,14 +115,13 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         "kind": lambda finding: finding["kind"].split()[-1],
         "id": lambda finding: finding["id"] or finding["fingerprint"],
         "status": lambda finding: finding["status"] + (", truncated" if finding["cut_short"] else ""),
-        "user": _field_getter("user"),
-        "app": _field_getter("app"),
+        **_fields("user", "app"),
         "used": lambda finding: (finding["last_used_at"] or "")[: len("2027-02-21")],
     },
     "Forecast": {
         "start": lambda period: period["start"].removesuffix("T00:00:00Z"),
         "end": lambda period: _format_period_end(period["end"]),
-        "keys": _field_getter("keys"),
+        "keys": itemgetter("keys"),
     },
 }
 """The columns of a table, by class name; other records show all fields."""
@@ -261,13 +241,17 @@ def supports_utf8(environment: Mapping[str, str]) -> bool:
 
 def _format_row(columns: dict[str, Cell] | None, record: dict[str, Any]) -> tuple[str, ...]:
     if columns is None:
-        return tuple(map(format_cell, record.values()))
+        return tuple(format_cell(_plain_number(name, value)) for name, value in record.items())
     return tuple(format_cell(find(record)) for find in columns.values())
+
+
+PLAIN_NUMBERS = ("seq", "version", "pid", "mode", "value")
+"""Fields with numbers that name something, or that people type: a setting, for example."""
 
 
 def _plain_number(name: str, value: object) -> object:
     """Return numbers that name something as text, so that they are written as people type them."""
-    return str(value) if name in ("seq", "version", "pid", "mode") else value
+    return str(value) if name in PLAIN_NUMBERS and type(value) is int else value
 
 
 def format_record(record: dict[str, Any], console: "Console | None") -> str:

@@ -13,7 +13,7 @@ from io import UnsupportedOperation
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from gamcli.errors import FailedError, UsageError
-from gamcli.render.text import clean, print_line, redact
+from gamcli.render.text import clean, print_line, redact, write_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gamcli.model.manifests import ManifestPlan
     from gamcli.model.plan import Plan
     from gamcli.render.machine import JsonObject
+    from gamcli.render.pager import Pager
     from gamcli.render.panels import Panel
 
 FORMATS = {
@@ -46,7 +47,7 @@ class Output(NamedTuple):
     """
     How a command prints: the format, the field of format `value`, and the clock for statuses.
 
-    `is_wide` is the option `--wide` of lists, None for commands without it.
+    `is_wide` is the option `--wide` of lists, None for commands without it; `pager` is for lists on a terminal.
     """
 
     format: str
@@ -56,6 +57,7 @@ class Output(NamedTuple):
     no_color: bool = False
     global_options: tuple[str, ...] = ()
     is_wide: bool | None = None
+    pager: "Pager | None" = None
 
     @property
     def is_human(self) -> bool:
@@ -64,7 +66,7 @@ class Output(NamedTuple):
 
     def print_record(self, record: object, **secrets: str) -> None:
         """Print a record; `secrets` are fields that are known only when they are issued."""
-        self._write_lines(self._format_record(record, secrets))
+        write_lines(sys.stdout, self._format_record(record, secrets))
 
     def _format_record(self, record: object, secrets: "dict[str, str]") -> Iterable[str]:
         if self.format == "env":
@@ -108,20 +110,20 @@ class Output(NamedTuple):
             from gamcli.render import human  # noqa: PLC0415
 
             table = human.format_table(kind, rows, human.Screen(self._make_console(), self.is_wide))
-            if not self._write_lines(table.lines):
+            if not self.print_lines(table.lines):
                 self.print_note("nothing to list")
             if table.hidden:
                 self.flush()
                 self.print_note(f"not shown: {', '.join(table.hidden)}; to see all columns: --wide")
         elif self.format == "json":
-            self._write_lines(machine.json_array(rows))
+            write_lines(sys.stdout, machine.json_array(rows))
         else:
-            self._write_lines(self._format_records(kind, rows))
+            write_lines(sys.stdout, self._format_records(kind, rows))
 
     def print_sarif(self, findings: "Iterable[ScanFinding]") -> None:
         from gamcli.render import sarif  # noqa: PLC0415 - start-up: scans are rare
 
-        self._write_lines(sarif.format_lines(findings, self.now()))
+        write_lines(sys.stdout, sarif.format_lines(findings, self.now()))
 
     def _format_records(self, kind: type, rows: "Iterator[JsonObject]") -> Iterable[str]:
         from gamcli.render import machine  # noqa: PLC0415 - start-up, as above
@@ -160,7 +162,7 @@ class Output(NamedTuple):
         from gamcli.render import plans  # noqa: PLC0415 - start-up: plans are rare
 
         if self.is_human:
-            self._write_lines(plans.render_lines(plan, self._make_console()))
+            write_lines(sys.stdout, plans.render_lines(plan, self._make_console()))
             self.print_note(plans.summarize(plan))
         else:
             self.print_record(plan)
@@ -170,7 +172,7 @@ class Output(NamedTuple):
         from gamcli.render import manifest_plans  # noqa: PLC0415 - start-up, as above
 
         if self.is_human:
-            self._write_lines(manifest_plans.render_lines(plan, self._make_console()))
+            write_lines(sys.stdout, manifest_plans.render_lines(plan, self._make_console()))
             self.print_note(manifest_plans.summarize(plan))
         else:
             self.print_line(manifest_plans.format_json(plan, one_line=self.format == "jsonl", **more))
@@ -179,14 +181,26 @@ class Output(NamedTuple):
     def is_terminal(self) -> bool:
         return sys.stdout.isatty()
 
-    def render_page(self, markdown: str) -> str:
-        """Return a page of the manual, formatted for a terminal or raw for a pipe."""
+    def print_page(self, markdown: str) -> None:
+        """Print a page of the manual, formatted for a terminal or raw for a pipe."""
         console = self._make_console()
-        if console is None:
-            return markdown
-        from gamcli.render import manual_pages  # noqa: PLC0415 - only terminals need rich
+        if console is not None:
+            from gamcli.render import manual_pages  # noqa: PLC0415 - only terminals need rich
 
-        return manual_pages.render_page(markdown, console)
+            markdown = manual_pages.render_page(markdown, console)
+        self.print_lines(markdown.removesuffix("\n").split("\n"))
+
+    def print_reference(self, lines: Iterable[str]) -> None:
+        """Print lines of a name and its description, which a terminal shows wrapped at words."""
+        if self.is_terminal:
+            from gamcli.render import wrapping  # noqa: PLC0415 - programs need no lines
+
+            lines = (wrapped for line in lines for wrapped in wrapping.wrap_description(line))
+        self.print_lines(lines)
+
+    def print_lines(self, lines: Iterable[str]) -> int:
+        """Print text for people and return the number of lines; a terminal shows long text in a pager."""
+        return self.pager.write_lines(lines) if self.pager and self.is_terminal else write_lines(sys.stdout, lines)
 
     def require_plan_format(self) -> None:
         """Raise UsageError if a plan cannot be printed in this format."""
@@ -195,7 +209,7 @@ class Output(NamedTuple):
 
     def print_note(self, text: str) -> None:
         """Print an informational message, unless `--quiet`."""
-        if not self.quiet:
+        if not self.quiet and not (self.pager and self.pager.add_message(text)):
             print_message(text)
 
     def print_to_stderr(self, text: str) -> None:
@@ -233,14 +247,6 @@ class Output(NamedTuple):
             pass
         except OSError as error:
             raise FailedError(f"cannot write to stdout, so nothing was changed: {error.strerror}", hint) from error
-
-    @staticmethod
-    def _write_lines(lines: Iterable[str]) -> int:
-        """Write the lines as they come, and return their number."""
-        write, number = sys.stdout.write, 0
-        for number, line in enumerate(lines, 1):  # noqa: B007 - returned
-            write(f"{line}\n")
-        return number
 
     def _make_console(self) -> "Console | None":
         return make_console(sys.stdout, no_color=self.no_color) if sys.stdout.isatty() else None

@@ -274,8 +274,8 @@ def _render_grid(section: PanelSection, label: int) -> "RenderableType":
     grid = Table.grid(padding=(0, 2))
     pairs = len(section.rows[0]) == LABEL_AND_VALUE
     grid.add_column(no_wrap=True, min_width=label if pairs else None)
-    for _ in section.rows[0][1:]:
-        grid.add_column(overflow="fold")
+    for place in range(1, len(section.rows[0])):  # a list has names in the second column
+        grid.add_column(overflow="fold" if pairs else "ellipsis", no_wrap=not pairs and place > 1)
     for row in section.rows:
         grid.add_row(*(Text(text, _style(text) if place else "") for place, text in enumerate(row)))
     return grid

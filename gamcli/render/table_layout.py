@@ -2,9 +2,11 @@
 Lay out a table in aligned columns.
 
 A pipe gets every column in full. On a terminal columns share its width: texts are cut and end in `…`, and columns that
-do not fit are left out, the last ones first. Tables that have to be complete wrap long texts at words instead.
+do not fit are left out, the last ones first. Tables that have to be complete wrap long texts instead, at words, or in
+paths and names at punctuation; they are cut only if that does not fit either.
 """
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -13,32 +15,55 @@ GAP = "  "
 MIN_TEXT_WIDTH = 12
 """The width below which a text is not cut; its column is left out instead."""
 
-UNCUT_COLUMNS = ("id", "client_id", "status", "expires_at", "key", "seq", "at", "rule", "kind", "used")
+UNCUT_COLUMNS = (
+    "id",
+    "client_id",
+    "status",
+    "expires_at",
+    "key",
+    "seq",
+    "at",
+    "rule",
+    "kind",
+    "used",
+    "last_used_at",
+    "grants",
+)
 """Columns that people copy or that are short; they are shown in full or left out."""
 
 
+WORDS = re.compile(r"(\s+)")
+PARTS_OF_WORDS = re.compile(r"(\s+|[^\s/.:@_=-]*[/.:@_=-]+)")
+"""Where a text may be wrapped: between words, or also after punctuation."""
+
+
 class Layout(NamedTuple):
-    """The columns to show, by their places, and their widths; `wraps` when long texts are wrapped, not cut."""
+    """The columns to show, by their places, and their widths; `separators` when long texts are wrapped, not cut."""
 
     places: tuple[int, ...]
     widths: tuple[int, ...]
-    wraps: bool = False
+    separators: re.Pattern[str] | None = None
 
     def render(self, row: Sequence[str], *, cut: bool) -> Iterator[tuple[str, ...]]:
         """Yield the lines of a row, each as its padded cells; only a table that wraps has several."""
-        if not self.wraps:
+        if self.separators is None:
             yield tuple(
                 pad(cut_text(row[place], width) if cut else row[place], width)
                 for place, width in zip(self.places, self.widths, strict=True)
             )
             return
         cells = [
-            textwrap.wrap(row[place], width, break_long_words=False, break_on_hyphens=False) or [""]
-            for place, width in zip(self.places, self.widths, strict=True)
+            _wrap(row[place], width, self.separators) for place, width in zip(self.places, self.widths, strict=True)
         ]
         for number in range(max(map(len, cells))):
             lines = (cell[number] if number < len(cell) else "" for cell in cells)
             yield tuple(pad(text, width) for text, width in zip(lines, self.widths, strict=True))
+
+
+def _wrap(text: str, width: int, separators: re.Pattern[str]) -> list[str]:
+    wrapper = textwrap.TextWrapper(max(width, 1), break_long_words=False)
+    wrapper.wordsep_re = separators
+    return wrapper.wrap(text) or [""]
 
 
 def measure(text: str) -> int:
@@ -69,28 +94,42 @@ def lay_out(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int |
     places = list(range(len(headings)))
     if width is None:
         return Layout(tuple(places), tuple(natural))
+    for separators in (WORDS, PARTS_OF_WORDS) if wraps else ():
+        smallest = [
+            natural[place]
+            if _is_uncut(heading)
+            else max(measure(heading), _longest_part([row[place] for row in rows], separators))
+            for place, heading in enumerate(headings)
+        ]
+        if _total(smallest) <= width:
+            return Layout(tuple(places), _widen(smallest, natural, width), separators)
     smallest = [
-        _min_width(heading, [row[place] for row in rows], natural[place], wraps=wraps)
+        natural[place] if _is_uncut(heading) else min(natural[place], max(MIN_TEXT_WIDTH, measure(heading)))
         for place, heading in enumerate(headings)
     ]
-    while len(places) > 1 and not wraps and _total([smallest[place] for place in places]) > width:
+    while len(places) > 1 and _total([smallest[place] for place in places]) > width:
         places.pop()
-    spare = width - _total([smallest[place] for place in places])
-    widths = []
-    for place in places:
-        more = max(0, min(natural[place] - smallest[place], spare))
-        widths.append(min(smallest[place] + more, natural[place] if wraps else width))
-        spare -= more
-    return Layout(tuple(places), tuple(widths), wraps)
+    widths = _widen([smallest[place] for place in places], natural, width)
+    return Layout(tuple(places), tuple(min(each, width) for each in widths))
+
+
+def _is_uncut(heading: str) -> bool:
+    return heading.lower() in UNCUT_COLUMNS
+
+
+def _longest_part(texts: Sequence[str], separators: re.Pattern[str]) -> int:
+    return max((measure(part) for text in texts for part in separators.split(text) if not part.isspace()), default=0)
 
 
 def _total(widths: Sequence[int]) -> int:
     return sum(widths) + len(GAP) * (len(widths) - 1)
 
 
-def _min_width(heading: str, texts: Sequence[str], natural: int, *, wraps: bool) -> int:
-    if heading.lower() in UNCUT_COLUMNS:
-        return natural
-    if wraps:
-        return max([measure(heading), *(measure(word) for text in texts for word in text.split())])
-    return min(natural, max(MIN_TEXT_WIDTH, measure(heading)))
+def _widen(smallest: Sequence[int], natural: Sequence[int], width: int) -> tuple[int, ...]:
+    """Return the widths of columns that share what is left of `width`, the first ones first."""
+    spare, widths = width - _total(smallest), []
+    for least, most in zip(smallest, natural, strict=False):
+        more = max(0, min(most - least, spare))
+        widths.append(least + more)
+        spare -= more
+    return tuple(widths)

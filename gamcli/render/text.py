@@ -1,6 +1,8 @@
 """Text that is safe for a terminal, and the way to stdout. Imported by every run: keep it small."""
 
 import sys
+from collections.abc import Iterable
+from typing import TextIO
 
 
 def clean(value: object) -> str:
@@ -16,6 +18,14 @@ def redact(text: str) -> str:
     from gamcli.model import credential_formats  # noqa: PLC0415 - start-up: few messages could contain a credential
 
     return credential_formats.redact(text)
+
+
+def write_lines(stream: TextIO, lines: Iterable[str]) -> int:
+    """Write the lines as they come, and return their number."""
+    write, number = stream.write, 0
+    for number, line in enumerate(lines, 1):  # noqa: B007 - returned
+        write(f"{line}\n")
+    return number
 
 
 def print_line(text: str) -> None:

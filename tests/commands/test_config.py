@@ -31,6 +31,7 @@ def test_the_deproblems_come_from_nowhere(gamcli: Run, monkeypatch: pytest.Monke
         "store": str(home / ".local/share/gamcli/store.db"),
         "output": "table",
         "no_color": False,
+        "no_pager": False,
         "quiet": False,
         "serve.host": "127.0.0.1",
         "serve.port": 8080,

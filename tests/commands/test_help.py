@@ -80,12 +80,10 @@ def test_a_terminal_shows_a_page_formatted(terminal: Run, monkeypatch: pytest.Mo
     assert "see gamcli help ci" in " ".join(re.sub(r"\x1b\[[0-9;]*m", "", shown).split())
 
 
-def test_a_page_longer_than_the_terminal_goes_through_the_pager(terminal: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PAGER", "grep -c rotate")
-    assert terminal("help", "keys").out.strip().isdigit()
-    for unusable in ("no-such-program", "less '"):
-        monkeypatch.setenv("PAGER", unusable)
-        assert "Rotate a key without an outage" in terminal("help", "keys").out
+def test_a_terminal_shows_a_reference_wrapped_at_words(terminal: Run) -> None:
+    lines = terminal("--no-pager", "help", "environment", columns=80).out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[-1].startswith(" " * 25 + "terminal; default `less -FRX`")
 
 
 def test_help_reports_every_field_of_a_manifest(gamcli: Run) -> None:

@@ -149,6 +149,6 @@ def test_a_terminal_changes_no_content(world: Run, terminal: Run, form: str) -> 
 
 @pytest.mark.usefixtures("many_keys")
 def test_a_long_list_is_plain_on_a_terminal_too(terminal: Run) -> None:
-    ran = terminal("key", "list", columns=80)
-    assert len(ran.out.splitlines()) == 2001
+    ran = terminal("--no-pager", "key", "list", columns=80)
+    assert len(ran.out.splitlines()) == 2002
     assert ESCAPE not in ran.out

@@ -71,9 +71,12 @@ def test_a_cell_is_what_people_read(value: object, text: str) -> None:
 
 def test_a_plain_table_is_aligned_and_never_cut() -> None:
     lines = list(human.format_table(model.Key, [key(1, "x" * 300), key(2)], PIPE).lines)
-    assert lines[0] == "ID        USER  APP     STATUS  EXPIRES_AT  SCOPES      LABEL"
-    assert lines[1].endswith("  " + "x" * 300)
-    assert lines[2] == "00000002  ana   portal  active  never       user_email  -"
+    assert (
+        lines[0]
+        == f"ID        USER  APP     STATUS  EXPIRES_AT  SCOPES      {'LABEL'.ljust(300)}  LAST_USED_AT  GRANTS"
+    )
+    assert lines[1].endswith(f"  {'x' * 300}  never         0")
+    assert lines[2].split() == ["00000002", "ana", "portal", "active", "never", "user_email", "-", "never", "0"]
 
 
 @pytest.mark.parametrize("screen", [PIPE, human.Screen(None, is_wide=False)])
@@ -103,7 +106,15 @@ def test_no_records_are_no_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "hidden"), [(200, ()), (80, ()), (66, ("label",)), (40, ("expires_at", "scopes", "label")), (5, None)]
+    ("width", "hidden"),
+    [
+        (200, ()),
+        (92, ()),
+        (88, ("grants",)),
+        (66, ("label", "last_used_at", "grants")),
+        (40, ("expires_at", "scopes", "label", "last_used_at", "grants")),
+        (5, None),
+    ],
 )
 def test_columns_that_do_not_fit_are_left_out(width: int, hidden: tuple[str, ...] | None) -> None:
     label = " ".join(f"word{number}" for number in range(40))
@@ -116,12 +127,12 @@ def test_columns_that_do_not_fit_are_left_out(width: int, hidden: tuple[str, ...
     if hidden is not None:
         assert table.hidden == hidden
         assert [head.lower() for head in heads] + list(hidden) == list(human.COLUMNS["Key"])
-    assert all(line.endswith("…") for line in lines[1:]) == (not hidden and width < 300)
+    assert all("…" in line for line in lines[1:]) == ("label" not in (hidden or ()))
 
 
 def test_a_wide_table_shows_everything() -> None:
     table = human.format_table(model.Key, [key(1, "x" * 300)], human.Screen(console(40), is_wide=True))
-    assert (table.hidden, [strip(line) for line in table.lines][1].endswith("x" * 300)) == ((), True)
+    assert (table.hidden, f"  {'x' * 300}  never  " in [strip(line) for line in table.lines][1]) == ((), True)
 
 
 def test_a_table_that_must_be_complete_wraps_at_words() -> None:
@@ -132,6 +143,19 @@ def test_a_table_that_must_be_complete_wraps_at_words() -> None:
     assert sorted(word for line in lines for word in line.split() if word.startswith("word")) == sorted(words.split())
     assert "--remote-rest" in "".join(lines)
     assert head.split() == ["CHECK", "WHAT", "SUGGESTED", "COMMAND"]
+
+
+def test_a_table_that_must_be_complete_wraps_paths_and_names_at_punctuation() -> None:
+    """And only if that does not fit either, it is cut like a list."""
+    path = "/".join(f"folder-{number}" for number in range(20))
+    record = {"ok": True, "name": "short", "what": path, "mend": "-"}
+    lines = [strip(line) for line in human.format_table(StoreCheck, [record], human.Screen(console(60))).lines]
+    assert max(map(len, lines)) <= 60
+    assert "".join(line[10:40].strip() for line in lines[1:]) == path
+    assert all(line[:40].rstrip()[-1] in "/-9" for line in lines[1:])
+    record["what"] = "x" * 100
+    table = human.format_table(StoreCheck, [record], human.Screen(console(60)))
+    assert [strip(line) for line in table.lines][1] == f"✓  short  {'x' * 30}…  -"
 
 
 def test_wide_letters_are_aligned() -> None:
