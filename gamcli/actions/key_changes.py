@@ -1,6 +1,7 @@
 """Changes of API keys that can be undone: disable, enable, label."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from gamcli import store
 from gamcli.actions import Gam
@@ -40,6 +41,16 @@ def enable(gam: Gam, key_id: str) -> ChangeResult[Key]:
         store.keys.set_disabled(tx, before.id, None, None)
         gam.record(tx, "key.enable", before.id, (before, after), user=before.user, app=before.app)
     return ChangeResult(after)
+
+
+def retire(gam: Gam, key_id: str, at: datetime) -> Key:
+    """Keep a key valid only until `at`, as a rotation with overlap does, without a successor."""
+    with gam.store.writing() as tx:
+        before = load_key(tx, key_id)
+        after = replace(before, retires_at=at)
+        store.keys.retire(tx, before.id, at)
+        gam.record(tx, "key.retire", before.id, (before, after), user=before.user, app=before.app)
+    return after
 
 
 def update(gam: Gam, key_id: str, label: str) -> ChangeResult[Key]:

@@ -8,7 +8,15 @@ from typing import NamedTuple
 from gamcli import store
 from gamcli.actions import Gam, apps, key_changes, keys, tokens, users
 from gamcli.actions.maintenance import require_different_file, require_ok
-from gamcli.errors import ConflictError, ReactivatesError, StoreError, StoreUnusableError, StoreVersionError, UsageError
+from gamcli.errors import (
+    ConflictError,
+    ReactivatesError,
+    StoreError,
+    StoreUnusableError,
+    StoreVersionError,
+    UsageError,
+    command,
+)
 from gamcli.model.maintenance import CompactResult, MigrateResult, Reactivated, RestoreResult
 from gamcli.model.token_ids import parse_token_id
 from gamcli.store import Location, Store, counts
@@ -96,8 +104,9 @@ def _prepare_copy(
             repository = store.repository.get(tx)
             replaced_path = path.with_name(f"{path.name}.replaced-{gam.now():%Y%m%dT%H%M%S%fZ}")
             compared = comparison.compare(path, copy, gam.now()) if path.exists() else comparison.Comparison()
+            notes = [compared.note]
             if compared.reactivated and accept is not None:
-                _require_accepted(gam, compared, accept)
+                notes += _require_accepted(gam, compared, accept)
             gam.record(tx, "store.restore", repository.guid, source=str(source), replaces=_identify_store(path))
             result = RestoreResult(
                 path=str(path),
@@ -111,7 +120,7 @@ def _prepare_copy(
                 audit_entries=counts.count_rows(tx, "audit"),
                 reactivated=tuple(map(str, compared.reactivated)),
                 only_present=compared.only_present,
-                note=compared.note,
+                note="; ".join(filter(None, notes)),
                 kept=str(replaced_path) if path.exists() else None,
             )
     if migrated and migrated.backup:
@@ -120,21 +129,34 @@ def _prepare_copy(
     return result, replaced_path
 
 
-def _require_accepted(gam: Gam, compared: comparison.Comparison, accept: Reactivation) -> None:
-    """End in the copy what is ended in the present store, or raise ReactivatesError unless the count was confirmed."""
+def _require_accepted(gam: Gam, compared: comparison.Comparison, accept: Reactivation) -> list[str]:
+    """
+    End in the copy what is ended in the present store, or raise ReactivatesError unless the count was confirmed.
+
+    Returns warnings about keys that retire as in the present store: their successors are not in the copy.
+    """
+    notes = []
     if accept.revoke_again:
         for each in compared.reactivated:
             _end_again(gam, each, compared)
+            if each.kind == "key" and each.id in compared.retirements:
+                key = key_changes.retire(gam, each.id, compared.retirements[each.id])
+                successor = command("key", "generate", "--user", key.user, "--app", key.app)
+                notes.append(
+                    f"key {key.id} of {key.user} for {key.app} retires {key.retires_at:%Y-%m-%d %H:%M}Z, and its "
+                    f"successor is not in the backup; to issue another one: {successor}"
+                )
     elif len(compared.reactivated) != accept.number:
         lines = [str(each) for each in compared.reactivated]
         raise ReactivatesError(len(lines), [*lines, *([f"  {compared.note}"] if compared.note else [])])
+    return notes
 
 
 def _end_again(gam: Gam, each: Reactivated, compared: comparison.Comparison) -> None:
     reason = f"{each.state} before the restore"
     if each.kind == "key" and each.state == "disabled":
         key_changes.disable(gam, each.id, reason)
-    elif each.kind == "key":
+    elif each.kind == "key" and each.state != "retiring":
         keys.revoke(gam, [each.id], reason)
     elif each.kind == "user":
         ended = {"blocked": {"blocked": True}, "disabled": {"enabled": False}}
@@ -147,7 +169,7 @@ def _end_again(gam: Gam, each: Reactivated, compared: comparison.Comparison) -> 
     elif each.kind == "session":
         with gam.store.writing() as tx:
             store.sessions.revoke(tx, [parse_token_id(each.id) or 0], gam.now())
-    else:
+    elif each.kind == "client secret":
         apps.set_secret_digests(gam, each.id, *compared.client_secrets[each.id])
 
 

@@ -12,8 +12,8 @@ VERBS = {
     "adopt": "adopted", "block": "blocked", "create": "created", "delete": "deleted", "disable": "disabled",
     "enable": "enabled", "generate": "issued", "import": "imported", "init": "created", "prune": "deleted",
     "refuse": "refused", "reissue": "issued a new secret for", "release": "released", "rename": "renamed",
-    "restore": "restored", "revoke": "revoked", "rotate": "rotated", "set_default": "set as default",
-    "unblock": "unblocked", "update": "updated",
+    "restore": "restored", "retire": "retired", "revoke": "revoked", "rotate": "rotated",
+    "set_default": "set as default", "unblock": "unblocked", "update": "updated",
 }  # fmt: skip
 """The past tense of the verbs of actions."""
 

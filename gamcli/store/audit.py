@@ -22,7 +22,8 @@ ACTIONS = (
     "app.adopt", "app.create", "app.delete", "app.release", "app.rename", "app.rotate_secret", "app.update",
     "auth_type.adopt", "auth_type.create", "auth_type.delete", "auth_type.release", "auth_type.set_default",
     "auth_type.update", "endpoint.refuse", "key.adopt", "key.disable", "key.enable", "key.generate", "key.import",
-    "key.reissue", "key.release", "key.revoke", "key.rotate", "key.update", "repository.init", "store.restore",
+    "key.reissue", "key.release", "key.retire", "key.revoke", "key.rotate", "key.update", "repository.init",
+    "store.restore",
     "token.prune", "token.revoke", "user.adopt", "user.block", "user.create", "user.delete", "user.disable",
     "user.enable", "user.release", "user.rename", "user.set_password", "user.unblock", "user.update",
 )  # fmt: skip

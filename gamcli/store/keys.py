@@ -245,8 +245,8 @@ def add(tx: Transaction, key: Key, *, is_first: bool = False, is_current: bool =
 
 
 def retire(tx: Transaction, key_id: str, at: datetime) -> None:
-    """Keep a rotated key valid until `at`."""
-    tx.run("UPDATE key SET retires_at = ? WHERE id = ?", to_micros(at), key_id)
+    """Keep a rotated key valid until `at`; it is no longer the current one of its user and application."""
+    tx.run("UPDATE key SET retires_at = ?, current = NULL WHERE id = ?", to_micros(at), key_id)
 
 
 def set_label(tx: Transaction, key_id: str, label: str) -> None:

@@ -347,6 +347,26 @@ def test_revoking_again_leaves_what_was_disabled_disabled_and_keeps_the_client_s
     assert sql("SELECT end_status, disabled_at IS NULL FROM key WHERE id = ?", key_id) == [(None, 0)]
 
 
+def test_revoking_again_also_ends_what_was_rotated_with_an_overlap(world: Run, key_id: str, sql: Run) -> None:
+    assert world("store", "backup", "monday.db").code == 0
+    assert world("key", "rotate", key_id, "--overlap", "7d").code == 0
+    retires_at = world("key", "show", key_id, "--field", "retires_at").out
+    world("app", "rotate-secret", "portal", "--overlap", "24h", "--out", "secret")
+    digests = sql("SELECT secret_digest, retiring_digest, retiring_until FROM app WHERE name = 'portal'")
+    ran = world("store", "restore", "monday.db", "--replace")
+    assert (ran.code, ran.hint.split()[:3]) == (5, ["add", "--accept-reactivating", "2"])
+    assert f"key {key_id} of ana for portal, retiring now: gamcli key rotate {key_id} --overlap 7d" in ran.err
+    assert "client secret portal, retiring now: gamcli app rotate-secret portal --overlap 24h" in ran.err
+    ran = world("store", "restore", "monday.db", "--replace", "--revoke-again")
+    assert (ran.code, f"warning: key {key_id} of ana for portal retires" in ran.err) == (0, True)
+    assert "to issue another one: gamcli key generate --user ana --app portal" in ran.err
+    assert world("key", "show", key_id, "--field", "retires_at").out == retires_at
+    assert sql("SELECT secret_digest, retiring_digest, retiring_until FROM app WHERE name = 'portal'") == digests
+    assert world("audit", "list", "--action", "key.retire", "--field", "target").out == f"{key_id}\n"
+    assert world("key", "generate", "--user", "ana", "--app", "portal").code == 0
+    assert world("store", "check").code == 0
+
+
 def test_a_dry_run_of_restore_lists_what_only_the_present_store_holds(world: Run, key_id: str) -> None:
     assert world("store", "backup", "monday.db").code == 0
     world("user", "create", "eva")

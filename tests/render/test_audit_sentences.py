@@ -20,6 +20,7 @@ OF_ANA: dict[str, Any] = {"user": "ana", "app": "portal"}
         ("key.revoke", "K1", {**OF_ANA, "reason": "leaked"}, "revoked key K1 of ana for portal: leaked"),
         ("key.revoke", "K1", {**OF_ANA, "reason": None}, "revoked key K1 of ana for portal"),
         ("key.disable", "K1", {**OF_ANA, "reason": "audit"}, "disabled key K1 of ana for portal: audit"),
+        ("key.retire", "K1", {**OF_ANA, "retires_at": [None, "T"]}, "retired key K1 of ana for portal"),
         ("key.reissue", "K1", OF_ANA, "issued a new secret for key K1 of ana for portal"),
         ("user.create", "ana", {}, "created user ana"),
         ("user.update", "ana", {"city": ["", "Salto"], "email": ["", "a@x"]}, "updated user ana: city, email"),

@@ -15,18 +15,20 @@ from gamcli.store.schema import MIGRATIONS
 from gamcli.store.sqlite.backups import copy, read_version_of, temporary_file
 from gamcli.store.sqlite.connection import open_readonly
 from gamcli.store.sqlite.errors import translate_errors
-from gamcli.store.timestamps import from_micros_or_none, to_micros
+from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros
 
 TIMEOUT = 1.0
 
 _KEYS = """SELECT old.id, user.name || ' for ' || app.name,
     CASE WHEN new.id IS NULL THEN 'deleted' ELSE coalesce(new.end_status,
-        CASE WHEN new.retires_at <= :now THEN 'replaced' ELSE 'disabled' END) END
+        CASE WHEN new.retires_at <= :now THEN 'replaced' WHEN new.disabled_at IS NOT NULL THEN 'disabled'
+        ELSE 'retiring' END) END
     FROM backup.key AS old JOIN backup.user AS user ON user.number = old.user_number
     JOIN backup.app AS app ON app.number = old.app_number LEFT JOIN main.key AS new ON new.id = old.id
     WHERE old.ended_at IS NULL AND old.disabled_at IS NULL
     AND coalesce(old.expires_at > :now, TRUE) AND coalesce(old.retires_at > :now, TRUE)
-    AND (new.id IS NULL OR new.ended_at IS NOT NULL OR new.disabled_at IS NOT NULL OR new.retires_at <= :now)"""
+    AND (new.id IS NULL OR new.ended_at IS NOT NULL OR new.disabled_at IS NOT NULL
+    OR (old.retires_at IS NULL AND coalesce(new.retires_at < old.expires_at, new.retires_at IS NOT NULL)))"""
 
 _USERS = """SELECT old.guid, old.name,
     CASE WHEN NOT new.blocked THEN 'disabled' WHEN new.enabled THEN 'blocked' ELSE 'blocked and disabled' END
@@ -37,10 +39,10 @@ _APPS = """SELECT old.client_id, old.name, 'disabled'
     FROM backup.app AS old JOIN main.app AS new ON new.client_id = old.client_id
     WHERE old.enabled AND NOT new.enabled"""
 
-_SECRETS = """SELECT old.client_id, old.name, 'rotated'
+_SECRETS = """SELECT old.client_id, old.name,
+    CASE WHEN new.retiring_until > :now AND new.retiring_digest = old.secret_digest THEN 'retiring' ELSE 'rotated' END
     FROM backup.app AS old JOIN main.app AS new ON new.client_id = old.client_id
-    WHERE old.secret_digest <> new.secret_digest
-    AND NOT coalesce(new.retiring_until > :now AND new.retiring_digest = old.secret_digest, FALSE)"""
+    WHERE old.secret_digest <> new.secret_digest"""
 
 _TOKENS = """SELECT old.id, 'token', 'revoked' FROM backup.token AS old JOIN main.token AS new ON new.id = old.id
     WHERE old.revoked_at IS NULL AND coalesce(old.expires_at > :now, TRUE) AND new.revoked_at IS NOT NULL"""
@@ -66,12 +68,14 @@ class Comparison(NamedTuple):
     What is usable in a backup but not in the present store, and (kind, name) of what only the present store holds.
 
     `client_secrets` are the digests of the present store by client ID: the current one, the retiring one and its end.
+    `retirements` are the times at which its retiring keys become invalid, by ID.
     `note` says why the stores cannot be compared, or that they are of different repositories.
     """
 
     reactivated: tuple[Reactivated, ...] = ()
     only_present: tuple[tuple[str, str], ...] = ()
     client_secrets: Mapping[str, tuple[bytes, bytes | None, datetime | None]] = {}
+    retirements: Mapping[str, datetime] = {}
     note: str = ""
 
 
@@ -83,7 +87,8 @@ def compare(present: Path, backup: Path, now: datetime) -> Comparison:
             same = "SELECT 1 FROM main.repository AS one JOIN backup.repository AS other ON other.guid = one.guid"
             note = "" if connection.execute(same).fetchone() else "the backup is of another repository"
             lost = ((kind, str(name)) for kind, sql in _ONLY_PRESENT.items() for (name,) in connection.execute(sql))
-            return Comparison(tuple(_query(connection, now)), tuple(lost), _load_secrets(connection), note)
+            found, secrets = tuple(_query(connection, now)), _load_secrets(connection)
+            return Comparison(found, tuple(lost), secrets, _load_retirements(connection, now), note)
     except StoreError as error:
         return Comparison(note=f"the current store was not compared: {error.message}")
 
@@ -108,6 +113,11 @@ def _load_secrets(connection: sqlite3.Connection) -> dict[str, tuple[bytes, byte
     return {client_id: (one, other, from_micros_or_none(until)) for client_id, one, other, until in rows}
 
 
+def _load_retirements(connection: sqlite3.Connection, now: datetime) -> dict[str, datetime]:
+    rows = connection.execute("SELECT id, retires_at FROM main.key WHERE retires_at > ?", (to_micros(now),))
+    return {key_id: from_micros(instant) for key_id, instant in rows}
+
+
 def _query(connection: sqlite3.Connection, now: datetime) -> list[Reactivated]:
     found = []
     for kind, sql in _QUERIES.items():
@@ -121,12 +131,13 @@ def _query(connection: sqlite3.Connection, now: datetime) -> list[Reactivated]:
 
 
 def _end_command(kind: str, identity: str, name: str, state: str) -> str:
-    is_disabled = state == "disabled"
+    is_disabled, is_retiring = state == "disabled", state == "retiring"
+    rotate = command("key", "rotate", identity, "--overlap", "7d")
     return {
-        "key": command("key", "disable" if is_disabled else "revoke", identity),
+        "key": rotate if is_retiring else command("key", "disable" if is_disabled else "revoke", identity),
         "user": command("user", "disable" if is_disabled else "block", name),
         "app": command("app", "disable", name),
-        "client secret": command("app", "rotate-secret", name, "--overlap", "0"),
+        "client secret": command("app", "rotate-secret", name, "--overlap", "24h" if is_retiring else "0"),
         "token": command("token", "revoke", identity),
         "session": command("token", "list", "--status", "active"),
     }[kind]
