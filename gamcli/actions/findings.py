@@ -11,29 +11,25 @@ from gamcli.actions import Gam, keys
 from gamcli.errors import InvalidatesKeysError
 from gamcli.model import App, KeyImpact
 from gamcli.model.credential_formats import API_KEY
-from gamcli.model.findings import DELETED, FOREIGN, UNKNOWN, ScanFinding, ScanSource
+from gamcli.model.findings import DELETED, FOREIGN, ScanFinding, ScanSource
 from gamcli.rules.credentials import Secret
-from gamcli.rules.leak_detection import Leak
+from gamcli.rules.leak_detection import Leak, build_finding
 
 MAX_CACHED_SECRETS = 4096
 """A secret that leaked once is usually in many places."""
 
 
-def look_up_leaks(gam: Gam | None, leaks: Iterable[tuple[ScanSource, Leak]]) -> Iterator[ScanFinding]:
-    """Yield a finding for each leak, with what the store knows about it; without a store its status is unknown."""
+def look_up_leaks(gam: Gam, leaks: Iterable[tuple[ScanSource, Leak]]) -> Iterator[ScanFinding]:
+    """Yield a finding for each leak, with what the store knows about it."""
     look_up = lru_cache(MAX_CACHED_SECRETS)(lambda kind, secret, length: _look_up(gam, kind, secret, length))
     for source, leak in leaks:
         finding = look_up(leak.kind, leak.secret, leak.length)
-        yield replace(finding, **source._asdict(), line=leak.line, column=leak.column, id=leak.id)
+        yield replace(finding, **source._asdict(), line=leak.line, column=leak.column)
 
 
-def _look_up(gam: Gam | None, kind: str, secret: Secret, length: int | None) -> ScanFinding:
+def _look_up(gam: Gam, kind: str, secret: Secret, length: int | None) -> ScanFinding:
     leak = Leak(kind, secret, 0, 0, length)
-    status, is_valid = (UNKNOWN, None) if gam is None else (FOREIGN, False)
-    finding = ScanFinding("", 0, 0, None, kind, None, status, is_valid, None, None, None, leak.fingerprint)
-    finding = replace(finding, cut_short=length is not None, length=length)
-    if gam is None:
-        return finding
+    finding = build_finding(ScanSource(""), leak, FOREIGN)
     return _look_up_key(gam, leak, finding) if kind == API_KEY else _look_up_client_secret(gam, secret, finding)
 
 

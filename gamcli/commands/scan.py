@@ -5,22 +5,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from gamcli.actions import Gam, findings
-from gamcli.commands import confirmation
 from gamcli.commands.command_help import OUTPUT
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import Field, Preview, Wide, Yes, new_group
 from gamcli.errors import FailedError, UsageError, command, format_count
 from gamcli.model.credential_formats import API_KEY, LENGTHS
-from gamcli.model.findings import FOREIGN, ScanFinding, ScanSource
+from gamcli.model.findings import FOREIGN, UNKNOWN, ScanFinding, ScanSource
 from gamcli.render.output import Output, add_global_options
-from gamcli.rules.leak_detection import Leak
+from gamcli.rules.leak_detection import Leak, build_finding
 from gamcli.scan import external_rules
 from gamcli.scan.file_scan import FileScanner, require_readable
+
+if TYPE_CHECKING:
+    from gamcli.actions import Gam
 
 verbs = new_group()
 
@@ -109,7 +110,7 @@ def scan(
     )
     summary = ScanSummary(frozenset(ignore or ()))
     with _open_store(cli, out, no_store=no_store, dry_run=dry_run) as gam:
-        found = findings.look_up_leaks(gam, summary.skip_ignored(scan_input.leaks))
+        found = _look_up(gam, summary.skip_ignored(scan_input.leaks))
         if revoke:
             found = iter(_revoke(gam, [*found], reason or DEFAULT_REASON, yes=yes))
         if not dry_run:
@@ -176,8 +177,16 @@ def _format_size(size: int) -> str:
     return f"{-(-size // 1000):,} kB"
 
 
+def _look_up(gam: "Gam | None", leaks: Iterator[tuple[ScanSource, Leak]]) -> Iterator[ScanFinding]:
+    if gam is None:
+        return (build_finding(source, leak, UNKNOWN) for source, leak in leaks)
+    from gamcli.actions import findings  # noqa: PLC0415 - start-up: not needed without a store
+
+    return findings.look_up_leaks(gam, leaks)
+
+
 @contextmanager
-def _open_store(cli: CliContext, out: Output, *, no_store: bool, dry_run: bool) -> Iterator[Gam | None]:
+def _open_store(cli: CliContext, out: Output, *, no_store: bool, dry_run: bool) -> Iterator["Gam | None"]:
     """Open the store; yield None if the default store does not exist."""
     location = cli.settings.store()
     is_default = cli.settings.value("store").origin == "default"
@@ -189,9 +198,12 @@ def _open_store(cli: CliContext, out: Output, *, no_store: bool, dry_run: bool) 
         yield gam
 
 
-def _revoke(gam: Gam | None, scan_findings: list[ScanFinding], reason: str, *, yes: bool) -> list[ScanFinding]:
+def _revoke(gam: "Gam | None", scan_findings: list[ScanFinding], reason: str, *, yes: bool) -> list[ScanFinding]:
     if gam is None:
         raise UsageError("--revoke requires a store", command("--store", "FILE", "scan", "--revoke"))
+    from gamcli.actions import findings  # noqa: PLC0415 - as above
+    from gamcli.commands import confirmation  # noqa: PLC0415 - as above
+
     return confirmation.confirm_invalidating(
         lambda accepted: findings.revoke(gam, scan_findings, reason, yes=yes or accepted is not None), None
     )

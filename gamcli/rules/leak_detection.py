@@ -13,6 +13,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from gamcli.model.credential_formats import API_KEY, API_KEY_PREFIX, CLIENT_SECRET, LENGTHS
+from gamcli.model.findings import UNKNOWN, ScanFinding, ScanSource
 from gamcli.rules.credentials import Secret, api_key_id, has_valid_checksum
 from gamcli.rules.encoded_credentials import (
     MAX_ENCODED_LENGTH,
@@ -61,6 +62,26 @@ class Leak(NamedTuple):
     def fingerprint(self) -> str:
         """A short hash that identifies the secret, and is not part of what the store holds of it."""
         return hashlib.sha256(b"gamcli leak " + self.secret.digest()).hexdigest()[:16]
+
+
+def build_finding(source: ScanSource, leak: Leak, status: str) -> ScanFinding:
+    """Return the finding of a credential that is in no store: `foreign`, or `unknown` if none was checked."""
+    return ScanFinding(
+        source.file,
+        leak.line,
+        leak.column,
+        source.commit,
+        leak.kind,
+        leak.id,
+        status,
+        None if status == UNKNOWN else False,
+        user=None,
+        app=None,
+        last_used_at=None,
+        fingerprint=leak.fingerprint,
+        cut_short=leak.length is not None,
+        length=leak.length,
+    )
 
 
 def find_leaks(chunks: Iterable[bytes]) -> Iterator[Leak]:

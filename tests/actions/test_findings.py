@@ -23,7 +23,7 @@ ReadAuditLog = Callable[[], list[AuditEntry]]
 Forward = Callable[[timedelta], datetime]
 
 
-def look(gam: Gam | None, *secrets: Secret) -> list[ScanFinding]:
+def look(gam: Gam, *secrets: Secret) -> list[ScanFinding]:
     lines = "\n".join(f"x {secret.reveal()}" for secret in secrets)
     return list(findings.look_up_leaks(gam, ((ScanSource("a.py"), each) for each in find_leaks([lines.encode()]))))
 
@@ -48,15 +48,6 @@ def test_an_unknown_credential_is_foreign(gam: Gam) -> None:
     assert [(each.kind, each.status, each.live) for each in found] == [
         ("API key", "foreign", False),
         ("client secret", "foreign", False),
-    ]
-
-
-def test_without_a_store_the_status_is_unknown(issued: IssuedKey, portal: CreateResult[App]) -> None:
-    assert portal.secret
-    found = look(None, issued.secret, portal.secret)
-    assert [(each.id, each.status, each.live) for each in found] == [
-        (issued.record.id, "unknown", None),
-        (None, "unknown", None),
     ]
 
 
