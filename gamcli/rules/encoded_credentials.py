@@ -17,10 +17,13 @@ from functools import cache
 from typing import NamedTuple
 
 from gamcli.model.credential_formats import (
+    API_KEY,
     API_KEY_PREFIX,
     CHECKSUM_LENGTH,
+    CLIENT_SECRET,
     CLIENT_SECRET_PREFIX,
     CLIENT_SECRET_RANDOM_LENGTH,
+    FORMATS,
     KEY_ID_LENGTH,
     KEY_RANDOM_LENGTH,
 )
@@ -78,9 +81,10 @@ _KEY = (
 _SECRET_LENGTH = CLIENT_SECRET_RANDOM_LENGTH + CHECKSUM_LENGTH
 _CLIENT_SECRET = _flexible(CLIENT_SECRET_PREFIX.encode()) + _letters(_SECRET_LENGTH, _SECRET_LENGTH)
 _CANDIDATE = rb"%b|%b" % (_KEY, _CLIENT_SECRET)
-_ENCODED = re.compile(
+_ENCODED = (
     rb"\0+|" + _FOLD + rb"|(?:%(?:25){0,3}|\\{1,4}u00|\\{1,4}x|=|&#[xX])([0-9A-Fa-f]{2});?|&#([0-9]{2,3});|\\+(?=_)"
 )
+_UNENCODED = "|".join(prefix + rest for prefix, rest in (FORMATS[API_KEY], FORMATS[CLIENT_SECRET])).encode()
 
 _PLAIN = re.compile(rb"gam(?=[ks\\%&=\0])")
 _WIDE = re.compile(rb"g(?=\0{1,3}a\0{1,3}m\0{0,3})")
@@ -95,8 +99,6 @@ class _Mark(NamedTuple):
 
     def find(self, data: bytes | bytearray) -> Iterator[int]:
         """Yield where the mark is; `follows` is compared last, since it takes long to compile."""
-        if self.byte not in data:  # `in` is ten times as fast as `re`
-            return
         for match in _compile(rb"%b(?=[%b])" % (re.escape(self.byte), re.escape(self.next_bytes))).finditer(data):
             if _compile(self.follows).match(data, match.end()):
                 yield match.start()
@@ -121,11 +123,10 @@ class _Needle(NamedTuple):
 
 
 _LINE_BREAK = rb"(?:(?:\\r)?\\n|\\?\r?\n)[ \t]{0,100}"
-_LINE_BREAKS = re.compile(_LINE_BREAK)
 _SKIPPED = (0, 2, 3)
 """By alignment, the characters of the first group that also depend on the bytes before."""
 
-_BASE64_RUN = re.compile(rb"[0-9A-Za-z+/_-]+")
+_BASE64_RUN = rb"[0-9A-Za-z+/_-]+"
 _BASE64_WINDOW = 640
 _MAX_NEEDLE = 512
 """How far before its last character a needle with line breaks may begin."""
@@ -194,6 +195,8 @@ def find_starts(data: bytes) -> list[tuple[int, int | None]]:
 def _find_encoded(data: bytes | bytearray) -> Iterator[tuple[int, int | None]]:
     """Yield where base64 or an escape of the letter g begins, or a prefix that is folded."""
     for mark, needles in _MARKS:
+        if mark.byte not in data:  # `in` is forty times as fast as `re`
+            continue
         for at in mark.find(data):
             if needles:
                 yield from _locate_needles(data, at, needles)
@@ -221,11 +224,14 @@ def decode_candidate(data: bytes, start: int, alignment: int | None) -> Candidat
     """Return the candidate that begins at `start`, or None if what follows has not the form of a credential."""
     if alignment is not None:
         return _decode_base64(data, start, alignment)
+    if (match := _compile(_UNENCODED).match(data, start)) is not None:  # the other expression takes long to compile
+        return Candidate(match[0].decode("ascii"), start, match.end(), is_wide=False)
     match = _compile(_CANDIDATE).match(data, start, start + MAX_ENCODED_LENGTH)
     if match is None:
         return None
     raw = match[0]
-    return Candidate(_ENCODED.sub(_decode_escape, raw).decode("ascii"), start, match.end(), b"\0" in raw)
+    text = _compile(_ENCODED).sub(_decode_escape, raw).decode("ascii")
+    return Candidate(text, start, match.end(), b"\0" in raw)
 
 
 def _decode_escape(match: re.Match[bytes]) -> bytes:
@@ -236,7 +242,7 @@ def _decode_escape(match: re.Match[bytes]) -> bytes:
 
 def _decode_base64(data: bytes, start: int, alignment: int) -> Candidate | None:
     window = data[start : start + _BASE64_WINDOW]
-    run = _BASE64_RUN.match(_LINE_BREAKS.sub(b"", window))
+    run = _compile(_BASE64_RUN).match(_compile(_LINE_BREAK).sub(b"", window))
     text = b"A" * _SKIPPED[alignment] + (run[0] if run else b"")
     text = text[: len(text) - (len(text) % 4 == 1)]
     decoded = base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_" if set(text) & {45, 95} else None)

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
+from operator import attrgetter
 
 from gamcli.errors import UsageError
 from gamcli.model.credential_formats import redact
@@ -97,7 +98,7 @@ class FileScanner:
             parent = queue.pop()
             try:
                 with os.scandir(parent or ".") as iterator:
-                    entries = sorted(iterator, key=lambda entry: entry.name)
+                    entries = sorted(iterator, key=attrgetter("name"))
             except OSError as error:
                 self._report_unreadable(parent, error)
                 continue
