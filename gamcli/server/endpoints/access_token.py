@@ -69,7 +69,8 @@ class _Grant(NamedTuple):
     def _digest(self) -> bytes:
         """Return the cache key: requests with the same digest get the same decision."""
         fields = self.request.fields
-        parts = (self.request.method, fields.get("content-type", ""), fields.get("authorization", ""), "")
+        names = ("content-type", "content-encoding", "authorization")
+        parts = (self.request.method, *(fields.get(name, "") for name in names), "")
         return sha256("\n".join(parts).encode("latin-1") + self.request.body).digest()
 
     def _defer(

@@ -26,7 +26,9 @@ ASCII_CHARSETS = ("iso-8859-1", "us-ascii")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"  # noqa: S105 - RFC 9110 §5.6.2
-_PARAMETER = re.compile(rf'[ \t]*({_TOKEN}+)(?:=("(?:[^"\\]|\\.)*"|[^ \t;"]*))?[ \t]*(?:;|\Z)')
+_PARAMETER = re.compile(rf'[ \t]*(?:({_TOKEN}+)=("(?:[^"\\]|\\.)*"|[^ \t;"]*))?[ \t]*(?:;|\Z)')
+"""One parameter, which may be missing (RFC 9110 §5.6.6); a value may contain more than the characters of a token."""
+
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046 §5.1.1
 _PART_FIELD = re.compile(rf"({_TOKEN}+):[ \t]*([\t\x20-\x7e\x80-\U0010ffff]*)")
@@ -38,10 +40,13 @@ Parameters = Mapping[str, str]
 
 def parse_body(request: Request) -> dict[str, str]:
     """Return the parameters in the body; raises RefusedError for anything but a form."""
-    media_type, options = parse_media_type(request.fields.get("content-type", ""))
+    media_type = media_type_of(request)
     if media_type not in (MEDIA_TYPE, MULTIPART):
         raise RefusedError("media_type_wrong", "the Content-Type is not a form")
+    options = _media_type_options(request.fields["content-type"])
     charset = _known_charset(options)
+    if request.fields.get("content-encoding", "identity").lower() != "identity":  # RFC 9110 §8.4
+        raise RefusedError("content_encoding_unknown", "the body has a Content-Encoding")
     if "content-length" not in request.fields and "transfer-encoding" not in request.fields:
         raise RefusedError("length_missing", "neither Content-Length nor Transfer-Encoding")
     if media_type == MULTIPART:
@@ -54,16 +59,38 @@ def parse_query(request: Request) -> dict[str, str]:
     return _collect(_split_pairs(request.query.encode("latin-1"), UTF8))
 
 
+def media_type_of(request: Request) -> str:
+    """Return the media type of the body in lower case, without parameters."""
+    return _split_value(request.fields.get("content-type", ""))[0]
+
+
+def _split_value(text: str) -> tuple[str, str]:
+    value, _, parameters = text.partition(";")
+    return value.strip(" \t").lower(), parameters
+
+
 @lru_cache(maxsize=256)
-def parse_media_type(text: str) -> tuple[str, Parameters]:
-    """Return the value of a header field and its parameters, names in lower case; what is malformed ends it."""
-    value, _, rest = text.partition(";")
-    parameters: dict[str, str] = {}
+def _parse_options(text: str) -> Parameters | None:
+    """Return the parameters of a header field, names in lower case; None if they are malformed or repeated."""
+    _, rest = _split_value(text)
+    options: dict[str, str] = {}
     place = 0
-    while place < len(rest) and (match := _PARAMETER.match(rest, place)) is not None:
-        name, quoted, place = match[1].lower(), match[2] or "", match.end()
-        parameters.setdefault(name, _QUOTED_PAIR.sub(r"\1", quoted[1:-1]) if quoted.startswith('"') else quoted)
-    return value.strip(" \t").lower(), MappingProxyType(parameters)
+    while place < len(rest):
+        match = _PARAMETER.match(rest, place)
+        if match is None or (name := (match[1] or "").lower()) in options:
+            return None
+        place = match.end()
+        if name:
+            value = match[2]
+            options[name] = _QUOTED_PAIR.sub(r"\1", value[1:-1]) if value.startswith('"') else value
+    return MappingProxyType(options)
+
+
+def _media_type_options(text: str) -> Parameters:
+    options = _parse_options(text)
+    if options is None:
+        raise RefusedError("media_type_malformed", "malformed or repeated parameters of a Content-Type")
+    return options
 
 
 def _known_charset(options: Parameters) -> str:
@@ -149,14 +176,16 @@ def _parse_part_head(text: str) -> dict[str, str]:
 
 
 def _parse_part(fields: Parameters, content: bytes, charset: str) -> tuple[str, str]:
-    disposition, options = parse_media_type(fields.get("content-disposition", ""))
-    if disposition != "form-data" or "name" not in options:
-        raise _malformed_multipart()
+    disposition = fields.get("content-disposition", "")
+    options = _parse_options(disposition)
+    if options is None or _split_value(disposition)[0] != "form-data" or "name" not in options or "name*" in options:
+        raise RefusedError("disposition_malformed", "missing or malformed Content-Disposition of a part")
     if "filename" in options or "filename*" in options:
         raise RefusedError("multipart_file", "a part is a file")
     if fields.get("content-transfer-encoding", "binary").lower() not in _PLAIN_ENCODINGS:
         raise RefusedError("multipart_encoded", "a part is encoded")
-    media_type, type_options = parse_media_type(fields.get("content-type", "text/plain"))
+    content_type = fields.get("content-type", "text/plain")
+    media_type, type_options = _split_value(content_type)[0], _media_type_options(content_type)
     if media_type.startswith("multipart/"):
         raise RefusedError("multipart_nested", "nested multipart")
     if media_type != "text/plain":

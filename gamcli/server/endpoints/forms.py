@@ -9,7 +9,7 @@ an empty api_key is refused.
 
 import json
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote_plus
@@ -19,7 +19,7 @@ from gamcli.model.sessions import InitialProperty
 from gamcli.rules import grants
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.grants import TokenRequest
-from gamcli.server.endpoints.form_bodies import MEDIA_TYPE, parse_body, parse_media_type, parse_query
+from gamcli.server.endpoints.form_bodies import MEDIA_TYPE, media_type_of, parse_body, parse_query
 from gamcli.server.transport.messages import Request
 
 MAX_PROPERTIES = 100
@@ -30,6 +30,7 @@ TOKEN_TYPES = ("oauth", "web")
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_BASIC = re.compile(r"basic(?:[ \t]+(.*))?", re.IGNORECASE)
 _BEARER = re.compile(r"(?:(?:OAuth|Bearer)[ \t]+)?([^ \t]+)", re.IGNORECASE)
 
 
@@ -115,7 +116,7 @@ def _grant_kind(form: Mapping[str, str]) -> str | None:
 def _parse_properties(text: str) -> tuple[InitialProperty, ...]:
     """Parse the initial properties: a JSON array of objects with an `Id` and a `Value`, both text."""
     try:
-        values = json.loads(text or "[]")
+        values = json.loads(text or "[]", object_pairs_hook=_unique_members)
     except (ValueError, RecursionError):
         raise _malformed_properties() from None
     if not isinstance(values, list):
@@ -123,6 +124,14 @@ def _parse_properties(text: str) -> tuple[InitialProperty, ...]:
     if len(values) > MAX_PROPERTIES:
         raise RefusedError("initial_properties_too_many", "too many initial_properties")
     return tuple(map(_parse_property, values))
+
+
+def _unique_members(members: list[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object; raises ValueError if a name is repeated."""
+    unique = dict(members)
+    if len(unique) < len(members):
+        raise ValueError("a repeated name")
+    return unique
 
 
 def _parse_property(item: object) -> InitialProperty:
@@ -145,7 +154,7 @@ def _malformed_properties() -> RefusedError:
 
 def uses_basic(request: Request) -> bool:
     """Say whether the client sent HTTP Basic credentials, well-formed or not."""
-    return request.fields.get("authorization", "").partition(" ")[0].lower() == "basic"
+    return _BASIC.fullmatch(request.fields.get("authorization", "")) is not None
 
 
 class ClientCredentials(NamedTuple):
@@ -170,7 +179,8 @@ def client_credentials(request: Request, form: Mapping[str, str]) -> ClientCrede
     """
     if not uses_basic(request):
         return ClientCredentials(form.get("client_id", ""), Secret(form.get("client_secret", "")))
-    basic = _parse_basic(request.fields["authorization"])
+    match = _BASIC.fullmatch(request.fields["authorization"])
+    basic = _parse_basic(match[1] or "") if match else None
     if form.get("client_secret"):
         raise RefusedError("client_twice", "more than one client authentication method")
     if basic and form.get("client_id") and form["client_id"] not in (basic.id, basic.unencoded_id):
@@ -178,13 +188,14 @@ def client_credentials(request: Request, form: Mapping[str, str]) -> ClientCrede
     return basic
 
 
-def _parse_basic(authorization: str) -> ClientCredentials | None:
+def _parse_basic(encoded: str) -> ClientCredentials | None:
     try:
-        text = b64decode(authorization[6:].strip(), validate=True).decode()
+        text = b64decode(encoded, validate=True).decode()
     except ValueError:
         return None
+    is_canonical = b64encode(text.encode()).decode() == encoded  # b64decode drops surplus bits and padding
     client_id, colon, secret = text.partition(":")
-    if not colon or _CONTROL.search(text):
+    if not is_canonical or not colon or _CONTROL.search(text):
         return None
     return ClientCredentials(_decode_basic(client_id), Secret(_decode_basic(secret)), client_id, Secret(secret))
 
@@ -218,7 +229,6 @@ def bearer_token(request: Request) -> Secret:
 
 
 def _token_in_form(request: Request) -> str:
-    media_type = request.fields.get("content-type", "")
-    if request.method != "POST" or not request.body or parse_media_type(media_type)[0] != MEDIA_TYPE:
+    if request.method != "POST" or not request.body or media_type_of(request) != MEDIA_TYPE:
         return ""
     return parse_body(request).get("access_token", "")

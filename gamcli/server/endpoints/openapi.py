@@ -40,16 +40,16 @@ EXTRA_REFUSALS = frozenset({"parameter_token_missing"})
 OTHER_REFUSALS = HTTP_REFUSALS | USERINFO_REFUSALS | READYZ_REFUSALS | EXTRA_REFUSALS
 ACCESS_TOKEN_REFUSALS = frozenset(TABLE) - OTHER_REFUSALS
 FORM_REFUSALS = frozenset({
-    "charset_unknown", "charset_not_ascii", "form_unreadable", "control_character", "form_not_utf8",
-    "parameters_too_many", "parameter_repeated",
+    "media_type_malformed", "content_encoding_unknown", "charset_unknown", "charset_not_ascii", "form_unreadable",
+    "control_character", "form_not_utf8", "parameters_too_many", "parameter_repeated",
 })  # fmt: skip
 """The refusals of a form in a request to userinfo."""
 
 CLIENT_REFUSALS = frozenset({
     "media_type_wrong", "boundary_missing", "multipart_unreadable", "multipart_file", "multipart_nested",
-    "multipart_type", "multipart_encoded", "client_twice", "client_ids_differ", "client_basic_malformed",
-    "client_id_missing", "client_unknown", "client_secret_missing", "client_secret_wrong", "app_disabled",
-    "too_many_failures",
+    "disposition_malformed", "multipart_type", "multipart_encoded", "client_twice", "client_ids_differ",
+    "client_basic_malformed", "client_id_missing", "client_unknown", "client_secret_missing", "client_secret_wrong",
+    "app_disabled", "too_many_failures",
 })  # fmt: skip
 """The refusals of a client that authenticates, besides those of the form."""
 

@@ -78,6 +78,10 @@ TABLE: dict[str, Refusal] = {
     "media_type_wrong": _http_refusal(
         415, "Send the parameters as application/x-www-form-urlencoded or multipart/form-data."
     ),
+    "media_type_malformed": _http_refusal(
+        415, "The parameters of a Content-Type are malformed: send each once, as NAME=VALUE (RFC 9110)."
+    ),
+    "content_encoding_unknown": _http_refusal(415, "The Content-Encoding is not supported: send the body as it is."),
     "charset_unknown": _http_refusal(415, "The charset of the Content-Type is not UTF-8.", "charset other than UTF-8"),
     "charset_not_ascii": _http_refusal(
         415,
@@ -93,6 +97,11 @@ TABLE: dict[str, Refusal] = {
     "boundary_missing": _http_refusal(400, "The Content-Type has no valid boundary (RFC 2046).", "multipart bodies"),
     "multipart_unreadable": _http_refusal(
         400, "The body is not valid multipart/form-data (RFC 7578).", "multipart bodies"
+    ),
+    "disposition_malformed": _http_refusal(
+        400,
+        'The Content-Disposition of a part is missing or malformed: send form-data; name="NAME" (RFC 7578).',
+        "multipart bodies",
     ),
     "multipart_file": _http_refusal(400, "A part of the body is a file: send text fields only.", "multipart bodies"),
     "multipart_nested": _http_refusal(

@@ -54,8 +54,8 @@ def test_a_form_is_read(body: bytes, parameters: dict[str, str]) -> None:
     "media_type",
     [
         "application/X-www-form-urlencoded;charset=UTF-8",
-        f'{MEDIA_TYPE}; a; Charset="utf-8"',
-        f"{MEDIA_TYPE} ; a=b",
+        f'{MEDIA_TYPE}; ; a="b;\\"c"; Charset="utf-8"',
+        f"{MEDIA_TYPE} ; a=b;",
     ],
 )
 def test_a_media_type_may_have_parameters(media_type: str) -> None:
@@ -70,6 +70,23 @@ def test_another_media_type_is_refused(media_type: str) -> None:
     with pytest.raises(RefusedError) as refused:
         form_bodies.parse_body(form_request(b"a=b", media_type))
     assert refused.value.rule == "media_type_wrong"
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    ["; a", "; charset", "; =utf-8", '; charset="utf-8', '; charset="utf-8"x', "; charset=utf-8 x", "; charset =utf-8",
+     "; charset=utf-8, text/plain", "; charset=utf-8; Charset=utf-8", "; a=b; charset=utf-8; a=b"],
+)  # fmt: skip
+@pytest.mark.parametrize("media_type", [MEDIA_TYPE, "multipart/form-data; boundary=x"])
+def test_malformed_parameters_of_a_media_type_are_refused(media_type: str, parameters: str) -> None:
+    assert refused_body(b"a=b", media_type + parameters) == "media_type_malformed"
+
+
+def test_a_body_with_a_content_encoding_is_refused() -> None:
+    assert form_bodies.parse_body(form_request(b"a=b", **{"content-encoding": "Identity"})) == {"a": "b"}
+    with pytest.raises(RefusedError) as refused:
+        form_bodies.parse_body(form_request(b"a=b", **{"content-encoding": "gzip"}))
+    assert refused.value.rule == "content_encoding_unknown"
 
 
 def test_a_form_without_a_length_is_refused() -> None:
@@ -172,9 +189,14 @@ def test_multipart_is_read(body: bytes, parameters: dict[str, str]) -> None:
         (part(NAMED) + b"--x y", "multipart_unreadable"),
         (part(NAMED) + b"--x y \r\n" + part(NAMED)[7:] + END, "multipart_unreadable"),
         (part(NAMED).replace(b"\r\n", b"\n") + END, "multipart_unreadable"),
-        (part("Content-Type: text/plain") + END, "multipart_unreadable"),
-        (part("Content-Disposition: attachment; name=a") + END, "multipart_unreadable"),
-        (part("Content-Disposition: form-data") + END, "multipart_unreadable"),
+        (part("Content-Type: text/plain") + END, "disposition_malformed"),
+        (part("Content-Disposition: attachment; name=a") + END, "disposition_malformed"),
+        (part("Content-Disposition: form-data") + END, "disposition_malformed"),
+        (part(f"{NAMED}; name=b") + END, "disposition_malformed"),
+        (part(f"{NAMED}; name*=UTF-8''b") + END, "disposition_malformed"),
+        (part(f"{NAMED} filename=b") + END, "disposition_malformed"),
+        (part(f'{NAMED}; x="filename=b') + END, "disposition_malformed"),
+        (part(f"{NAMED}\r\nContent-Type: text/plain; charset=utf-8; charset=utf-7") + END, "media_type_malformed"),
         (part(f"{NAMED}\r\n{NAMED}") + END, "multipart_unreadable"),
         (part(f"{NAMED}\r\n folded: x") + END, "multipart_unreadable"),
         (part(f"{NAMED}\r\nX: \0") + END, "multipart_unreadable"),
@@ -234,6 +256,7 @@ def test_reading_raises_refusals_alone(body: bytes) -> None:
         (basic("portal:").replace("Basic", "bAsIc"), "portal", ""),
         (basic(":"), "", ""),
         (basic("ñ:%C3%B1").replace("Basic ", "Basic   "), "ñ", "ñ"),
+        (basic("portal:s3").replace(" ", "\t"), "portal", "s3"),
     ],
 )
 def test_http_basic_names_a_client(authorization: str, client_id: str, secret: str) -> None:
@@ -254,6 +277,8 @@ def test_http_basic_names_a_client(authorization: str, client_id: str, secret: s
         basic("a\n:b"),
         "Basic YTpi!",
         "Basic Y Tpi",
+        "Basic YTpi==",
+        "Basic YTp=",
     ],
 )
 def test_malformed_http_basic_names_no_client(authorization: str) -> None:

@@ -101,6 +101,7 @@ MALFORMED = {
     "half a character": '[{"Id":"a","Value":"\\ud800"}]',
     "the last half of a character": '[{"Id":"a","Value":"\\udfff"}]',
     "half a character in an id": '[{"Id":"\\udc00","Value":""}]',
+    "a name twice": '[{"Id":"a","Value":"b","Id":"c"}]',
     "too deep": "[" * 10_000,
     "too many digits": "1" * 10_000,
 }
