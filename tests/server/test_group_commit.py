@@ -23,6 +23,7 @@ from gamcli.rules.grants import TokenRequest
 from gamcli.server import group_commit, worker_pool
 from gamcli.server.endpoints.outcomes import DEFAULT_CONFIG, DeferredGrant, Trace
 from gamcli.server.endpoints.routes import PendingGrant
+from gamcli.server.metrics import COMMIT_WAITS, SECONDS, Metrics
 from gamcli.server.server import Server
 from gamcli.server.transport.connection import PendingRequest
 from gamcli.server.transport.messages import Request, Response
@@ -181,6 +182,20 @@ def test_nobody_waits_for_a_writer_beyond_their_own_time(gam: Gam, monkeypatch: 
         with pytest.raises(StoreBusyError):
             book._wait_for_store()  # noqa: SLF001 - what its thread does
     assert asked == [1]
+
+
+def test_the_wait_of_a_batch_is_that_of_its_first_request(gam: Gam) -> None:
+    metrics, notified = Metrics(1), Event()
+    deferred = DeferredGrant(GrantAttempt(TokenRequest()), lambda _: Response(200, (), b""))
+    row = metrics.process(0, "")
+    with closing(group_commit.GroupCommit[PendingRequest](gam, GrantCache(), notified.set, row)) as book:
+        for seconds_ago in (1000, 0):
+            pending = PendingRequest(Request("POST", TOKEN_PATH), monotonic() - seconds_ago)
+            book.add(pending, PendingGrant(pending.request, DEFAULT_CONFIG, Trace(), deferred))
+        book.start_batch()
+        assert notified.wait(10)
+        assert len(book.pop_responses()) == 2
+    assert metrics.sum_rows()[COMMIT_WAITS + len(SECONDS) + 1] >= 1000
 
 
 def test_grants_go_on_while_others_write(post: Ask, gam: Gam) -> None:

@@ -3,12 +3,14 @@
 import fcntl
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from threading import Timer
 
 import pytest
 
-from gamcli.errors import StoreBusyError
+from gamcli.errors import StoreBusyError, StoreUnusableError
 from gamcli.store import Store
 from gamcli.store.sqlite import lock_file, open_lock
 
@@ -88,3 +90,28 @@ def test_opening_waits_until_the_store_is_replaced_and_no_longer_than_it_may(sto
     with open_lock.lock_for_opening(store.path, 60) as is_open:
         assert is_open
     release.join()
+
+
+_HOLD_LOCK = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX, int(sys.argv[3]), int(sys.argv[2]))
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_opening_waits_while_another_process_creates_or_removes_the_wal(store: Store) -> None:
+    store.close()
+    command = [sys.executable, "-c", _HOLD_LOCK, str(store.path), *map(str, open_lock.LOCK_BYTES)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        with pytest.raises(StoreUnusableError), open_lock.lock_for_opening(store.path, 0):
+            pass
+        release = Timer(0.2, process.stdin.close)
+        release.start()
+        with open_lock.lock_for_opening(store.path, 60) as is_open:
+            assert not is_open
+        release.join()
