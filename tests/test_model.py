@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli import model
-from gamcli.model import App, Key, Token, User, token_ids
+from gamcli.model import App, Key, User, token_ids
 from gamcli.model.token_ids import BASE62_ALPHABET
+from gamcli.model.tokens import Token
 
 INSTANTS = st.none() | st.integers(-3, 3)
 

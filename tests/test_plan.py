@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gamcli import model
-from gamcli.model import ApiKeyPolicy, App, Key, KeyImpact, User
+from gamcli.model import ApiKeyPolicy, App, Key, KeyImpact, User, tokens
 from gamcli.model.plan import (
     CREATE,
     DELETE,
@@ -69,4 +69,4 @@ def test_a_plan_counts_its_steps_and_the_keys_that_it_touches() -> None:
 
 
 def test_every_record_that_is_changed_can_be_reported() -> None:
-    assert {model.Repository, model.AuthType, App, User, Key, model.Token} <= set(DIFF_FIELDS)
+    assert {model.Repository, model.AuthType, App, User, Key, tokens.Token} <= set(DIFF_FIELDS)

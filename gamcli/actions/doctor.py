@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from gamcli.errors import StoreError, StoreMissingError, StoreUnusableError, StoreVersionError, UsageError, command
-from gamcli.model.doctor import DoctorFacts, DoctorFinding, FileFacts, ReadProblem
+from gamcli.model.doctor import DoctorFacts, DoctorFinding, ReadProblem
+from gamcli.model.files import FileFacts
 from gamcli.rules import doctor as rules
 from gamcli.rules import file_diagnosis
 from gamcli.store import Location, Store, schema

@@ -1,7 +1,6 @@
 """Loads what the store holds about token requests, for all requests of a turn together."""
 
 from collections.abc import Callable, Collection, Iterable, MutableMapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -85,14 +84,14 @@ class _FactLoader:
         if request.grant == grants.PASSWORD:
             user = self._users.get(normalize_name(request.username)) if request.username else None
             stored_hash = user.password_hash if user else None
-            facts = replace(facts, user=user, password_hash=stored_hash or passwords.dummy_hash())
+            facts = facts._replace(user=user, password_hash=stored_hash or passwords.dummy_hash())
         else:
             key, user = self._keys.get(api_key_lookup_id(request.api_key), (None, None))
-            facts = replace(facts, key=key, user=user)
+            facts = facts._replace(key=key, user=user)
         if not self._attributes or facts.app is None:
             return facts
         allowed = facts.key.scopes if facts.key else facts.app.scopes
-        return replace(facts, attributes=self._attributes.intersection(_asked_attributes(request, allowed)))
+        return facts._replace(attributes=self._attributes.intersection(_asked_attributes(request, allowed)))
 
     def _with_session(self, facts: GrantFacts) -> GrantFacts:
         """Add the refresh token of the request with its session, unless it is not the stored one."""
@@ -100,9 +99,9 @@ class _FactLoader:
         position = parse_refresh_token(secret)
         stored = self._refresh_tokens.get(position) if position else None
         if stored is None or not secret.matches(stored.token.digest):
-            return replace(facts, auth_type=None)
+            return facts._replace(auth_type=None)
         token, session, user, key, auth_type = stored
-        return replace(facts, refresh_token=token, session=session, user=user, key=key, auth_type=auth_type)
+        return facts._replace(refresh_token=token, session=session, user=user, key=key, auth_type=auth_type)
 
 
 def _asked_clients(request: TokenRequest) -> list[AskedClient]:

@@ -23,8 +23,8 @@ from gamcli.actions.grant_cache import CachedGrant, GrantCache
 from gamcli.actions.grant_facts import load_facts
 from gamcli.errors import RefusedError
 from gamcli.model import App, Key, User
-from gamcli.model.sessions import RefreshToken, Session
 from gamcli.model.token_ids import format_token_id
+from gamcli.model.tokens import RefreshToken, Session
 from gamcli.rules import api_key_grant, durations, grants, password_grant, passwords, refresh_grant, scopes
 from gamcli.rules.api_key_grant import API_KEY_GRANT
 from gamcli.rules.credentials import NO_SECRET, Secret, mint_access_token, mint_refresh_token
@@ -183,7 +183,7 @@ class _Turn:
             return self._judge_renewal(self._with_outcomes_before(facts))
         if attempt.password is not None:
             is_right = password_grant.is_same_password(attempt.password.user, facts.user)
-            grant = password_grant.decide(replace(facts, is_password_right=is_right))
+            grant = password_grant.decide(facts._replace(is_password_right=is_right))
             if attempt.password.renewed_hash is not None:
                 self._renewed_hashes.append(attempt.password.renewed_hash)
             return grant
@@ -210,8 +210,8 @@ class _Turn:
         if self._floors.get((session.client_id, session.user_guid), 0) > token.token:
             token = replace(token, is_superseded=True)
         if session.id in self._revoked_sessions:
-            session = replace(session, revoked_at=self._now)
-        return replace(facts, refresh_token=token, session=session)
+            session = session._replace(revoked_at=self._now)
+        return facts._replace(refresh_token=token, session=session)
 
     def _issue(self, attempt: GrantAttempt, grant: Grant) -> IssuedToken:
         row = self._last_id = store.tokens.next_id(self._tx, self._now, self._last_id)

@@ -9,8 +9,8 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.changes import ChangeResult
 from gamcli.errors import NotFoundError, command
-from gamcli.model import Token
 from gamcli.model.token_ids import parse_token_id
+from gamcli.model.tokens import Token
 from gamcli.store import Transaction
 from gamcli.store.tokens import TokenFilter
 

@@ -19,7 +19,8 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.grant_cache import MAX_ENTRIES, BoundedCache
 from gamcli.errors import RefusedError
-from gamcli.model import App, Token, User
+from gamcli.model import App, User
+from gamcli.model.tokens import Token
 from gamcli.rules import claims
 from gamcli.rules.credentials import Secret, parse_access_token
 from gamcli.store import Transaction

@@ -15,12 +15,12 @@ OUTPUT = "Output"
 CHANGE = "Confirmation and dry run"
 
 
-_DEFAULT_IN_PARENTHESES = re.compile(r"(?<=\[default: )\((.*)\)(?=[;\]])")
+_DEFAULT_IN_PARENTHESES = r"(?<=\[default: )\((.*)\)(?=[;\]])"
 
-_OPEN_RANGE = re.compile(r"(; |  \[)(?:x>=\d|\d<=x<=\d{10,})(?=\])")
+_OPEN_RANGE = r"(; |  \[)(?:x>=\d|\d<=x<=\d{10,})(?=\])"
 """A range that says nothing to a person: without an upper limit, or with one that is never reached."""
 
-_RANGE = re.compile(r"(\d+)<=x<=(\d+)(?=\]$)")
+_RANGE = r"(\d+)<=x<=(\d+)(?=\]$)"
 
 PATHS = ("FILE", "DIR", "PATH")
 """The metavars of paths; only an empty `--base-path` has a meaning."""
@@ -74,5 +74,5 @@ class GroupedCommand(TyperCommand):
 
 def _simplify(text: str) -> str:
     """Return the help of an option with its default and range as people write them: `[default: 8080; 0-65535]`."""
-    text = _OPEN_RANGE.sub(lambda match: "" if match[1] == "; " else "  [", text).replace("  []", "")
-    return _RANGE.sub(r"\1-\2", _DEFAULT_IN_PARENTHESES.sub(r"\1", text))
+    text = re.sub(_OPEN_RANGE, lambda match: "" if match[1] == "; " else "  [", text).replace("  []", "")
+    return re.sub(_RANGE, r"\1-\2", re.sub(_DEFAULT_IN_PARENTHESES, r"\1", text))

@@ -9,8 +9,9 @@ from gamcli.actions.audit import AuditHead, AuditVerification
 from gamcli.commands import root
 from gamcli.commands.complete import CompletionRow
 from gamcli.commands.scopes import ListedScope
-from gamcli.model import App, AuditEntry, AuthType, Key, Token, User
+from gamcli.model import App, AuditEntry, AuthType, Key, User
 from gamcli.model.maintenance import BackupResult, CompactResult, MigrateResult, RestoreResult, StoreInfo
+from gamcli.model.tokens import Token
 from gamcli.render import machine
 from gamcli.rules.diagnosis import KeyVerification
 from gamcli.store import apps, audit, auth_types, keys, tokens, users

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,21 +22,21 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True)
 class CliContext:
     """The settings of a run; opens the store and creates the output."""
 
-    settings: Settings
-    pager: Pager = field(default_factory=Pager)
+    def __init__(self, settings: Settings, pager: Pager | None = None) -> None:
+        self.settings = settings
+        self.pager = pager or Pager()
 
     @classmethod
     def from_flags(cls, flags: Mapping[str, object], config: str | None) -> Self:
         """Create it from the options before the command."""
         return cls(Settings.from_flags(flags, config))
 
-    def with_flags(self, flags: Mapping[str, object]) -> Self:
+    def with_flags(self, flags: Mapping[str, object]) -> "CliContext":
         """Return a copy where `flags`, the options of one command, win over all other sources."""
-        return replace(self, settings=self.settings._replace(flags={**self.settings.flags, **flags}))
+        return CliContext(self.settings._replace(flags={**self.settings.flags, **flags}), self.pager)
 
     @staticmethod
     def from_typer(context: Any) -> "CliContext":  # noqa: ANN401 - typer's context

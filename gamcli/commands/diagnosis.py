@@ -1,7 +1,7 @@
 """
 `gamcli key verify`, `explain` and `inspect`: why an API key works or does not.
 
-The rules are imported inside the commands, since `key generate` loads this module, too.
+The rules are imported inside the commands, since `key revoke` and others load this module, too.
 """
 
 from typing import Annotated

@@ -15,7 +15,8 @@ from gamcli.commands.context import CliContext, now
 from gamcli.commands.options import Field, Format, new_group
 from gamcli.commands.settings import SETTINGS, Settings
 from gamcli.errors import UsageError
-from gamcli.model.doctor import WRONG, Certificate, DoctorFacts, DoctorFinding, FileFacts, ReadProblem, ShadowedSetting
+from gamcli.model.doctor import WRONG, Certificate, DoctorFacts, DoctorFinding, ReadProblem, ShadowedSetting
+from gamcli.model.files import FileFacts
 from gamcli.render.output import Output, add_global_options
 from gamcli.rules import certificates, leak_detection
 from gamcli.rules.credentials import Secret, parse_access_token
@@ -57,7 +58,7 @@ def doctor(
     """
     cli = CliContext.from_typer(context)
     settings, settings_problem = _read_settings(cli.settings)
-    out = replace(cli, settings=settings).output(output, field, DoctorFinding)
+    out = CliContext(settings, cli.pager).output(output, field, DoctorFinding)
     keys = [_tls_key_facts(path) for path in tls_key or ()]
     environment = DoctorFacts(
         now=now(),

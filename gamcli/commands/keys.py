@@ -5,18 +5,7 @@ from typing import Annotated
 import typer
 
 from gamcli.actions import key_lookup, keys
-from gamcli.commands import (
-    confirmation,
-    delivery,
-    diagnosis,
-    forecasts,
-    key_changes,
-    key_import,
-    key_messages,
-    key_revocation,
-    key_rotation,
-    overview,
-)
+from gamcli.commands import confirmation, delivery, key_messages, overview
 from gamcli.commands.context import CliContext
 from gamcli.commands.key_options import (
     AppFilterOption,
@@ -62,12 +51,6 @@ from gamcli.model import Key
 from gamcli.render.output import Output
 
 verbs = new_group("Issue, import, list, rotate, verify, disable and revoke API keys.")
-verbs.add_typer(key_import.verbs)
-verbs.add_typer(diagnosis.verbs)
-verbs.add_typer(key_changes.verbs)
-verbs.add_typer(key_revocation.verbs)
-verbs.add_typer(key_rotation.verbs)
-verbs.add_typer(forecasts.verbs)
 
 
 @verbs.command()

@@ -24,11 +24,16 @@ PROGRAM = "gamcli"
 
 
 class CommandEntry(NamedTuple):
-    """A word after `gamcli`: its module in `commands`, its line in `gamcli --help`, the name of its Typer there."""
+    """
+    A word after `gamcli`: its module in `commands`, its line in `gamcli --help`, the name of its Typer there.
+
+    The verbs of `more_modules` are loaded only when `module` does not have the called one.
+    """
 
     module: str
     summary: str
     typer_name: str = "verbs"
+    more_modules: tuple[str, ...] = ()
 
 
 NOUNS = {
@@ -37,7 +42,11 @@ NOUNS = {
     "auth-type": CommandEntry("auth_types", "Manage authentication types"),
     "app": CommandEntry("apps", "Manage applications, their settings and client secrets"),
     "user": CommandEntry("users", "Manage users and their fields"),
-    "key": CommandEntry("keys", "Issue, list, rotate, verify and revoke API keys"),
+    "key": CommandEntry(
+        "keys",
+        "Issue, list, rotate, verify and revoke API keys",
+        more_modules=("key_import", "diagnosis", "key_changes", "key_revocation", "key_rotation", "forecasts"),
+    ),
     "token": CommandEntry("tokens", "List, revoke and prune access tokens"),
     "audit": CommandEntry("audit", "Show, verify and export the audit log"),
     "scope": CommandEntry("scopes", "List the scopes and their claims"),
@@ -58,12 +67,12 @@ NOUNS = {
 }
 """All nouns, in the order of `gamcli --help`."""
 
-_FORMAT_ERROR = re.compile(r"'(env|github)' is not one of 'table'")
+_FORMAT_ERROR = r"'(env|github)' is not one of 'table'"
 """The error for a format that only some commands have."""
 
-_TYPER_HINT = re.compile(r"\.? \(?((?:Did you mean|Choose from|Possible options)[^()]*)\)?$")
+_TYPER_HINT = r"\.? \(?((?:Did you mean|Choose from|Possible options)[^()]*)\)?$"
 
-_NO_COMMAND = re.compile(r"No such command '([^']*)'")
+_NO_COMMAND = r"No such command '([^']*)'"
 
 
 class LazyGroup(TyperGroup):
@@ -94,13 +103,17 @@ class LazyGroup(TyperGroup):
 @cache
 def _load_command(noun: str, verb: str | None) -> Any:  # noqa: ANN401 - typer's own types
     """Import a noun and build its command; of its verbs only the called one, since typer builds all that it gets."""
-    verbs: typer.Typer = getattr(import_module(f"gamcli.commands.{NOUNS[noun].module}"), NOUNS[noun].typer_name)
-    for info in (*verbs.registered_commands, *_nested_commands(verbs)):
-        info.cls = GroupedCommand if info.cls is TyperCommand else info.cls
+    entry = NOUNS[noun]
+    verbs: typer.Typer = copy(getattr(import_module(f"gamcli.commands.{entry.module}"), entry.typer_name))
     called = [command for command in verbs.registered_commands if _command_name(command) == verb]
     if called:
-        verbs = copy(verbs)
-        verbs.registered_commands, verbs.registered_groups = called, []
+        verbs.registered_commands = called
+    else:
+        verbs.registered_groups = []
+        for module in entry.more_modules:
+            verbs.add_typer(import_module(f"gamcli.commands.{module}").verbs)
+    for info in (*verbs.registered_commands, *_nested_commands(verbs)):
+        info.cls = GroupedCommand if info.cls is TyperCommand else info.cls
     command = typer.main.get_group(verbs) if called else typer.main.get_command(verbs)
     if not gc.isenabled():
         gc.freeze()  # the objects of start-up stay; scanning them takes as long as the command
@@ -189,7 +202,7 @@ def dispatch(arguments: Sequence[str]) -> int:
 
 def _translate_error(problem: Any, arguments: Sequence[str]) -> UsageError:  # noqa: ANN401 - typer's own errors
     text = " ".join(problem.format_message().split()).removesuffix(".")
-    advice = _TYPER_HINT.search(text)
+    advice = re.search(_TYPER_HINT, text)
     message = text[: advice.start()] if advice else text
     if "unexpected extra argument" in message:
         message = message.partition(" (")[0]  # the argument may be a secret
@@ -229,7 +242,7 @@ def _key_file_hint(message: str, words: str) -> str | None:
 
 def _subcommand_hint(message: str, words: str, rows: list[complete.CompletionRow]) -> str | None:
     """Return the closest subcommand of an unknown one, or None."""
-    unknown = _NO_COMMAND.fullmatch(message)
+    unknown = re.fullmatch(_NO_COMMAND, message)
     known = _find_synonym(words, unknown[1]) if unknown else None
     if known is not None:
         return command_line(*known.split())
@@ -259,7 +272,7 @@ def _find_synonym(words: str, verb: str) -> str | None:
 
 def _format_hint(message: str, rows: list[complete.CompletionRow]) -> str | None:
     """Return the commands that have a format which this command does not have, or None."""
-    wrong = _FORMAT_ERROR.search(message)
+    wrong = re.search(_FORMAT_ERROR, message)
     if wrong is None:
         return None
     commands = [row.path for row in rows if row.text == "--output" and wrong[1] in row.metavar.split("|")]

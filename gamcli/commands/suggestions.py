@@ -1,7 +1,6 @@
 """Suggests a fix after an endpoint has refused `gamcli try`, based on the request and the local store."""
 
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gamcli.clients.exchange import ExchangeSpec
@@ -72,8 +71,8 @@ def _build_token_request(spec: ExchangeSpec) -> TokenRequest:
         scope=spec.parameters.get("scope", ""),
     )
     if spec.user_credential.parameter == PASSWORD:
-        return replace(request, grant=PASSWORD, password=proof)
-    return replace(request, api_key=proof)
+        return request._replace(grant=PASSWORD, password=proof)
+    return request._replace(api_key=proof)
 
 
 def _explain_mismatch(spec: ExchangeSpec, rule: Rule, facts: GrantFacts) -> str | None:

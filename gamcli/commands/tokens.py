@@ -9,9 +9,10 @@ from gamcli.actions import pruning, tokens
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import DryRunOption, Field, Format, Limit, Sort, Wide, new_group
 from gamcli.errors import format_count
-from gamcli.model import Token, format_rfc3339
+from gamcli.model import format_rfc3339
 from gamcli.model.maintenance import PruneResult
 from gamcli.model.plan import DELETE, Change, FieldChange, Plan
+from gamcli.model.tokens import Token
 from gamcli.rules import durations
 
 verbs = new_group("List, revoke and prune access tokens.")

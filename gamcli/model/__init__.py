@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from gamcli.model.sessions import InitialProperty
-from gamcli.model.token_ids import format_token_id
 from gamcli.normalization import normalize_name as normalize_name
 
 APIKEY = "APIkey"
@@ -194,53 +192,6 @@ class Key:
     def is_valid(self, now: datetime) -> bool:
         """Return whether the key can be used at `now` once it, its application and its user are enabled."""
         return self.status(now) in VALID_STATUSES
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """
-    An access token; `ended_at` is the earliest end of the token, its key, its session, or its replacement.
-
-    `reason` says which of these ended it. `is_revoked` means revoked even if the clock is set back, `is_suspended` that
-    its key is disabled at the moment.
-    """
-
-    row: int
-    user: str
-    user_guid: str
-    app: str
-    client_id: str
-    key: str | None
-    scopes: tuple[str, ...]
-    digest: bytes = field(repr=False)
-    issued_at: datetime
-    expires_at: datetime | None = None
-    ended_at: datetime | None = None
-    session_row: int | None = None
-    initial_properties: tuple[InitialProperty, ...] = ()
-    is_revoked: bool = False
-    reason: str | None = None
-    is_suspended: bool = False
-
-    @property
-    def id(self) -> str:
-        return format_token_id(self.row)
-
-    @property
-    def session(self) -> str | None:
-        """The ID of its session, shared by all tokens of the session; None if it has none."""
-        return None if self.session_row is None else format_token_id(self.session_row)
-
-    def status(self, now: datetime) -> str:
-        """
-        Return the status at `now`, one of TOKEN_STATUSES.
-
-        A token issued in the future, by a clock that was ahead, is expired: otherwise it would be valid for too long.
-        """
-        if self.expires_at is not None and not self.issued_at - MAX_CLOCK_SKEW <= now < self.expires_at:
-            return "expired"
-        has_ended = self.is_revoked or (self.ended_at is not None and self.ended_at <= now)
-        return "revoked" if has_ended or self.is_suspended else "active"
 
 
 class JsonText(str):

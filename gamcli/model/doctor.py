@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from gamcli.model.files import FileFacts, is_network_file_system
 from gamcli.model.overviews import CountWithNames
 
 OK, WARN, WRONG = "ok", "warn", "wrong"
@@ -19,57 +20,6 @@ class DoctorFinding:
     status: str
     message: str
     mend: str | None = None
-
-
-GROUP_AND_OTHERS = 0o077
-GROUP_AND_OTHERS_WRITE = 0o022
-STICKY = 0o1000
-OTHERS_WRITE = 0o002
-OTHERS_ENTER = 0o011
-
-
-NETWORK_FILE_SYSTEMS = frozenset(
-    ("nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "ncpfs", "beegfs")
-)
-"""Types on Linux, where SQLite's locks may not hold; also those that begin with `fuse.`, such as fuse.sshfs."""
-
-
-def is_network_file_system(name: str) -> bool:
-    return name in NETWORK_FILE_SYSTEMS or name == "fuse" or name.startswith("fuse.")
-
-
-class FileFacts(NamedTuple):
-    """
-    A file; `role` is its purpose, `is_secret` means that only its owner may read it.
-
-    `is_recognized` means that its content is that of a store, or it was named on the command line.
-    """
-
-    role: str
-    path: str
-    mode: int
-    uid: int
-    size: int
-    is_secret: bool = True
-    is_recognized: bool = True
-
-    @property
-    def shared_access(self) -> str:
-        """What others can do in a folder that is otherwise safe: "create files in", "enter", or ""."""
-        if self.role != "folder" or self.unsafe_mode_bits:
-            return ""
-        return "create files in" if self.mode & OTHERS_WRITE else "enter" if self.mode & OTHERS_ENTER else ""
-
-    def belongs_to(self, uid: int) -> bool:
-        """Return whether it belongs to this user; a folder may also belong to root."""
-        return self.uid == uid or (self.role == "folder" and self.uid == 0)
-
-    @property
-    def unsafe_mode_bits(self) -> int:
-        """The bits of the mode that give others access; in a folder with the sticky bit they cannot replace files."""
-        if self.role == "folder" and self.mode & STICKY:
-            return 0
-        return self.mode & (GROUP_AND_OTHERS if self.is_secret else GROUP_AND_OTHERS_WRITE)
 
 
 class ReadProblem(NamedTuple):

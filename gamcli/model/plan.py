@@ -9,7 +9,8 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from gamcli.model import ApiKeyPolicy, App, AuthType, Key, KeyImpact, Repository, Token, TokenPolicy, User
+from gamcli.model import ApiKeyPolicy, App, AuthType, Key, KeyImpact, Repository, TokenPolicy, User
+from gamcli.model.tokens import Token
 
 CREATE, UPDATE, DELETE = "create", "update", "delete"
 

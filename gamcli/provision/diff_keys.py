@@ -1,7 +1,6 @@
 """Which desired keys have to be issued: every pair of user and application has one active key, as listed."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -137,7 +136,7 @@ def _diff_key(
     if current is not None and is_same and (item.api_key is None or known is not None):
         if not _is_due(current, item, options):
             return Step(UPDATE, "key", name, current, current, item=item)
-        return _renew(item, replace(facts, key=current), name, state, options)
+        return _renew(item, facts._replace(key=current), name, state, options)
     chosen_scopes = None if wanted_scopes == app.scopes else wanted_scopes
     key_options = rules.KeyOptions(
         chosen_scopes, _lifetime(item, options.now), item.label, managed_by=item.owner, api_key=item.api_key

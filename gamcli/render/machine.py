@@ -14,7 +14,7 @@ from unicodedata import category
 
 from gamcli import model
 from gamcli.errors import GamcliError, UsageError
-from gamcli.model import format_rfc3339
+from gamcli.model import format_rfc3339, tokens
 from gamcli.render.csv_cells import escape_formula, write_rows
 from gamcli.render.text import clean
 
@@ -39,7 +39,7 @@ FIELDS: dict[type, tuple[str, ...]] = {
         "last_used_at", "retires_at", "ended_at", "reason", "managed_by", "enabled", "disabled_at",
         "replaces", "grants", "last_used_from",
     ),
-    model.Token: (
+    tokens.Token: (
         "id", "user", "app", "key", "scopes", "status", "issued_at", "expires_at", "session", "ended_at", "reason",
     ),
 }  # fmt: skip
@@ -70,7 +70,7 @@ def field_names(kind: type) -> tuple[str, ...]:
 def to_dict(record: object, now: datetime) -> JsonObject:
     """Return `record` as a JSON object, with the status at `now`."""
     fields = {name: _to_json_value(getattr(record, name), now) for name in field_names(type(record))}
-    if isinstance(record, model.Token) and fields["status"] == "active":  # its key may retire later
+    if isinstance(record, tokens.Token) and fields["status"] == "active":  # its key may retire later
         fields.update(ended_at=None, reason=None)
     return fields
 

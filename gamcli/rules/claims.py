@@ -2,15 +2,18 @@
 
 import hmac
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from gamcli.errors import RefusedError
-from gamcli.model import App, AttributeValue, Token, User
-from gamcli.model.sessions import InitialProperty
+from gamcli.model import App, AttributeValue, User
 from gamcli.rules import scopes
 from gamcli.rules.credentials import NO_DIGEST, Secret, format_guid
+
+if TYPE_CHECKING:
+    from gamcli.model.tokens import InitialProperty, Token
 
 CLAIM_ORDER = (
     "guid", "username", "email", "verified_email", "first_name", "last_name", "external_id", "birthday", "gender",
@@ -20,16 +23,18 @@ CLAIM_ORDER = (
 """The claims in GAM's order."""
 
 
-@dataclass(frozen=True, slots=True)
-class UserinfoFacts:
+class UserinfoFacts(NamedTuple):
     """What the store holds about an access token that was sent; None if it holds nothing."""
 
     now: datetime
     secret: Secret
-    token: Token | None
+    token: "Token | None"
     app: App | None
     user: User | None
-    pairwise_key: bytes = field(repr=False)
+    pairwise_key: bytes
+
+    def __repr__(self) -> str:
+        return f"UserinfoFacts({self.token!r}, {self.app!r}, {self.user!r})"
 
 
 def decide(facts: UserinfoFacts) -> dict[str, object]:
@@ -65,7 +70,7 @@ def build_claims(
     app: App,
     granted_scopes: Iterable[str],
     pairwise_key: bytes,
-    initial_properties: Iterable[InitialProperty] = (),
+    initial_properties: "Iterable[InitialProperty]" = (),
 ) -> dict[str, object]:
     """Return the claims of `user` for `app` that the granted scopes include, in GAM's order."""
     names, attribute_names = _select_claims(tuple(granted_scopes))

@@ -11,13 +11,13 @@ UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _ZERO, _SECOND = timedelta(0), timedelta(seconds=1)
 MAX_DURATION = timedelta(days=36_500)
 
-# `M` is not accepted: elsewhere it means a month, or a minute.
-_DURATION = re.compile(r"([0-9]{1,10})([smhdwSHDW])", re.ASCII)
-_MONTHS_OR_YEARS = re.compile(r"([0-9]{1,5})(M|mo|y|Y)", re.ASCII)
-_ISO_8601 = re.compile(
+# Expressions are compiled when they are used: start-up needs none of them. `M` is not accepted: elsewhere it means a
+# month, or a minute.
+_DURATION = r"([0-9]{1,10})([smhdwSHDW])"
+_MONTHS_OR_YEARS = r"([0-9]{1,5})(M|mo|y|Y)"
+_ISO_8601 = (
     r"P(?:([0-9]{1,5})Y)?(?:([0-9]{1,5})M)?(?:([0-9]{1,5})W)?(?:([0-9]{1,5})D)?"
-    r"(?:T(?:([0-9]{1,5})H)?(?:([0-9]{1,5})M)?(?:([0-9]{1,5})S)?)?",
-    re.ASCII,
+    r"(?:T(?:([0-9]{1,5})H)?(?:([0-9]{1,5})M)?(?:([0-9]{1,5})S)?)?"
 )
 _ISO_SECONDS = (365 * 86_400, 30 * 86_400, 604_800, 86_400, 3_600, 60, 1)
 
@@ -26,7 +26,7 @@ def parse(text: str) -> timedelta:
     """Parse an integer and a unit, at most 36500 days, or `0`; raises UsageError."""
     if text.strip() == "0":
         return timedelta(0)
-    match = _DURATION.fullmatch(text.strip())
+    match = re.fullmatch(_DURATION, text.strip())
     if match is None:
         raise UsageError(f"invalid duration '{text}'", _suggest_duration(text.strip()))
     seconds = int(match[1]) * UNITS[match[2].lower()]
@@ -46,12 +46,12 @@ def parse_instant(text: str) -> datetime:
 
 def _suggest_duration(text: str) -> str:
     """Return a hint with an example that fits what was typed: months, years, or a duration of ISO 8601."""
-    months = _MONTHS_OR_YEARS.fullmatch(text)
+    months = re.fullmatch(_MONTHS_OR_YEARS, text)
     if months is not None:
         days = int(months[1]) * (365 if months[2] in "yY" else 30)
         minutes = f"; {months[1]}m is minutes" if months[2] == "M" else ""
         return f"use days, such as {days}d{minutes}"
-    iso = _ISO_8601.fullmatch(text.upper())
+    iso = re.fullmatch(_ISO_8601, text.upper())
     seconds = sum(int(count or 0) * unit for count, unit in zip(iso.groups(), _ISO_SECONDS, strict=True)) if iso else 0
     example = format_duration(timedelta(seconds=seconds))
     return f"use {example}" if example else "use a number and a unit, such as 90d, 12h or 30m"

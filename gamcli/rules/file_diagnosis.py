@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from shlex import join
 
 from gamcli.errors import command
-from gamcli.model.doctor import GROUP_AND_OTHERS_WRITE, WARN, WRONG, DoctorFacts
+from gamcli.model.doctor import WARN, WRONG, DoctorFacts
+from gamcli.model.files import GROUP_AND_OTHERS_WRITE
 
 MIB = 1024 * 1024
 LOW_DISK_SPACE = 64 * MIB

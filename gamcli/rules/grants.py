@@ -7,16 +7,17 @@ names are those of the table in `server.endpoints.refusals`.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hmac import compare_digest
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gamcli.errors import RefusedError, command
 from gamcli.model import App, AuthType, Key, Repository, User
-from gamcli.model.sessions import InitialProperty, RefreshToken, Session
 from gamcli.rules import claims, durations, scopes
 from gamcli.rules.credentials import NO_DIGEST, NO_SECRET, Secret
+
+if TYPE_CHECKING:
+    from gamcli.model.tokens import InitialProperty, RefreshToken, Session
 
 API_KEY, PASSWORD, REFRESH = "api_key", "password", "refresh_token"
 """The grants, named by the parameter that each requires."""
@@ -27,8 +28,7 @@ REFRESH_TIMEOUT = timedelta(minutes=43_200)
 """The lifetime of a refresh token: GAM's default of OAuthRefreshTokenExpire (wiki 58097)."""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRequest:
+class TokenRequest(NamedTuple):
     """
     The parameters of a request to access_token (GAM wiki 55623, 56104); a missing parameter is empty.
 
@@ -45,13 +45,12 @@ class TokenRequest:
     grant: str = API_KEY
     password: Secret = NO_SECRET
     refresh_token: Secret = NO_SECRET
-    initial_properties: tuple[InitialProperty, ...] = ()
+    initial_properties: "tuple[InitialProperty, ...]" = ()
     unencoded_client_id: str = ""
     unencoded_client_secret: Secret = NO_SECRET
 
 
-@dataclass(frozen=True, slots=True)
-class GrantFacts:
+class GrantFacts(NamedTuple):
     """
     What the rules check; None stands for what does not exist or was not requested.
 
@@ -70,8 +69,8 @@ class GrantFacts:
     attributes: frozenset[str] = frozenset()
     password_hash: str = ""
     is_password_right: bool | None = None
-    session: Session | None = None
-    refresh_token: RefreshToken | None = None
+    session: "Session | None" = None
+    refresh_token: "RefreshToken | None" = None
 
     @property
     def parameters(self) -> TokenRequest:
@@ -94,8 +93,7 @@ class GrantFacts:
         return self.user
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """
     One check of a grant: whether it holds, the message of its refusal, and the suggested command, if any.
 
@@ -129,8 +127,8 @@ class Grant(NamedTuple):
     user_guid: str
     auth_type: str
     renewal_number: int = 0
-    initial_properties: tuple[InitialProperty, ...] = ()
-    used_refresh_token: RefreshToken | None = None
+    initial_properties: "tuple[InitialProperty, ...]" = ()
+    used_refresh_token: "RefreshToken | None" = None
 
     def __repr__(self) -> str:
         return f"Grant({self.app.name!r}, {self.user.name!r}, {self.scopes!r})"

@@ -1,7 +1,6 @@
 """Which active API keys a change invalidates or suspends."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 
 from gamcli.model import APIKEY, App, AuthType, KeyImpact, User
 from gamcli.rules import api_key_grant, grants, scopes
@@ -27,8 +26,8 @@ def affects_keys(before: App | User | AuthType, after: App | User | AuthType) ->
 
 def apply_to_facts(facts: GrantFacts, auth_types: Iterable[AuthType], **records: object) -> GrantFacts:
     """Return the facts of a key with these records and authentication types."""
-    after = replace(facts, **records)  # type: ignore[arg-type]
-    return replace(after, auth_type=api_key_grant.find_auth_type(after.app, auth_types))
+    after = facts._replace(**records)  # type: ignore[arg-type]
+    return after._replace(auth_type=api_key_grant.find_auth_type(after.app, auth_types))
 
 
 def find_impacts(change: FactsChange, key_facts: Iterable[GrantFacts]) -> Iterator[KeyImpact]:

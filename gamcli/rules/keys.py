@@ -140,8 +140,7 @@ def with_everything_enabled(facts: grants.GrantFacts) -> grants.GrantFacts:
     assert app is not None
     assert user is not None
     api_keys = replace(app.api_keys, enabled=True)
-    return replace(
-        facts,
+    return facts._replace(
         app=replace(app, enabled=True, remote_rest=True, api_keys=api_keys),
         user=replace(user, enabled=True, blocked=False),
         auth_type=None if auth_type is None else replace(auth_type, enabled=True),

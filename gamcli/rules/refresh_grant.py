@@ -8,7 +8,7 @@ A refresh token can be used once. A second use means that it was copied, so its 
 from dataclasses import dataclass
 
 from gamcli.errors import RefusedError, command
-from gamcli.model.sessions import RefreshToken, Session
+from gamcli.model.tokens import RefreshToken, Session
 from gamcli.rules import api_key_grant, grants, password_grant, scopes
 from gamcli.rules.credentials import NO_DIGEST
 from gamcli.rules.grants import Grant, GrantFacts, Rule

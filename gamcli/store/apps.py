@@ -6,9 +6,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
+from gamcli import store
 from gamcli.errors import NotFoundError, command
 from gamcli.model import ApiKeyPolicy, App, TokenPolicy, normalize_name
-from gamcli.store import sessions
 from gamcli.store.engine import Row, Transaction
 from gamcli.store.queries import Conditions, chunks, order_by, placeholders, suggest_name
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
@@ -174,7 +174,7 @@ def find_names_restricted_to(tx: Transaction, auth_type: str) -> list[str]:
 
 def add(tx: Transaction, app: App) -> None:
     """Insert the application; a session that outlasted an earlier one with its client ID is deleted."""
-    sessions.delete_for_app(tx, app.client_id)
+    store.sessions.delete_for_app(tx, app.client_id)
     next_number = "(SELECT coalesce(max(number), 0) + 1 FROM app)"
     tx.run(
         f"INSERT INTO app ({', '.join(COLUMNS)}, number) VALUES ({placeholders(COLUMNS)}, {next_number})", *_row(app)
@@ -208,4 +208,4 @@ def record_grants(tx: Transaction, counts: Mapping[str, int], at: datetime) -> N
 def delete(tx: Transaction, client_id: str) -> None:
     """Delete the application with its keys and sessions."""
     tx.run("DELETE FROM app WHERE client_id = ?", client_id)
-    sessions.delete_for_app(tx, client_id)
+    store.sessions.delete_for_app(tx, client_id)

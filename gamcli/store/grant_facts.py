@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from gamcli.model import App, AuthType, Key, Repository, User
-from gamcli.model.sessions import RefreshToken, Session
+from gamcli.model.tokens import RefreshToken, Session
 from gamcli.store import apps, auth_types, keys, sessions, users
 from gamcli.store.engine import Query
 from gamcli.store.queries import placeholders, with_asked

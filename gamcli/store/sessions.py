@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from gamcli.model.sessions import InitialProperty, RefreshToken, Session
+from gamcli.model.tokens import InitialProperty, RefreshToken, Session
 from gamcli.store.engine import Row, Transaction
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros
 

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from gamcli.model import Key, Token
-from gamcli.model.sessions import Session
+from gamcli.model import Key
+from gamcli.model.tokens import Session, Token
 from gamcli.store import sessions
 from gamcli.store.engine import Row, Transaction
 from gamcli.store.hash_chain import ChainHead

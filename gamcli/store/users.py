@@ -6,9 +6,9 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from gamcli import store
 from gamcli.errors import NotFoundError, command
 from gamcli.model import User, normalize_name
-from gamcli.store import sessions
 from gamcli.store.engine import Row, Transaction
 from gamcli.store.queries import Conditions, chunks, order_by, placeholders, suggest_name
 from gamcli.store.timestamps import from_micros_or_none, to_micros_or_none
@@ -147,7 +147,7 @@ def is_attribute_known(tx: Transaction, published: Iterable[str], attribute: str
 
 def add(tx: Transaction, user: User) -> None:
     """Insert the user; a session that outlasted an earlier one with their GUID is deleted."""
-    sessions.delete_for_user(tx, user.guid)
+    store.sessions.delete_for_user(tx, user.guid)
     next_number = "(SELECT coalesce(max(number), 0) + 1 FROM user)"
     tx.run(
         f"INSERT INTO user ({', '.join(_WRITTEN)}, number) VALUES ({placeholders(_WRITTEN)}, {next_number})",
@@ -184,4 +184,4 @@ def replace_password_hashes(tx: Transaction, hashes: Iterable[RenewedHash]) -> N
 def delete(tx: Transaction, guid: str) -> None:
     """Delete the user with their keys and sessions."""
     tx.run("DELETE FROM user WHERE guid = ?", guid)
-    sessions.delete_for_user(tx, guid)
+    store.sessions.delete_for_user(tx, guid)

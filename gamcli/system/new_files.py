@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gamcli.errors import ConflictError, FailedError
 
-_TEMPORARY_NAME = re.compile(r"\..+\.([0-9]+)\.gamcli\.part")
+_TEMPORARY_NAME = r"\..+\.([0-9]+)\.gamcli\.part"
 
 
 def require_new(path: str, option: str) -> None:
@@ -46,7 +46,7 @@ def write_new_file(path: str, text: str, option: str, *, overwrite: bool = False
 def _remove_leftovers(folder: Path) -> None:
     """Delete the temporary files of killed processes: they can contain secrets."""
     for path in folder.iterdir():
-        left = _TEMPORARY_NAME.fullmatch(path.name)
+        left = re.fullmatch(_TEMPORARY_NAME, path.name)
         if left and not _is_running(int(left[1])):
             with suppress(OSError):
                 path.unlink()

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -304,7 +303,7 @@ def test_a_retiring_secret_is_accepted_until_its_overlap_ends(
     assert json.loads(audit_log()[-1].details) == {
         "secret_digest": "changed", "retiring_digest": "changed", "retiring_until": [None, format_rfc3339(until)],
     }  # fmt: skip
-    new = replace(asked, client_secret=rotated.secret)
+    new = asked._replace(client_secret=rotated.secret)
     for request in (asked, new):
         assert issuance.exchange(gam, request).grant.app.name == "portal"
     forward(timedelta(hours=24))
@@ -320,7 +319,7 @@ def test_rotating_again_replaces_the_retiring_secret(gam: Gam, portal: CreateRes
 
     def good() -> list[bool]:
         app = apps.show(gam, "portal")
-        judged = [GrantFacts(gam.now(), app, request=replace(asked, client_secret=each or NO_SECRET)) for each in known]
+        judged = [GrantFacts(gam.now(), app, request=asked._replace(client_secret=each or NO_SECRET)) for each in known]
         return [CLIENT_SECRET_WRONG.holds(each) for each in judged]
 
     assert good() == [False, True, True]

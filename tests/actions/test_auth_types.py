@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -126,7 +125,7 @@ def test_the_default_is_not_deleted(gam: Gam) -> None:
 def test_granted_requests_that_name_no_type_are_counted_for_30_days(
     gam: Gam, asked: TokenRequest, forward: Callable[[timedelta], datetime]
 ) -> None:
-    unnamed = replace(asked, authentication_type_name="")
+    unnamed = asked._replace(authentication_type_name="")
     with pytest.raises(RefusedError, match="authentication_type_name is missing"):
         issuance.exchange(gam, unnamed)
     auth_types.set_default(gam, "apikey")

@@ -67,7 +67,7 @@ def test_issuing_tokens_keeps_the_cached_grants(gam: Gam, asked: TokenRequest, c
 def test_a_cached_grant_ends_with_its_key(gam: Gam, asked: TokenRequest, forward: Forward) -> None:
     key = keys.generate(gam, keys.KeySpec("ana", "portal", expires_in=timedelta(minutes=5), replace=True))
     assert key.secret is not None
-    cache, request = GrantCache(), replace(asked, api_key=key.secret)
+    cache, request = GrantCache(), asked._replace(api_key=key.secret)
     assert isinstance(issue(gam, request, cache), IssuedToken)
     forward(timedelta(minutes=5) - timedelta(microseconds=1))
     assert cache.find_grant(b"digest", gam.now()) is not None
@@ -108,7 +108,7 @@ def test_counts_that_wait_for_a_minute_are_written_with_the_next_grant_of_any_ke
         issue(gam, asked, cache)
     forward(timedelta(minutes=1))
     assert keys.show(gam, issued.record.id).grants == 1
-    issue(gam, replace(asked, api_key=other.secret), cache, b"other")
+    issue(gam, asked._replace(api_key=other.secret), cache, b"other")
     assert [keys.show(gam, each.record.id).grants for each in (issued, other)] == [5, 1]
 
 

@@ -20,9 +20,9 @@ from gamcli.actions.grant_facts import MAX_ATTRIBUTES
 from gamcli.actions.issuance import GrantAttempt, IssuedToken, VerifiedPassword
 from gamcli.actions.tokens import TokenSearch
 from gamcli.errors import RefusedError
-from gamcli.model import App, Token, User
-from gamcli.model.sessions import InitialProperty
+from gamcli.model import App, User
 from gamcli.model.token_ids import format_token_id
+from gamcli.model.tokens import InitialProperty, Token
 from gamcli.rules import grants, passwords
 from gamcli.rules.credentials import NO_SECRET, Secret, parse_refresh_token
 from gamcli.rules.grants import TokenRequest
@@ -99,7 +99,7 @@ def test_a_password_is_exchanged_for_a_token_that_reads_claims(gam: Gam, login: 
 
 @pytest.mark.parametrize("username", ["ana", "ANA", "Ana@Example.com"])
 def test_a_user_logs_in_by_name_or_email(gam: Gam, login: TokenRequest, username: str) -> None:
-    assert issuance.exchange(gam, replace(login, username=username)).grant.user.name == "ana"
+    assert issuance.exchange(gam, login._replace(username=username)).grant.user.name == "ana"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_login_that_breaks_a_rule_is_refused(
     gam: Gam, login: TokenRequest, sent: dict[str, object], rule: str
 ) -> None:
     users.create(gam, "bea", {})
-    assert refused(lambda: issuance.exchange(gam, replace(login, **sent))) == rule  # type: ignore[arg-type]
+    assert refused(lambda: issuance.exchange(gam, login._replace(**sent))) == rule  # type: ignore[arg-type]
     with tokens.search(gam, TokenSearch()) as found:
         assert list(found) == []
 
@@ -173,8 +173,8 @@ def test_a_client_that_proves_nothing_ends_no_session(gam: Gam, login: TokenRequ
     second = spend(first.refresh_token)
     other = apps.create(gam, AppSpec("other", {"remote_rest": True, "token.renewals": 2}))
     assert other.secret is not None
-    thief = replace(login, client_id=other.record.client_id, client_secret=other.secret)
-    unproven = replace(login, client_secret=NO_SECRET)
+    thief = login._replace(client_id=other.record.client_id, client_secret=other.secret)
+    unproven = login._replace(client_secret=NO_SECRET)
     guess = Secret(first.refresh_token.reveal()[:15] + "0" * 24)
     assert refused(lambda: issuance.exchange(gam, renewing(unproven, first.refresh_token))) == "client_secret_wrong"
     assert refused(lambda: issuance.exchange(gam, renewing(thief, first.refresh_token))) == "refresh_unknown"
@@ -295,7 +295,7 @@ def test_what_was_deleted_is_not_back_with_another_of_the_same_id(gam: Gam, logi
 def test_a_key_begins_a_session_where_renewals_are_allowed(
     gam: Gam, asked: TokenRequest, issued: IssuedKey, spend: Spend, forward: Forward
 ) -> None:
-    first = issuance.exchange(gam, replace(asked, scope="user_email", initial_properties=()))
+    first = issuance.exchange(gam, asked._replace(scope="user_email", initial_properties=()))
     forward(timedelta(hours=1))
     second = spend(first.refresh_token)
     assert (kept(gam, second).key, kept(gam, second).scopes) == (issued.record.id, ("user_email",))
@@ -349,7 +349,7 @@ def test_a_password_that_changes_while_it_is_hashed_is_no_good(gam: Gam, login: 
     forward(timedelta(microseconds=1))
     users.set_password(gam, "ana", Secret("hunter2"))
     assert refused(lambda: issue_verified(gam, login, verified)) == "password_wrong"
-    assert issuance.exchange(gam, replace(login, password=Secret("hunter2")))
+    assert issuance.exchange(gam, login._replace(password=Secret("hunter2")))
 
 
 def test_a_user_who_is_deleted_while_the_password_is_hashed_is_no_more(gam: Gam, login: TokenRequest) -> None:
@@ -520,7 +520,7 @@ def test_a_request_looks_at_few_of_the_scopes_that_it_names_and_at_once(gam: Gam
         asked: list[str] = []
         gam.store._connection.set_trace_callback(asked.append)  # type: ignore[attr-defined]  # noqa: SLF001 - every statement
         with pytest.raises(RefusedError):
-            issuance.exchange(gam, replace(login, client_id=client_id, scope=named))
+            issuance.exchange(gam, login._replace(client_id=client_id, scope=named))
         gam.store._connection.set_trace_callback(None)  # type: ignore[attr-defined]  # noqa: SLF001 - as above
         (look,) = [each for each in asked if "user_attribute" in each]
         assert f"'a{MAX_ATTRIBUTES - 1}'" in look
@@ -618,8 +618,8 @@ def test_no_token_is_issued_after_a_change_was_acknowledged(
         grants.API_KEY: TokenRequest(
             login.client_id, login.client_secret, api_key=issued.secret, authentication_type_name="apikey"
         ),
-        grants.PASSWORD: replace(login, scope=scope),
-        grants.REFRESH: renewing(login, issuance.exchange(gam, replace(login, scope=scope)).refresh_token),
+        grants.PASSWORD: login._replace(scope=scope),
+        grants.REFRESH: renewing(login, issuance.exchange(gam, login._replace(scope=scope)).refresh_token),
     }[grant]
     change, *rules = CHANGES[name]
     rule = rules[[grants.API_KEY, grants.PASSWORD, grants.REFRESH].index(grant)]

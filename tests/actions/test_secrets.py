@@ -2,7 +2,6 @@
 
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -93,8 +92,8 @@ def test_no_secret_is_in_an_error_or_its_traceback(scenario: Scenario) -> None:
     gam, asked = scenario.gam, scenario.asked
     attempts: list[Callable[[], object]] = [
         lambda: issuance.exchange(gam, asked),
-        lambda: issuance.exchange(gam, replace(asked, client_secret=asked.api_key)),
-        lambda: issuance.exchange(gam, replace(asked, api_key=PASSWORD)),
+        lambda: issuance.exchange(gam, asked._replace(client_secret=asked.api_key)),
+        lambda: issuance.exchange(gam, asked._replace(api_key=PASSWORD)),
         lambda: userinfo.userinfo(gam, asked.api_key),
         lambda: keys.revoke_by_secret(gam, asked.client_secret, None),
         lambda: users.set_password(gam, "ana", Secret(PASSWORD.reveal() * 3), TEST_COST),

@@ -6,7 +6,6 @@ On SQLite the cost is the number of statements, and on PostgreSQL the number of 
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -83,16 +82,16 @@ class Estate:
         users.create(self.gam, name, {"attributes": {"team": "one"}})
         key = keys.generate(self.gam, KeySpec(name, "portal")).secret
         assert key is not None
-        by_key = replace(self.client, api_key=key, authentication_type_name="apikey", scope=scope)
+        by_key = self.client._replace(api_key=key, authentication_type_name="apikey", scope=scope)
         if grant == grants.API_KEY:
             return GrantAttempt(by_key, digest=name.encode())
         if grant == grants.REFRESH:
             return GrantAttempt(
-                replace(self.client, grant=grant, refresh_token=issuance.exchange(self.gam, by_key).refresh_token)
+                self.client._replace(grant=grant, refresh_token=issuance.exchange(self.gam, by_key).refresh_token)
             )
         users.set_password(self.gam, name, PASSWORD)
-        login = replace(
-            self.client, grant=grant, username=name, password=PASSWORD, authentication_type_name="local", scope=scope
+        login = self.client._replace(
+            grant=grant, username=name, password=PASSWORD, authentication_type_name="local", scope=scope
         )
         return GrantAttempt(login, password=issuance.verify_password(self.gam, login))
 

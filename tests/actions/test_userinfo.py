@@ -87,7 +87,7 @@ def test_a_token_of_a_session_is_read_again_although_nothing_was_audited(gam: Ga
     issued = issuance.exchange(gam, asked)
     bearer = Bearer(gam, issued.secret)
     assert bearer.ask()
-    renewal = replace(asked, grant=grants.REFRESH, refresh_token=issued.refresh_token)
+    renewal = asked._replace(grant=grants.REFRESH, refresh_token=issued.refresh_token)
     with gam.store.open_again(durable=True, timeout=5) as other:
         issuance.exchange(replace(gam, store=other), renewal)
         assert bearer.ask()

@@ -99,7 +99,7 @@ def test_credentials_of_a_seed_can_be_any_text_with_a_warning(gam: Gam, tmp_path
     request = TokenRequest("shop", Secret("s"), Secret("k"), "apikey")
     assert issuance.exchange(gam, request).grant.user.name == "ana"
     with pytest.raises(RefusedError, match="unknown"):
-        issuance.exchange(gam, replace(request, api_key=Secret("K")))
+        issuance.exchange(gam, request._replace(api_key=Secret("K")))
     assert diagnosis.verify(gam, Secret("k"), "portal").valid
 
 
@@ -163,7 +163,7 @@ def test_a_password_has_a_state(gam: Gam, tmp_path: Path, status: str, rule: str
     seed.apply_seed(gam, written(tmp_path, text), {})
     request = TokenRequest("shop", Secret("s"), authentication_type_name="local", username="ana", grant=PASSWORD)
     with pytest.raises(RefusedError) as refused:
-        issuance.exchange(gam, replace(request, password=Secret("p")))
+        issuance.exchange(gam, request._replace(password=Secret("p")))
     assert refused.value.rule == rule
 
 

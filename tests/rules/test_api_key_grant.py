@@ -31,7 +31,7 @@ WRONG, NEW_SECRET = Secret("wrong"), Secret("gamsec_of-portal-after-the-first")
 def sent(**parameters: object) -> Break:
     def change(facts: GrantFacts) -> GrantFacts:
         assert facts.request is not None
-        return replace(facts, request=replace(facts.request, **parameters))  # type: ignore[arg-type]
+        return facts._replace(request=facts.request._replace(**parameters))  # type: ignore[arg-type]
 
     return change
 
@@ -39,7 +39,7 @@ def sent(**parameters: object) -> Break:
 def of_app(**settings: object) -> Break:
     def change(facts: GrantFacts) -> GrantFacts:
         assert facts.app is not None
-        return replace(facts, app=replace(facts.app, **settings))  # type: ignore[arg-type]
+        return facts._replace(app=replace(facts.app, **settings))  # type: ignore[arg-type]
 
     return change
 
@@ -55,7 +55,7 @@ def of_policy(**settings: object) -> Break:
 def of_type(**settings: object) -> Break:
     def change(facts: GrantFacts) -> GrantFacts:
         assert facts.auth_type is not None
-        return replace(facts, auth_type=replace(facts.auth_type, **settings))  # type: ignore[arg-type]
+        return facts._replace(auth_type=replace(facts.auth_type, **settings))  # type: ignore[arg-type]
 
     return change
 
@@ -63,7 +63,7 @@ def of_type(**settings: object) -> Break:
 def of_key(**settings: object) -> Break:
     def change(facts: GrantFacts) -> GrantFacts:
         assert facts.key is not None
-        return replace(facts, key=replace(facts.key, **settings))  # type: ignore[arg-type]
+        return facts._replace(key=replace(facts.key, **settings))  # type: ignore[arg-type]
 
     return change
 
@@ -71,13 +71,13 @@ def of_key(**settings: object) -> Break:
 def of_user(**settings: object) -> Break:
     def change(facts: GrantFacts) -> GrantFacts:
         assert facts.user is not None
-        return replace(facts, user=replace(facts.user, **settings))  # type: ignore[arg-type]
+        return facts._replace(user=replace(facts.user, **settings))  # type: ignore[arg-type]
 
     return change
 
 
 def lacking(name: str) -> Break:
-    return lambda facts: replace(facts, **{name: None})  # type: ignore[arg-type]
+    return lambda facts: facts._replace(**{name: None})  # type: ignore[arg-type]
 
 
 def expiring(seconds: int, /, **settings: object) -> Break:
@@ -94,7 +94,7 @@ def rotated(seconds: int, **changes: object) -> Break:
         until = facts.now + timedelta(seconds=seconds)
         old, new = facts.app.secret_digest, NEW_SECRET.digest()
         after = replace(facts.app, secret_digest=new, retiring_digest=old, retiring_until=until)
-        return sent(**changes)(replace(facts, app=after))
+        return sent(**changes)(facts._replace(app=after))
 
     return broken
 
@@ -323,7 +323,7 @@ def test_the_last_fraction_of_a_second_counts_as_one(facts: GrantFacts, microsec
 
 def test_the_end_of_the_calendar_is_never(facts: GrantFacts) -> None:
     late = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-    granted = api_key_grant.decide(of_key(expires_at=None)(replace(facts, now=late)))
+    granted = api_key_grant.decide(of_key(expires_at=None)(facts._replace(now=late)))
     assert granted.expires_at(late) is None
     assert durations.seconds_until(late, None) == 0
 
@@ -350,7 +350,7 @@ def test_user_ids_stay_hidden_when_the_application_does_not_share_them(facts: Gr
 def test_a_request_may_narrow_the_scopes_of_its_key(
     facts: GrantFacts, held: tuple[str, ...], asked: str, granted: tuple[str, ...]
 ) -> None:
-    facts = of_key(scopes=held)(of_app(scopes=("fullcontrol",))(replace(facts, attributes=frozenset({"Area", "zone"}))))
+    facts = of_key(scopes=held)(of_app(scopes=("fullcontrol",))(facts._replace(attributes=frozenset({"Area", "zone"}))))
     assert api_key_grant.decide(sent(scope=asked)(facts)).scopes == granted
 
 
@@ -381,12 +381,12 @@ def test_a_request_can_name_the_allowed_type_or_any_enabled_one(
 
 
 def test_the_rule_of_types_needs_no_key(facts: GrantFacts, auth_type: AuthType) -> None:
-    fresh = replace(facts, key=None, request=None, auth_type=auth_type)
+    fresh = facts._replace(key=None, request=None, auth_type=auth_type)
     assert grants.find_violation([api_key_grant.AUTH_TYPE_WRONG], fresh) is None
 
 
 def test_without_a_known_repository_any_name_of_it_passes(facts: GrantFacts) -> None:
-    unknown = replace(facts, repository=None, request=TokenRequest(repository="x"))
+    unknown = facts._replace(repository=None, request=TokenRequest(repository="x"))
     assert grants.find_violation([grants.REPOSITORY_WRONG], unknown) is None
 
 
@@ -398,7 +398,7 @@ def test_the_default_policy_takes_no_keys(facts: GrantFacts) -> None:
 def test_an_attribute_that_no_user_carries_is_no_scope(facts: GrantFacts, held: str) -> None:
     wide = of_key(scopes=(held,))(of_app(scopes=(held,))(sent(scope="user_Area")(facts)))
     assert refusal(wide).rule == "scope_beyond"
-    assert api_key_grant.decide(replace(wide, attributes=frozenset({"Area"}))).scopes == ("user_Area",)
+    assert api_key_grant.decide(wide._replace(attributes=frozenset({"Area"}))).scopes == ("user_Area",)
 
 
 def test_an_attribute_that_the_key_names_needs_no_carrier(facts: GrantFacts) -> None:
@@ -419,7 +419,7 @@ def test_what_is_granted_once_is_granted_alike_until_then(
     asked = of_key(expires_at=then(expires), retires_at=then(retires))(facts)
     asked = asked if old_until is None else rotated(old_until)(asked)
     granted, until = api_key_grant.decide(asked), api_key_grant.decision_expires_at(asked)
-    afterwards = replace(asked, now=facts.now + timedelta(seconds=later))
+    afterwards = asked._replace(now=facts.now + timedelta(seconds=later))
     if until is None or afterwards.now < until:
         assert api_key_grant.decide(afterwards) == granted
     else:

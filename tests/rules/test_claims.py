@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli.errors import RefusedError
-from gamcli.model import App, Token, User
-from gamcli.model.sessions import InitialProperty
+from gamcli.model import App, User
+from gamcli.model.tokens import InitialProperty, Token
 from gamcli.rules import claims, scopes
 from gamcli.rules.claims import UserinfoFacts
 from gamcli.rules.credentials import Secret
@@ -171,21 +171,21 @@ def test_a_pairwise_id_is_stable_and_differs_by_user_and_application(full_user: 
 
 def of_token(bearer: UserinfoFacts, **settings: object) -> UserinfoFacts:
     assert bearer.token is not None
-    return replace(bearer, token=replace(bearer.token, **settings))  # type: ignore[arg-type]
+    return bearer._replace(token=replace(bearer.token, **settings))  # type: ignore[arg-type]
 
 
 def of_user(bearer: UserinfoFacts, **settings: object) -> UserinfoFacts:
     assert bearer.user is not None
-    return replace(bearer, user=replace(bearer.user, **settings))  # type: ignore[arg-type]
+    return bearer._replace(user=replace(bearer.user, **settings))  # type: ignore[arg-type]
 
 
 def without_app(bearer: UserinfoFacts) -> UserinfoFacts:
     assert bearer.app is not None
-    return replace(bearer, app=replace(bearer.app, enabled=False))
+    return bearer._replace(app=replace(bearer.app, enabled=False))
 
 
 BREAKS: dict[str, Callable[[UserinfoFacts], UserinfoFacts]] = {
-    "token_unknown": lambda bearer: replace(bearer, secret=Secret("another")),
+    "token_unknown": lambda bearer: bearer._replace(secret=Secret("another")),
     "token_expired": lambda bearer: of_token(bearer, expires_at=bearer.now),
     "token_revoked": lambda bearer: of_token(bearer, ended_at=bearer.now),
     "token_app_disabled": without_app,
@@ -219,7 +219,7 @@ def test_of_two_broken_rules_the_earlier_one_speaks(bearer: UserinfoFacts, earli
 
 @pytest.mark.parametrize("missing", ["token", "app", "user"])
 def test_a_token_of_which_anything_is_gone_is_unknown(bearer: UserinfoFacts, missing: str) -> None:
-    assert refusal(replace(bearer, **{missing: None})).rule == "token_unknown"  # type: ignore[arg-type]
+    assert refusal(bearer._replace(**{missing: None})).rule == "token_unknown"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("ends", ["expires_at", "ended_at"])
@@ -236,9 +236,9 @@ def test_the_properties_of_a_login_are_reported_as_they_were_given(bearer: Useri
     assert bearer.token is not None
     given_along = (InitialProperty("Branch", "7"), InitialProperty("Area", ""))
     token = replace(bearer.token, scopes=(scope,), initial_properties=given_along)
-    error = claims.decide(replace(bearer, token=token, app=replace(app, scopes=(scope,))))
+    error = claims.decide(bearer._replace(token=token, app=replace(app, scopes=(scope,))))
     assert error["initial_properties"] == [{"Id": "Branch", "Value": "7"}, {"Id": "Area", "Value": ""}]
-    hidden = claims.decide(replace(bearer, token=replace(bearer.token, initial_properties=given_along)))
+    hidden = claims.decide(bearer._replace(token=replace(bearer.token, initial_properties=given_along)))
     assert "initial_properties" not in hidden
 
 
@@ -247,6 +247,6 @@ def test_a_scope_that_was_withdrawn_reveals_nothing_more(bearer: UserinfoFacts, 
     token = replace(bearer.token, key=None, scopes=("gam_user_roles", "user_email"))
     held = {("gam_user_roles", "gam_user_data"): 3, ("gam_user_data",): 2, ("gam_user_roles",): 1, (): 0}
     for published, number in held.items():
-        read = claims.decide(replace(bearer, token=token, app=replace(app, scopes=published)))
+        read = claims.decide(bearer._replace(token=token, app=replace(app, scopes=published)))
         assert len(read) == number
         assert ("roles" in read) == ("gam_user_roles" in published)

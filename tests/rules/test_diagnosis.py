@@ -24,7 +24,7 @@ def test_each_question_has_the_number_of_its_rule() -> None:
 
 
 def test_a_sound_key_breaks_no_rule_and_leaves_the_request_open(facts: GrantFacts) -> None:
-    judged = diagnosis.explain(replace(facts, request=None))
+    judged = diagnosis.explain(facts._replace(request=None))
     assert [each.rule for each in judged] == list(diagnosis.RULE_DESCRIPTIONS)
     assert {each.rule for each in judged if each.holds is None} == {
         "client_id_missing",
@@ -41,7 +41,7 @@ def test_a_sound_key_breaks_no_rule_and_leaves_the_request_open(facts: GrantFact
 def test_two_broken_rules_both_speak_each_with_its_fix(facts: GrantFacts) -> None:
     assert facts.app is not None
     assert facts.user is not None
-    broken = replace(facts, app=replace(facts.app, enabled=False), user=replace(facts.user, blocked=True))
+    broken = facts._replace(app=replace(facts.app, enabled=False), user=replace(facts.user, blocked=True))
     said = {each.rule: each.mend for each in diagnosis.explain(broken) if each.holds is False}
     assert said == {
         "app_disabled": f"gamcli app enable {facts.app.name}",
@@ -58,22 +58,22 @@ def test_anyone_who_holds_the_key_learns_whether_it_may_be_used(facts: GrantFact
 def test_a_key_that_is_not_proven_shows_no_record(facts: GrantFacts, secret: str) -> None:
     assert facts.request is not None
     without = {
-        "client_secret": replace(facts.request, client_secret=NO_SECRET),
-        "api_key": replace(facts.request, api_key=NO_SECRET),
+        "client_secret": facts.request._replace(client_secret=NO_SECRET),
+        "api_key": facts.request._replace(api_key=NO_SECRET),
     }
-    verdict = diagnosis.verify(replace(facts, request=without[secret]))
+    verdict = diagnosis.verify(facts._replace(request=without[secret]))
     assert verdict.valid is (secret == "client_secret")
     assert (verdict.key is None) is (secret == "api_key")
 
 
 def test_an_unknown_key_is_not_proven(facts: GrantFacts) -> None:
-    assert diagnosis.verify(replace(facts, key=None, user=None)).rule == "key_unproven"
+    assert diagnosis.verify(facts._replace(key=None, user=None)).rule == "key_unproven"
 
 
 def test_verify_and_the_endpoint_name_the_same_rule(facts: GrantFacts) -> None:
     assert facts.key is not None
-    late = replace(facts, now=facts.now + timedelta(days=99_999))
-    late = replace(late, key=replace(facts.key, expires_at=facts.now + timedelta(days=1)))
+    late = facts._replace(now=facts.now + timedelta(days=99_999))
+    late = late._replace(key=replace(facts.key, expires_at=facts.now + timedelta(days=1)))
     with pytest.raises(RefusedError) as refused:
         api_key_grant.decide(late)
     assert diagnosis.verify(late).rule == refused.value.rule == "key_expired"

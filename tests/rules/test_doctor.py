@@ -15,11 +15,11 @@ from gamcli.model.doctor import (
     DisabledAuthType,
     DoctorFacts,
     DoctorFinding,
-    FileFacts,
     ReadProblem,
     ShadowedSetting,
     StoreContents,
 )
+from gamcli.model.files import FileFacts
 from gamcli.model.overviews import CountWithNames
 from gamcli.rules import doctor, file_diagnosis
 

@@ -31,7 +31,7 @@ def standings(draw: st.DrawFn, facts: GrantFacts) -> GrantFacts:
         expires_at=None if expires is None else facts.now + timedelta(hours=expires),
         retires_at=None if retires is None else facts.now + timedelta(hours=retires),
     )
-    return replace(draw(worlds(facts)), key=key)
+    return draw(worlds(facts))._replace(key=key)
 
 
 @st.composite
@@ -52,7 +52,7 @@ def worlds(draw: st.DrawFn, facts: GrantFacts) -> GrantFacts:
     user = replace(facts.user, enabled=draw(mostly), blocked=not draw(mostly))
     kind = draw(st.sampled_from([APIKEY, APIKEY, APIKEY, GAMLOCAL]))
     auth_type = replace(facts.auth_type, enabled=draw(mostly), type=kind)
-    return replace(facts, app=app, user=user, auth_type=draw(st.just(auth_type) | st.none()))
+    return facts._replace(app=app, user=user, auth_type=draw(st.just(auth_type) | st.none()))
 
 
 COVERS = {
@@ -91,7 +91,7 @@ def test_the_keys_reported_are_those_that_lose_a_scope_and_those_that_can_no_lon
     world = data.draw(worlds(facts))
 
     def change(one: GrantFacts) -> GrantFacts:
-        return replace(world, key=one.key)
+        return world._replace(key=one.key)
 
     told = [(each.key, each.is_permanent) for each in impact.find_impacts(change, before)]
     expected = [
@@ -121,26 +121,26 @@ def test_a_key_that_loses_its_application_or_user_is_invalidated_for_the_given_r
 
 CHANGES: dict[str, tuple[Callable[[GrantFacts], GrantFacts], bool, str]] = {
     "scope withdrawn": (
-        lambda facts: replace(facts, app=facts.app and replace(facts.app, scopes=("user_email",))),
+        lambda facts: facts._replace(app=facts.app and replace(facts.app, scopes=("user_email",))),
         True,
         "scope withdrawn: gam_user_data",
     ),
     "application disabled": (
-        lambda facts: replace(facts, app=facts.app and replace(facts.app, enabled=False)),
+        lambda facts: facts._replace(app=facts.app and replace(facts.app, enabled=False)),
         False,
         "application 'portal' is disabled",
     ),
     "user blocked": (
-        lambda facts: replace(facts, user=facts.user and replace(facts.user, blocked=True)),
+        lambda facts: facts._replace(user=facts.user and replace(facts.user, blocked=True)),
         False,
         "user 'ana' is blocked",
     ),
     "type disabled": (
-        lambda facts: replace(facts, auth_type=facts.auth_type and replace(facts.auth_type, enabled=False)),
+        lambda facts: facts._replace(auth_type=facts.auth_type and replace(facts.auth_type, enabled=False)),
         False,
         "authentication type 'apikey' is unknown or disabled",
     ),
-    "application gone": (lambda facts: replace(facts, app=None), True, "scope withdrawn: gam_user_data"),
+    "application gone": (lambda facts: facts._replace(app=None), True, "scope withdrawn: gam_user_data"),
 }
 
 
@@ -155,7 +155,7 @@ def test_the_reason_says_what_the_change_does(
 
 
 def test_facts_without_a_key_are_no_key(facts: GrantFacts) -> None:
-    assert list(impact.find_impacts(lambda _: "gone", [replace(facts, key=None)])) == []
+    assert list(impact.find_impacts(lambda _: "gone", [facts._replace(key=None)])) == []
 
 
 def test_keys_feel_only_what_they_stand_on(facts: GrantFacts) -> None:

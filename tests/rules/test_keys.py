@@ -22,22 +22,22 @@ Break = Callable[[GrantFacts], GrantFacts]
 def policy(facts: GrantFacts, **settings: object) -> GrantFacts:
     assert facts.app is not None
     changed = replace(facts.app.api_keys, **settings)  # type: ignore[arg-type]
-    return replace(facts, app=replace(facts.app, api_keys=changed))
+    return facts._replace(app=replace(facts.app, api_keys=changed))
 
 
 def with_app(facts: GrantFacts, **settings: object) -> GrantFacts:
     assert facts.app is not None
-    return replace(facts, app=replace(facts.app, **settings))  # type: ignore[arg-type]
+    return facts._replace(app=replace(facts.app, **settings))  # type: ignore[arg-type]
 
 
 def with_user(facts: GrantFacts, **settings: object) -> GrantFacts:
     assert facts.user is not None
-    return replace(facts, user=replace(facts.user, **settings))  # type: ignore[arg-type]
+    return facts._replace(user=replace(facts.user, **settings))  # type: ignore[arg-type]
 
 
 def with_type(facts: GrantFacts, **settings: object) -> GrantFacts:
     assert facts.auth_type is not None
-    return replace(facts, auth_type=replace(facts.auth_type, **settings))  # type: ignore[arg-type]
+    return facts._replace(auth_type=replace(facts.auth_type, **settings))  # type: ignore[arg-type]
 
 
 BREAKS: dict[str, tuple[Break, str | None]] = {
@@ -141,7 +141,7 @@ def test_a_key_is_valid_as_asked_but_never_beyond_the_timeout(
 
 @given(st.integers(0, 999_999_999), st.none() | st.timedeltas(timedelta(microseconds=1), timedelta(days=36_500)))
 def test_no_timeout_and_no_lifetime_overflow(wish: GrantFacts, timeout: int, asked: timedelta | None) -> None:
-    late = replace(policy(wish, timeout_hours=timeout), now=datetime(9990, 1, 1, tzinfo=UTC))
+    late = policy(wish, timeout_hours=timeout)._replace(now=datetime(9990, 1, 1, tzinfo=UTC))
     end = keys.issue(late, KeyOptions(expires_in=asked), no_randomness).record.expires_at
     assert end is None or late.now < end <= datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 

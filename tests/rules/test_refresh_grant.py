@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations
+from typing import Any
 
 import pytest
 
 from gamcli.errors import RefusedError
 from gamcli.model import APIKEY, GAMLOCAL, AuthType, TokenPolicy
-from gamcli.model.sessions import InitialProperty, RefreshToken, Session
+from gamcli.model.tokens import InitialProperty, RefreshToken, Session
 from gamcli.rules import grants, refresh_grant
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.grants import Grant, GrantFacts
@@ -22,11 +23,16 @@ Break = Callable[[GrantFacts], GrantFacts]
 
 
 def changed(name: str, **changes: object) -> Break:
-    return lambda facts: replace(facts, **{name: replace(getattr(facts, name), **changes)})
+    def change(facts: GrantFacts) -> GrantFacts:
+        record: Any = getattr(facts, name)
+        after = record._replace(**changes) if hasattr(record, "_replace") else replace(record, **changes)
+        return facts._replace(**{name: after})
+
+    return change
 
 
 def lacking(*names: str) -> Break:
-    return lambda facts: replace(facts, **dict.fromkeys(names))  # type: ignore[arg-type]
+    return lambda facts: facts._replace(**dict.fromkeys(names))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")
@@ -43,15 +49,15 @@ def of_key(facts: GrantFacts) -> GrantFacts:
         initial_properties=PROPERTIES,
     )
     token = RefreshToken(7, 2, 8, TOKEN.digest(), facts.now + timedelta(days=1))
-    sent = replace(facts.request, grant=grants.REFRESH, api_key=NO_SECRET, refresh_token=TOKEN)
-    renewable = replace(facts, session=session, refresh_token=token, request=sent)
+    sent = facts.request._replace(grant=grants.REFRESH, api_key=NO_SECRET, refresh_token=TOKEN)
+    renewable = facts._replace(session=session, refresh_token=token, request=sent)
     return changed("app", token=TokenPolicy(60, 3))(renewable)
 
 
 @pytest.fixture(scope="session")
 def of_password(of_key: GrantFacts, auth_type: AuthType) -> GrantFacts:
     local = replace(auth_type, name="local", type=GAMLOCAL)
-    return changed("session", key=None, auth_type="local")(replace(of_key, key=None, auth_type=local))
+    return changed("session", key=None, auth_type="local")(of_key._replace(key=None, auth_type=local))
 
 
 @pytest.fixture(params=["of_key", "of_password"])

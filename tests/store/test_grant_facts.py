@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 
 from gamcli.model import App, AuthType, Key, User
-from gamcli.model.sessions import RefreshToken, Session
+from gamcli.model.tokens import RefreshToken, Session
 from gamcli.store import Store, apps, auth_types, grant_facts, keys, sessions, users
 from gamcli.store.queries import with_asked
 
@@ -51,7 +51,7 @@ def test_refresh_tokens_are_found_with_their_sessions_keys_and_users(
     peopled: Store, key: Key, ana: User, now: datetime
 ) -> None:
     login = Session(7, ana.guid, key.client_id, "local", ("gam_user_data",))
-    by_key = replace(login, id=8, key=key.id)
+    by_key = login._replace(id=8, key=key.id)
     tokens = [RefreshToken(each.id, 1, 9, b"r" * 32, now) for each in (login, by_key)]
     with peopled.writing() as tx:
         sessions.add(tx, [login, by_key])

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gamcli.model import App, Key, Token, User
-from gamcli.model.sessions import InitialProperty, RefreshToken, Session
+from gamcli.model import App, Key, User
+from gamcli.model.tokens import InitialProperty, RefreshToken, Session, Token
 from gamcli.store import Store, Transaction, apps, grant_facts, sessions, tokens, users
 from gamcli.store.tokens import NewToken
 from gamcli.store.users import RenewedHash
@@ -64,7 +64,7 @@ def test_a_session_and_its_refresh_token_come_back_as_they_were_kept(
 def test_a_session_may_be_of_a_key_and_carry_nothing(
     peopled: Store, session: Session, refresh_token: RefreshToken, key: Key
 ) -> None:
-    bare = replace(session, key=key.id, scopes=(), initial_properties=())
+    bare = session._replace(key=key.id, scopes=(), initial_properties=())
     with peopled.writing() as tx:
         sessions.add(tx, [bare])
         sessions.add_refresh_tokens(tx, [refresh_token])
@@ -87,7 +87,7 @@ def test_a_refresh_token_is_spent_and_a_session_ends_once(begun: Store, now: dat
         sessions.revoke(tx, [7], now + DAY)
         assert find(tx, 7, 1) == (
             replace(kept, used_at=now),
-            replace((find(tx, 7, 1) or pytest.fail("it was kept"))[1], revoked_at=now),
+            (find(tx, 7, 1) or pytest.fail("it was kept"))[1]._replace(revoked_at=now),
         )
     found = token(begun)
     assert found is not None
@@ -99,7 +99,7 @@ def test_a_new_password_ends_the_logins_of_its_user_alone(
 ) -> None:
     with begun.writing() as tx:
         for number, other in ((8, {"key": key.id}), (9, {"user_guid": "bob"})):
-            sessions.add(tx, [replace(session, id=number, **other)])  # type: ignore[arg-type]
+            sessions.add(tx, [session._replace(id=number, **other)])  # type: ignore[arg-type]
             sessions.add_refresh_tokens(tx, [replace(refresh_token, session=number)])
         sessions.revoke_password_sessions(tx, session.user_guid, now)
         assert [revoked_at(tx, number) for number in (7, 8, 9)] == [now, None, None]

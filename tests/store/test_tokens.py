@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from gamcli.errors import UsageError
-from gamcli.model import App, Key, Token, User
+from gamcli.model import App, Key, User
 from gamcli.model.token_ids import MAX_ROW, format_token_id
+from gamcli.model.tokens import Token
 from gamcli.store import Store, Transaction, apps, keys, tokens, users
 from gamcli.store.timestamps import from_micros, to_micros
 from gamcli.store.tokens import NewToken, TokenFilter

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from gamcli.errors import RefusedError
-from gamcli.model.sessions import InitialProperty
+from gamcli.model.tokens import InitialProperty
 from gamcli.rules import grants
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.grants import TokenRequest

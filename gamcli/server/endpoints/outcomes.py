@@ -10,8 +10,8 @@ from gamcli.actions.grant_cache import GrantCache
 from gamcli.actions.issuance import GrantAttempt, IssuedToken
 from gamcli.actions.userinfo import ClaimsResult
 from gamcli.errors import RefusedError
-from gamcli.model import Token
 from gamcli.model.token_ids import format_token_id
+from gamcli.model.tokens import Token
 from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints import refusals
 from gamcli.server.endpoints.failure_limit import FailureLimiter

@@ -4,7 +4,7 @@ import stat
 from pathlib import Path
 from shlex import join, quote
 
-from gamcli.model.doctor import GROUP_AND_OTHERS_WRITE, FileFacts, is_network_file_system
+from gamcli.model.files import GROUP_AND_OTHERS_WRITE, FileFacts, is_network_file_system
 from gamcli.model.maintenance import StoreCheck
 from gamcli.store.sqlite import files
 

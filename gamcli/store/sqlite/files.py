@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gamcli.errors import StoreUnusableError
-from gamcli.model.doctor import FileFacts
+from gamcli.model.files import FileFacts
 from gamcli.store.sqlite import file_header
 
 STALE_SECONDS = 3600
@@ -18,7 +18,7 @@ STALE_SECONDS = 3600
 
 ROLES = {"": "store", "-wal": "WAL", "-shm": "SHM", "-journal": "journal", "-lock": "lock file"}
 
-TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{8}\.part(-wal|-shm|-journal)?")
+TEMPORARY_NAME = r"\..+\.[0-9a-f]{8}\.part(-wal|-shm|-journal)?"
 """The names that `backups.temporary_file` gives."""
 
 
@@ -66,7 +66,7 @@ def _escape_glob(name: str) -> str:
 def find_leftover_files(path: Path, now: datetime) -> Iterator[FileFacts]:
     """Yield the temporary files of backups that were killed."""
     try:
-        parts = [each for each in sorted(path.parent.iterdir()) if TEMPORARY_NAME.fullmatch(each.name)]
+        parts = [each for each in sorted(path.parent.iterdir()) if re.fullmatch(TEMPORARY_NAME, each.name)]
     except OSError:
         return
     for each in parts:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli.errors import RefusedError
-from gamcli.model.sessions import InitialProperty
+from gamcli.model.tokens import InitialProperty
 from gamcli.rules import grants
 from gamcli.server.endpoints import forms
 from gamcli.server.transport.messages import Request

@@ -1,6 +1,7 @@
 """Copies of a store: consistent, complete or absent, readable by the owner only."""
 
 import os
+import re
 import sqlite3
 import stat
 import subprocess
@@ -128,7 +129,7 @@ def test_a_copy_is_never_open_to_others_even_while_it_is_written(long: Path, tmp
 
 def test_what_becomes_a_copy_is_known_by_its_name(tmp_path: Path) -> None:
     with backups.temporary_file(tmp_path / "a b.db") as part:
-        assert files.TEMPORARY_NAME.fullmatch(part.name)
+        assert re.fullmatch(files.TEMPORARY_NAME, part.name)
 
 
 def test_a_store_that_nobody_has_open_is_read_without_a_trace(peopled: Store) -> None:
