@@ -23,6 +23,7 @@ from gamcli.render import credentials
 from gamcli.render.output import Output
 from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints import origins
+from gamcli.server.endpoints.extras import parse_issuer
 from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT
 from gamcli.server.endpoints.refusals import UNAUTHORIZED, ResponseFormat
 from gamcli.server.server import ServerOptions
@@ -63,6 +64,7 @@ def serve(
     error_format: opts.ErrorFormatOption = None,
     expired_status: opts.ExpiredStatus = None,
     extras: opts.Extras = False,
+    issuer: opts.Issuer = None,
     log_format: opts.LogFormat = None,
     log_address: opts.LogAddress = "full",
     log_file: opts.LogFile = None,
@@ -91,7 +93,9 @@ def serve(
     """
     del engine  # only one is left
     cli = CliContext.from_typer(context)
-    named = {"host": host, "port": port, "base_path": base_path, "log_format": log_format}
+    if issuer and not extras:
+        raise UsageError("--issuer requires --extras: only the metadata has an issuer", "--extras --issuer URL")
+    named = {"host": host, "port": port, "base_path": base_path, "log_format": log_format, "issuer": issuer}
     named["format"] = response_format or error_format
     cli = cli.with_flags({f"serve.{name}": flag for name, flag in named.items()})
     options = replace(
@@ -133,6 +137,7 @@ def _configured_options(
         base_path=opts.parse_base_path(str(value("serve.base_path").value)),
         log_format=str(value("serve.log_format").value),
         response_format=ResponseFormat(str(value("serve.format").value), int(expired_status or UNAUTHORIZED)),
+        issuer=parse_issuer(str(issuer)) if (issuer := value("serve.issuer").value) else "",
         tls=tls,
     )
 

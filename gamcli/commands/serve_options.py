@@ -88,6 +88,10 @@ Extras = Annotated[
     bool,
     behavior("--extras", help="Add introspection, revocation and server metadata.", show_default=False),
 ]
+Issuer = Annotated[
+    str | None,
+    behavior("--issuer", metavar="URL", help="With --extras: URL of the server in its metadata.", show_default="Host"),
+]
 ExpiredStatus = Annotated[
     Literal["401", "403"] | None,
     behavior(help="Status for an expired access token; GAM for .NET uses 403.", show_default="401"),

@@ -123,6 +123,7 @@ SETTINGS = {
             "form of the responses of `serve`",
             earlier_name="serve.error_format",
         ),
+        Setting("serve.issuer", "GAMCLI_SERVE_ISSUER", "", str, "URL in the metadata of `serve --extras`"),
         Setting(
             "serve.log_format",
             "GAMCLI_SERVE_LOG_FORMAT",

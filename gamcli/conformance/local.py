@@ -30,7 +30,7 @@ SERVER_VARIANTS: tuple[dict[str, object], ...] = (
     {"max_failures": 3},
     {"expired_status": 403},
     {"cors_origin": "https://app.example.org"},
-    {"base_path": "/myapp"},
+    {"base_path": "/myapp", "extras": True},
     {"extras": True},
     {"format": "gam"},
     {"format": "rfc6749"},

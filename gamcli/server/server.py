@@ -34,6 +34,7 @@ class ServerOptions(ListenOptions):
     max_failures_by: str = "both"
     origins: frozenset[str] = frozenset()
     extras: bool = False
+    issuer: str = ""
     metrics: Metrics | None = None
     metrics_listener: socket | None = None
 
@@ -47,6 +48,7 @@ class ServerOptions(ListenOptions):
             extras=self.extras,
             is_encrypted=self.tls is not None,
             show_address=ADDRESSES[self.log_address],
+            issuer=self.issuer,
         )
 
 

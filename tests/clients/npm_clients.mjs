@@ -49,6 +49,22 @@ async function oauth4webapi() {
   };
 }
 
+// The client knows the URL of a proxy, whose requests `fetch` sends to the server.
+async function discovery() {
+  const oauth = await import("oauth4webapi");
+  const issuer = new URL("https://login.example.org/gam");
+  const proxied = { [oauth.customFetch]: (url, init) => fetch(url.replace(issuer.origin, new URL(held.url).origin), init) };
+  const found = await oauth.discoveryRequest(issuer, { ...proxied, algorithm: "oauth2" });
+  const discovered = await oauth.processDiscoveryResponse(issuer, found);
+  const client = { client_id: held.client_id };
+  const post = oauth.ClientSecretPost(held.client_secret);
+  const response = await oauth.genericTokenEndpointRequest(discovered, client, post, "password", key, proxied);
+  const token = await oauth.processGenericTokenEndpointResponse(discovered, client, response);
+  const asked = await oauth.introspectionRequest(discovered, client, post, token.access_token, proxied);
+  const state = await oauth.processIntrospectionResponse(discovered, client, asked);
+  return { issuer: discovered.issuer, token: token.token_type, active: state.active };
+}
+
 async function openidClient() {
   const client = await import("openid-client");
   const configure = (secret) => {
@@ -98,5 +114,5 @@ async function simpleOauth2() {
   };
 }
 
-const flows = { oauth4webapi, "openid-client": openidClient, "simple-oauth2": simpleOauth2 };
+const flows = { oauth4webapi, "openid-client": openidClient, "simple-oauth2": simpleOauth2, discovery };
 process.stdout.write(JSON.stringify(await flows[process.argv[2]]()));

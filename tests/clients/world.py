@@ -46,8 +46,8 @@ class Endpoint:
 
 
 @contextmanager
-def serving(response_format: str, renewals: int = 2) -> Iterator[Endpoint]:
-    """Serve a new store in memory, whose tokens can be renewed `renewals` times."""
+def serving(response_format: str, renewals: int = 2, issuer: str | None = None) -> Iterator[Endpoint]:
+    """Serve a new store in memory, whose tokens can be renewed `renewals` times; with extras if there is an issuer."""
     with patch.object(passwords, "CURRENT_COST", passwords.TEST_COST), Store.in_memory() as store:
         gam = Gam(store, lambda: datetime.now(UTC), os.urandom, "test")
         repository.initialise(gam)
@@ -57,7 +57,14 @@ def serving(response_format: str, renewals: int = 2) -> Iterator[Endpoint]:
         fields = {"remote_rest": True, "api_keys.enabled": True, "token.renewals": renewals}
         app = apps.create(gam, apps.AppSpec("portal", fields, ("gam_user_data", "gam_user_roles")))
         key = keys.generate(gam, keys.KeySpec("ana", "portal"))
-        options = ServerOptions(log=lambda _: None, max_failures=0, response_format=ResponseFormat(response_format))
+        options = ServerOptions(
+            log=lambda _: None,
+            max_failures=0,
+            response_format=ResponseFormat(response_format),
+            base_path="" if issuer is None else "/gam",
+            extras=issuer is not None,
+            issuer=issuer or "",
+        )
         server = Server(gam, options)
         with run_in_background(server):
             assert app.secret is not None

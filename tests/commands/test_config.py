@@ -37,6 +37,7 @@ def test_the_deproblems_come_from_nowhere(gamcli: Run, monkeypatch: pytest.Monke
         "serve.port": 8080,
         "serve.base_path": "",
         "serve.format": "gam",
+        "serve.issuer": "",
         "serve.log_format": "text",
     }
     assert gamcli("config", "path").out == f"{home / '.config/gamcli/config.toml'}\n"

@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
+from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from gamcli.actions import Gam, apps, audit, key_changes, keys
+from gamcli.errors import UsageError
+from gamcli.server.endpoints.extras import parse_issuer
 from gamcli.server.server import Server
 from gamcli.server.transport.messages import Response
 from gamcli.store.audit import AuditFilter
@@ -126,3 +130,55 @@ def test_the_metadata_names_the_host_and_the_scheme_of_the_request(ask: Ask) -> 
         found = json.loads(ask("GET", "/.well-known/oauth-authorization-server", None, fields).body)
         assert found["issuer"] == issuer
         assert found["token_endpoint"] == f"{issuer}{BASE}/access_token"
+
+
+@pytest.mark.parametrize(
+    ("issuer", "base_path", "path"),
+    [
+        ("https://login.example.org", "", "/.well-known/oauth-authorization-server"),
+        ("https://login.example.org/Gam", "/gam", "/.well-known/oauth-authorization-server/gam"),
+        ("https://login.example.org/Gam", "/gam", "/gam/.well-known/oauth-authorization-server"),
+        ("https://login.example.org/outer", "/inner", "/.well-known/oauth-authorization-server/outer"),
+    ],
+)
+def test_a_fixed_issuer_is_independent_of_the_request(
+    serve: Callable[..., Server], issuer: str, base_path: str, path: str
+) -> None:
+    server = serve(extras=True, issuer=issuer, base_path=base_path)
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=10)) as client:
+        client.request("GET", path, headers={"Host": "evil.example.org", "X-Forwarded-Proto": "http"})
+        found = json.loads(client.getresponse().read())
+    assert (found["issuer"], found["token_endpoint"]) == (issuer, f"{issuer}{BASE}/access_token")
+
+
+@pytest.mark.parametrize(
+    ("text", "issuer"),
+    [
+        ("https://login.example.org", "https://login.example.org"),
+        ("https://login.example.org:8443/gam/", "https://login.example.org:8443/gam"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://[::1]/gam", "http://[::1]/gam"),
+        ("http://localhost", "http://localhost"),
+    ],
+)
+def test_an_issuer_is_https_or_on_this_machine(text: str, issuer: str) -> None:
+    assert parse_issuer(text) == issuer
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("http://login.example.org/gam", "--issuer https://login.example.org/gam"),
+        *(
+            (text, "use a URL without query and fragment, such as https://login.example.com/myapp")
+            for text in (
+                "login.example.org", "https://", "ftp://a", "https://a?b", "https://a#", "https://a/ b", "https://[::1",
+                "https://a:x", "https://user@a", "https://é.example.org", "",
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_an_invalid_issuer_is_refused_with_a_hint(text: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_issuer(text)
+    assert caught.value.hint == hint

@@ -6,8 +6,11 @@ GAM publishes nothing of the kind for version 2.0.
 
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from gamcli.actions import Gam, client_tokens
+from gamcli.errors import UsageError
 from gamcli.model import App
 from gamcli.rules import scopes
 from gamcli.rules.grants import TokenRequest
@@ -19,6 +22,8 @@ from gamcli.server.transport.messages import Request, Response, json_response
 Act = Callable[[Gam, TokenRequest, Callable[[App], None]], dict[str, object]]
 
 _NOT_IN_HOST = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
+
+METADATA_PATH = "/.well-known/oauth-authorization-server"
 
 CLIENT_AUTHENTICATION = ("client_secret_basic", "client_secret_post")
 
@@ -39,13 +44,49 @@ def _act(gam: Gam, attempt: ClientAttempt, act: Act) -> Response | WouldBlock:
     return json_response(200, attempt.judge(gam, forms.parse_token_of_client(attempt.request), act))
 
 
+def parse_issuer(text: str) -> str:
+    """Return the issuer without a slash at its end: https except on this machine (RFC 8414 §2); raises UsageError."""
+    try:
+        parts = urlsplit(text)
+        is_valid = bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+    except ValueError:
+        raise _invalid_issuer(text) from None
+    is_valid = is_valid and text.isascii() and text.isprintable() and not {*text} & {*'?#"<>\\ '}
+    if not is_valid or parts.scheme not in ("https", "http"):
+        raise _invalid_issuer(text)
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise UsageError(f"the issuer '{text}' is not encrypted", f"--issuer https{text[len('http') :]}")
+    return text.removesuffix("/")
+
+
+def _invalid_issuer(text: str) -> UsageError:
+    return UsageError(
+        f"invalid issuer '{text}'", "use a URL without query and fragment, such as https://login.example.com/myapp"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def metadata_path(config: ServerConfig) -> str:
+    """Return where clients look for the metadata of the issuer, in lower case (RFC 8414 §3.1)."""
+    return METADATA_PATH + (urlsplit(config.issuer).path.lower() if config.issuer else config.base_path)
+
+
 def metadata(_gam: Gam, request: Request, _trace: Trace, config: ServerConfig) -> Response:
-    """Return where the endpoints are and what they support, for the host that the client has named."""
+    """Return where the endpoints are and what they support: for `config.issuer`, else for the host of the request."""
+    return json_response(200, build_metadata(config.issuer or _requested_issuer(request, config)))
+
+
+def _requested_issuer(request: Request, config: ServerConfig) -> str:
     forwarded = request.fields.get("x-forwarded-proto", "").lower()  # of a proxy that terminates TLS
     scheme = forwarded if forwarded in ("http", "https") else "https" if config.is_encrypted else "http"
     host = _NOT_IN_HOST.sub("", request.fields.get("host", "")) or "localhost"
-    issuer = f"{scheme}://{host}{config.base_path}"
-    return json_response(200, build_metadata(issuer))
+    return f"{scheme}://{host}{config.base_path}"
 
 
 def build_metadata(issuer: str) -> dict[str, object]:

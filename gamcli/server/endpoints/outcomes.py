@@ -59,8 +59,7 @@ class ServerConfig:
 
     With `nonblocking`, an endpoint returns WouldBlock instead of hashing a password or waiting for the store. The
     `grant_cache`, in which requests for tokens are found again, may be used by one thread only. `extras` adds the
-    endpoints of `extras`.
-    `grant_cache`, in which requests for tokens are found again, may be used by one thread only. `show_address` returns
+    endpoints of `extras`; `issuer` is the URL in its metadata, empty for that of the request. `show_address` returns
     what the store may record of a client address.
     """
 
@@ -74,6 +73,7 @@ class ServerConfig:
     extras: bool = False
     is_encrypted: bool = False
     show_address: Callable[[str], str] = str
+    issuer: str = ""
 
 
 DEFAULT_CONFIG = ServerConfig()

@@ -68,7 +68,7 @@ ROUTES: dict[str, dict[str, Endpoint]] = {
 EXTRA_ROUTES: dict[str, dict[str, Endpoint]] = {
     "/oauth/gam/v2.0/introspect": {"POST": extras.introspect},
     "/oauth/gam/v2.0/revoke": {"POST": extras.revoke},
-    "/.well-known/oauth-authorization-server": {"GET": extras.metadata},
+    extras.METADATA_PATH: {"GET": extras.metadata},
 }
 """The routes that are added with `--extras`."""
 
@@ -238,6 +238,8 @@ def has_route(request: Request, config: ServerConfig) -> bool:
 
 def _methods_at(path: str, config: ServerConfig) -> Mapping[str, Endpoint]:
     path = path.lower()
+    if config.extras and path.startswith(extras.METADATA_PATH) and path == extras.metadata_path(config):
+        return EXTRA_ROUTES[extras.METADATA_PATH]
     if not path.startswith(config.base_path):
         return {}
     path = path.removeprefix(config.base_path)
