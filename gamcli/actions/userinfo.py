@@ -120,15 +120,9 @@ def load_claims(
     """
     now, digests = gam.now(), [secret.digest() for secret in secrets]
     distinct = dict(zip(digests, secrets, strict=True))
-    version = gam.store.read_without_transaction(lambda tx: tx.data_version())
-    cached = {digest: cache.find(digest, now, version) for digest in distinct}
-    unknown = {digest: secret for digest, secret in distinct.items() if cached[digest] is None}
-    read = gam.store.read_without_transaction(lambda tx: _load_tokens(tx, cache, unknown, now)) if unknown else {}
-    turn = _ClaimsTurn(now, version, cache, build_response, decide)
-    results = {
-        digest: ClaimsResult(entry.token, entry.response) if entry else turn.respond(distinct[digest], digest, read)
-        for digest, entry in cached.items()
-    }
+    results = gam.store.read_without_transaction(
+        lambda tx: _ClaimsTurn(now, tx.data_version(), cache, build_response, decide).answer(tx, distinct)
+    )
     return [results[digest] for digest in digests]
 
 
@@ -186,6 +180,16 @@ class _ClaimsTurn(NamedTuple, Generic[ResponseT]):
     cache: ClaimsCache[ResponseT]
     build_response: Callable[[dict[str, object]], ResponseT]
     decide: DecideClaims
+
+    def answer(self, tx: Transaction, secrets: Mapping[bytes, Secret]) -> dict[bytes, ClaimsResult[ResponseT]]:
+        """Return the results by the digest of the secret."""
+        cached = {digest: self.cache.find(digest, self.now, self.version) for digest in secrets}
+        unknown = {digest: secrets[digest] for digest, entry in cached.items() if entry is None}
+        read = _load_tokens(tx, self.cache, unknown, self.now) if unknown else {}
+        return {
+            digest: ClaimsResult(entry.token, entry.response) if entry else self.respond(secrets[digest], digest, read)
+            for digest, entry in cached.items()
+        }
 
     def respond(self, secret: Secret, digest: bytes, read: ReadTokens) -> ClaimsResult[ResponseT]:
         token, owner = read.get(digest, (None, NO_OWNER))

@@ -15,7 +15,7 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 from gamcli.errors import UsageError
 
 Row = tuple[object, ...]
-DataVersion = tuple[int, int]
+DataVersion = bytes | tuple[int, int]
 Result = TypeVar("Result")
 EngineT = TypeVar("EngineT", bound="Store")
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from gamcli.actions import Gam
 from gamcli.actions.grant_cache import GrantCache
 from gamcli.actions.issuance import GrantAttempt, IssuedToken
-from gamcli.actions.userinfo import ClaimsResult
 from gamcli.errors import RefusedError
 from gamcli.model.token_ids import format_token_id
 from gamcli.model.tokens import Token
@@ -87,10 +86,9 @@ class DeferredGrant(NamedTuple):
 
 
 class DeferredClaims(NamedTuple):
-    """A request for the claims of a token, which are read together with others: `respond` returns the response."""
+    """A request for the claims of an access token, which are read together with others."""
 
     secret: Secret
-    respond: Callable[[ClaimsResult[Response]], Response]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ The routes, and the edge of the endpoints: every error leaves them as a row of `
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
+from typing import NamedTuple
 
 from gamcli.actions import Gam, issuance, repository
 from gamcli.actions.grant_cache import GrantCache
@@ -14,6 +14,7 @@ from gamcli.actions.issuance import IssuedToken
 from gamcli.actions.userinfo import ClaimsCache, ClaimsResult, load_claims
 from gamcli.errors import GamcliError, RefusedError, StoreBusyError, StoreError, StoreVersionError
 from gamcli.rules import claims
+from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints import extras, forms, origins, refusals
 from gamcli.server.endpoints.access_token import get_access_token, post_access_token
 from gamcli.server.endpoints.outcomes import (
@@ -30,17 +31,9 @@ from gamcli.server.transport.messages import Request, Response, json_response
 from gamcli.store import Transaction
 
 
-def userinfo(_gam: Gam, request: Request, trace: Trace, _: ServerConfig) -> DeferredClaims:
+def userinfo(_gam: Gam, request: Request, _trace: Trace, _: ServerConfig) -> DeferredClaims:
     """Return the claims that the scopes of an access token reveal (GAM wiki 55623)."""
-
-    def respond(result: ClaimsResult[Response]) -> Response:
-        if result.token is not None:
-            trace.set_token(result.token)
-        if isinstance(result.response, RefusedError):
-            raise result.response
-        return result.response
-
-    return DeferredClaims(forms.bearer_token(request), respond)
+    return DeferredClaims(forms.bearer_token(request))
 
 
 def healthz(gam: Gam, _request: Request, _trace: Trace, _: ServerConfig) -> Response:
@@ -73,43 +66,42 @@ EXTRA_ROUTES: dict[str, dict[str, Endpoint]] = {
 """The routes that are added with `--extras`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _PendingResponse:
-    """A request whose response depends on what is read or written for all requests of its turn."""
+class PendingGrant(NamedTuple):
+    """A token request, which is judged and written with the others of its turn."""
 
     request: Request
     config: ServerConfig
     trace: Trace
+    deferred: DeferredGrant
 
-    def fail(self, error: Exception) -> TracedResponse:
-        return error_response(error, self.request, self.config, self.trace)
-
-    def _finish(self, build_response: Callable[[], Response]) -> TracedResponse:
+    def respond(self, outcome: IssuedToken | RefusedError) -> TracedResponse:
         try:
-            response = build_response()
+            response = self.deferred.respond(outcome)
         except Exception as error:  # noqa: BLE001 - the edge: every error becomes a response
             return self.fail(error)
         return _add_cors(response, self.request, self.config, self.trace)
 
-
-@dataclass(frozen=True, slots=True)
-class PendingGrant(_PendingResponse):
-    """A token request, which is judged and written with the others of its turn."""
-
-    deferred: DeferredGrant
-
-    def respond(self, outcome: IssuedToken | RefusedError) -> TracedResponse:
-        return self._finish(lambda: self.deferred.respond(outcome))
+    def fail(self, error: Exception) -> TracedResponse:
+        return error_response(error, self.request, self.config, self.trace)
 
 
-@dataclass(frozen=True, slots=True)
-class PendingClaims(_PendingResponse):
+class PendingClaims(NamedTuple):
     """A request for claims, which are read with the others of its turn."""
 
-    deferred: DeferredClaims
+    request: Request
+    config: ServerConfig
+    trace: Trace
+    secret: Secret
 
     def respond(self, result: ClaimsResult[Response]) -> TracedResponse:
-        return self._finish(lambda: self.deferred.respond(result))
+        if result.token is not None:
+            self.trace.set_token(result.token)
+        if isinstance(result.response, RefusedError):
+            return self.fail(result.response)
+        return _add_cors(result.response, self.request, self.config, self.trace)
+
+    def fail(self, error: Exception) -> TracedResponse:
+        return error_response(error, self.request, self.config, self.trace)
 
 
 def issue_tokens(
@@ -120,13 +112,17 @@ def issue_tokens(
     return [each.respond(outcome) for each, outcome in zip(pending, outcomes, strict=True)]
 
 
+def _claims_response(built: dict[str, object]) -> Response:
+    return json_response(200, built)
+
+
 def read_claims(gam: Gam, pending: Sequence[PendingClaims], cache: ClaimsCache[Response]) -> list[TracedResponse]:
     """Read the claims for all requests, and return the responses."""
     is_rfc = (
         bool(pending) and pending[0].config.response_format.is_rfc
     )  # all requests have the configuration of the server
     decide = claims.decide_with_subject if is_rfc else claims.decide
-    results = load_claims(gam, [each.deferred.secret for each in pending], cache, partial(json_response, 200), decide)
+    results = load_claims(gam, [each.secret for each in pending], cache, _claims_response, decide)
     return [each.respond(result) for each, result in zip(pending, results, strict=True)]
 
 
@@ -172,7 +168,7 @@ def handle(
         return _add_cors(result, request, config, trace)
     if isinstance(result, DeferredGrant):
         return PendingGrant(request, config, trace, result)
-    return PendingClaims(request, config, trace, result) if isinstance(result, DeferredClaims) else result
+    return PendingClaims(request, config, trace, result.secret) if isinstance(result, DeferredClaims) else result
 
 
 def error_response(

@@ -163,7 +163,8 @@ class SqliteStore(Store):
         with self._lock:
             try:  # as `_told` does, for every request
                 self._require_same_file()
-                return query(SqliteTransaction(self._connection))
+                last_commit = self._watch.last_commit() if self._watch is not None else b""
+                return query(SqliteTransaction(self._connection, last_commit=last_commit))
             except sqlite3.Error as error:
                 raise translate_error(error, self.path) from error
 

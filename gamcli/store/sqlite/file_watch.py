@@ -43,7 +43,7 @@ class FileWatch:
         self._shared = _open_shared(self._identities[0], path, self._names[2] if self._identities[2] else None)
         self._is_overwritten = False
         self._last_look: tuple[int, ...] | None = None
-        index = self._shared.read_index()
+        index = self._index = self._shared.read_index()
         self._content = _content(_read_status(self._names[0]), index)
         if is_used and not self._is_explained(index):
             self._is_overwritten = True
@@ -53,9 +53,13 @@ class FileWatch:
     def close(self) -> None:
         _close_shared(self._identities[0])
 
+    def last_commit(self) -> bytes:
+        """Return what identifies the last commit before `find_problem`, by any connection; empty without a WAL."""
+        return wal_index.parse_commit(self._index)
+
     def find_problem(self) -> str | None:
         """Return what happened to the files, or None; runs several times for every request."""
-        index = self._shared.read_index()
+        index = self._index = self._shared.read_index()
         try:
             main, wal, shm = map(os.stat, self._names)  # after the index: what it records is written by then
         except OSError:

@@ -17,15 +17,17 @@ class SqliteTransaction(Transaction):
 
     decoding_errors = (sqlite3.Error,)
 
-    __slots__ = ("_cache", "_connection", "_open_cursors")
+    __slots__ = ("_cache", "_connection", "_last_commit", "_open_cursors")
 
     def __init__(
         self,
         connection: sqlite3.Connection,
         open_cursors: WeakSet[sqlite3.Cursor] | None = None,
         cache: dict[object, Any] | None = None,
+        last_commit: bytes = b"",
     ) -> None:
         self._connection = connection
+        self._last_commit = last_commit
         self._open_cursors = open_cursors
         self._cache = {} if cache is None else cache
 
@@ -38,6 +40,8 @@ class SqliteTransaction(Transaction):
 
     def data_version(self) -> DataVersion:
         """Return a value that changes whenever any connection commits a change."""
+        if self._last_commit:
+            return self._last_commit
         version: Any = self.one("PRAGMA data_version")
         return version[0], self._connection.total_changes
 

@@ -23,6 +23,11 @@ LARGEST_PAGE = 65536
 """Stored as 1."""
 
 
+def parse_commit(index: bytes) -> bytes:
+    """Return what identifies the last commit: both copies of the header, which every commit changes."""
+    return index[: 2 * _HEADER]
+
+
 def parse_checkpoint(index: bytes) -> bytes:
     """Return the last checkpoint: the salt of its WAL, how many frames it copied, and how many it began to copy."""
     return index[_SALT] + index[_DONE] + index[_ATTEMPTED]

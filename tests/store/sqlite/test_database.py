@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -390,3 +390,39 @@ def test_too_many_open_files_are_not_called_a_wrong_mode(store: Store) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert caught.value.hint == "raise ulimit -n"
+
+
+def version(store: Store) -> object:
+    return store.read_without_transaction(lambda tx: tx.data_version())
+
+
+def test_the_data_version_changes_with_every_commit_of_any_connection_and_with_nothing_else(store: Store) -> None:
+    path = store.path
+    with Store.open(path) as reader, Store.open(path) as other:
+        seen = [version(reader)]
+        for writer in (other, reader, store, other):
+            note(writer)
+            seen.append(version(reader))
+            assert version(reader) == seen[-1]
+        with closing(sqlite3.connect(path)) as foreign:
+            foreign.execute("PRAGMA wal_checkpoint(RESTART)")
+            assert version(reader) == seen[-1]
+            foreign.execute("BEGIN")
+            foreign.execute("CREATE TABLE foreign_rows (id)")
+            assert version(reader) == seen[-1]
+            foreign.commit()
+        seen.append(version(reader))
+        with suppress(ZeroDivisionError), other.writing() as tx:
+            audit.add(tx, "2026-03-01T12:00:00Z", "tester", "test.note", "x", "{}")
+            assert version(reader) == seen[-1]
+            _ = 1 / 0
+        assert version(reader) == seen[-1]
+    assert len(set(seen)) == len(seen)
+
+
+def test_the_data_version_of_a_file_takes_no_statement(store: Store) -> None:
+    statements: list[str] = []
+    with Store.open(store.path) as reader:
+        reader._connection.set_trace_callback(statements.append)  # type: ignore[attr-defined]  # noqa: SLF001 - counts
+        version(reader)
+    assert statements == []
