@@ -23,6 +23,9 @@ from gamcli.store.batches import Batch, BatchPart, NewKey
 from gamcli.store.bulk_rows import RENEWED, REPEATED, BulkChunk, BulkRow, KeyTerms
 from gamcli.store.timestamps import to_micros
 
+IMPORTED_PREFIX = ""
+"""The prefix of the part of a batch that has its imported keys: their IDs have nothing in common."""
+
 CHUNK_ROWS = 15_000
 """The number of keys issued in one transaction, which blocks token requests for a fraction of a second."""
 
@@ -39,7 +42,7 @@ class DeliveredKey(NamedTuple):
 
 
 class MintedChunk(NamedTuple):
-    """A chunk with the IDs and secrets of its new keys, which are not saved yet."""
+    """A chunk with the IDs and secrets of its new keys, which are not saved yet; imported ones have NO_SECRET."""
 
     chunk: BulkChunk
     part: BatchPart
@@ -74,7 +77,13 @@ def count_delivered(gam: Gam, batch: Batch, keys: Iterable[tuple[str, Secret]]) 
         for group in iter_groups(keys, CHUNK_ROWS):
             digests = store.batches.load_digests(tx, (key_id for key_id, _ in group))
             for key_id, secret in group:
-                own_parts = parts.get(key_id[: rules.ID_PREFIX_LENGTH], ())
+                own_parts = [*parts.get(key_id[: rules.ID_PREFIX_LENGTH], ())]
+                is_imported = secret == NO_SECRET and any(
+                    part.first <= count + 1 <= part.last for part in parts.get(IMPORTED_PREFIX, ())
+                )
+                if is_imported and key_id in digests:
+                    count += 1
+                    continue
                 is_issued = any(part.first <= count + 1 <= part.last for part in own_parts)
                 if not is_issued or not (key_id not in digests or _matches_key(tx, key_id, secret, digests[key_id])):
                     return count
@@ -128,11 +137,12 @@ def _mint_chunk(tx: Transaction, gam: Gam, chunk: BulkChunk) -> MintedChunk:
     prefix = rules.mint_id_prefix(gam.entropy)
     while store.batches.is_id_prefix_taken(tx, prefix):
         prefix = rules.mint_id_prefix(gam.entropy)
-    rows = [row for row in chunk.rows if not row.outcome]
+    rows = [row for row in chunk.rows if not row.outcome and row.key_id is None]
     ids = rules.mint_ids(prefix, len(rows), gam.entropy)
     secrets = rules.mint_secrets(ids, gam.entropy)
     part = BatchPart(chunk.first, chunk.last, prefix, gam.now())
-    return MintedChunk(chunk, part, list(zip(rows, ids, secrets, strict=True)))
+    imported = [(row, row.key_id, NO_SECRET) for row in chunk.rows if not row.outcome and row.key_id is not None]
+    return MintedChunk(chunk, part, [*zip(rows, ids, secrets, strict=True), *imported])
 
 
 def _issue_chunk(tx: Transaction, gam: Gam, run: BulkRun, minted: MintedChunk) -> tuple[list[DeliveredKey], BulkRun]:
@@ -144,21 +154,33 @@ def _issue_chunk(tx: Transaction, gam: Gam, run: BulkRun, minted: MintedChunk) -
     renewed = [row for row in chunk.rows if row.outcome == RENEWED]
     repeated = [row for row in chunk.rows if row.outcome == REPEATED]
     keys = [*_renew_undelivered(tx, gam, run.batch, renewed, chunk.terms), *_add_new_keys(tx, run.batch, minted)]
-    if run.validated.has_requests:
+    if repeated:
         keys += _repeat_without_secrets(tx, run.batch, repeated, chunk.terms)
+    if run.validated.has_requests:
         ids_by_row = {row.row: key_id for row, key_id, _ in minted.new_keys}
         store.request_ids.save_pending(tx, chunk.first, chunk.last, ids_by_row)
-    lines = [min(row.line for row in chunk.rows), max(row.line for row in chunk.rows)]
-    details: dict[str, object] = {"made": len(minted.new_keys), "renewed": len(renewed)}
-    details["beginning"] = minted.part.id_prefix
-    new_ids = {key_id for _, key_id, _ in minted.new_keys}
-    details["keys"] = _owners_by_app(key for key in keys if key.id in new_ids)
-    renewed_ids = {row.current_key for row in renewed}
-    details["reissued"] = _owners_by_app(key for key in keys if key.id in renewed_ids)
-    gam.record(tx, "key.generate", f"batch {run.batch.id}", None, lines=lines, **details)
+    _record_chunk(tx, gam, run.batch, minted, keys)
     keys.sort(key=lambda key: key.row)
     # After a change by another process the sequence number stays behind, so that every later chunk is validated again.
     return keys, run._replace(audit_seq=store.batches.load_last_change_seq(tx)) if head == run.audit_seq else run
+
+
+def _record_chunk(tx: Transaction, gam: Gam, batch: Batch, minted: MintedChunk, keys: Sequence[DeliveredKey]) -> None:
+    """Write the audit entries of a chunk: one for the keys that it issues, and one for those that it imports."""
+    rows = minted.chunk.rows
+    lines = [min(row.line for row in rows), max(row.line for row in rows)]
+    new_ids = {key_id for _, key_id, secret in minted.new_keys if secret != NO_SECRET}
+    imported_ids = {key_id for _, key_id, secret in minted.new_keys if secret == NO_SECRET}
+    renewed_ids = {row.current_key for row in rows if row.outcome == RENEWED}
+    details: dict[str, object] = {"made": len(new_ids), "renewed": len(renewed_ids)}
+    details["beginning"] = minted.part.id_prefix
+    details["keys"] = _owners_by_app(key for key in keys if key.id in new_ids)
+    details["reissued"] = _owners_by_app(key for key in keys if key.id in renewed_ids)
+    if new_ids or renewed_ids or not imported_ids:
+        gam.record(tx, "key.generate", f"batch {batch.id}", None, lines=lines, **details)
+    if imported_ids:
+        owners = _owners_by_app(key for key in keys if key.id in imported_ids)
+        gam.record(tx, "key.import", f"batch {batch.id}", None, lines=lines, made=len(imported_ids), keys=owners)
 
 
 def _owners_by_app(keys: Iterable[DeliveredKey]) -> dict[str, dict[str, str]]:
@@ -177,6 +199,8 @@ def _add_new_keys(tx: Transaction, batch: Batch, minted: MintedChunk) -> list[De
     store.batches.clear_current(tx, (row.current_key for row, _, _ in minted.new_keys if row.current_key))
     store.batches.add_keys(tx, _new_key_rows(minted, to_micros(now)))
     store.batches.add_part(tx, batch, minted.part)
+    if minted.new_keys[-1][2] == NO_SECRET:
+        store.batches.add_part(tx, batch, minted.part._replace(id_prefix=IMPORTED_PREFIX))
     expires_at = {
         each.id: None if each.lifetime_us is None else now + each.lifetime_us * MICROSECOND for each in terms.values()
     }
@@ -194,7 +218,8 @@ def _new_key_rows(minted: MintedChunk, now: int) -> list[NewKey]:
     key_rows: list[NewKey] = []
     for row, key_id, secret in minted.new_keys:
         app, scopes, expires_at = values[row.terms]
-        key_rows.append((key_id, row.user, app, scopes, secret.digest(), now, expires_at, row.label))
+        digest = secret.digest() if row.digest is None else bytes.fromhex(row.digest)
+        key_rows.append((key_id, row.user, app, scopes, digest, now, expires_at, row.label))
     return key_rows
 
 
@@ -225,7 +250,9 @@ def _repeat_without_secrets(
 def _previously_issued(
     tx: Transaction, batch: Batch, keys: list[tuple[BulkRow, Key, Secret]], terms: dict[int, KeyTerms]
 ) -> list[DeliveredKey]:
-    for prefix, created_at in {(key.id[: rules.ID_PREFIX_LENGTH], key.created_at) for _, key, _ in keys}:
+    for prefix, created_at in {
+        (IMPORTED_PREFIX if row.key_id else key.id[: rules.ID_PREFIX_LENGTH], key.created_at) for row, key, _ in keys
+    }:
         first, last = min(row.row for row, _, _ in keys), max(row.row for row, _, _ in keys)
         store.batches.add_part(tx, batch, BatchPart(first, last, prefix, created_at))
     return [

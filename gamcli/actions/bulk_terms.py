@@ -9,6 +9,7 @@ from gamcli import store
 from gamcli.errors import UsageError
 from gamcli.rules import durations, scopes
 from gamcli.rules.api_key_grant import find_auth_type
+from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.grants import GrantFacts
 from gamcli.rules.keys import KeyOptions, approve
 from gamcli.store import Transaction
@@ -30,6 +31,7 @@ class KeyRow(NamedTuple):
     label: str = ""
     request_id: str = ""
     expires_at: str = ""
+    api_key: Secret = NO_SECRET
 
     def expiry(self) -> str:
         """Return `expires_in` or `expires_at`; raises UsageError when the row has both."""
@@ -44,7 +46,7 @@ class TermsResolver:
     def __init__(self, tx: Transaction, now: datetime, save_terms: Callable[[KeyTerms], None]) -> None:
         self.now = now
         self.has_existing_keys = False
-        self._tx = tx
+        self.tx = tx
         self._save_terms = save_terms
         self._auth_types = list(store.auth_types.search(tx))
         self._count = 0
@@ -63,7 +65,7 @@ class TermsResolver:
         return terms
 
     def _compute_terms(self, user: BulkUser, app_name: str, words: str, expires_in: str) -> KeyTerms:
-        tx, app = self._tx, store.apps.get(self._tx, app_name)
+        tx, app = self.tx, store.apps.get(self.tx, app_name)
         auth_type = find_auth_type(app, self._auth_types)
         facts = GrantFacts(self.now, app=app, user=store.users.find_by_guid(tx, user.guid), auth_type=auth_type)
         known = partial(store.users.is_attribute_known, tx, app.scopes)

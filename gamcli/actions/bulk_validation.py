@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from gamcli import store
-from gamcli.actions import Gam
+from gamcli.actions import Gam, bulk_imports
+from gamcli.actions.bulk_imports import ImportReader
 from gamcli.actions.bulk_terms import KeyRow, TermsResolver
 from gamcli.actions.problems import MAX_PROBLEMS, ProblemList, error_message
-from gamcli.actions.request_ids import CanonicalRequest, check_id, is_unused, require_same_request
+from gamcli.actions.request_ids import CanonicalRequest, check_id, is_import, is_unused, require_same_request
 from gamcli.errors import ConflictError, DeliveredKeysError, GamcliError, NotFoundError, Problem, command
 from gamcli.model import Key, normalize_name
 from gamcli.rules import bulk_minting, durations
+from gamcli.rules.credentials import NO_SECRET
 from gamcli.rules.names import check_text, escape_unprintable
 from gamcli.store import Transaction
 from gamcli.store.batches import Batch
-from gamcli.store.bulk_rows import RENEWED, REPEATED, BulkChunk, BulkCounts, BulkRow, BulkUser, KeyTerms
+from gamcli.store.bulk_rows import RENEWED, REPEATED, BulkChunk, BulkCounts, BulkRow, BulkUser, KeyTerms, NewRow
 from gamcli.store.request_ids import KeyRequest
 
 GROUP_ROWS = 10_000
@@ -93,6 +95,8 @@ def validate_rows(
             for line, first in store.request_ids.find_duplicates(tx, MAX_PROBLEMS):
                 problems.add(line, f"same request ID as in line {first}")
             repeated = sum(_resolve_requests(tx, resolver.now, problems, earlier, first) for first in firsts)
+        if reader.imports.has_imports:
+            reader.imports.resolve(tx, problems, earlier.has_issued, firsts)
         if resolver.has_existing_keys:
             _resolve_existing_keys(tx, resolver.now, problems, earlier, firsts)
         problems.require_none()
@@ -125,11 +129,12 @@ class _RowReader:
         self._users: dict[str, BulkUser] = {}
         self._requests: list[tuple[int, int, str, str]] = []
         self.has_requests = False
+        self.imports = ImportReader()
 
-    def read(self, rows: Sequence[KeyRow], first: int) -> list[tuple[int, int, int, str, int, int, str]]:
+    def read(self, rows: Sequence[KeyRow], first: int) -> list[NewRow]:
         """Return the values to store for the valid rows, which are numbered from `first`."""
         self._look_up_users({row.user for row in rows})
-        values = []
+        values: list[NewRow] = []
         for number, row in enumerate(rows, first):
             user = self._users.get(row.user)
             try:
@@ -139,7 +144,8 @@ class _RowReader:
                 label = row.label and check_text("the label", row.label)
                 if row.request_id:
                     self._add_request(number, row, CanonicalRequest(user.guid, terms.client_id, label=label))
-                values.append((number, row.line, user.number, user.name, terms.app, terms.id, label))
+                key_id, digest = self.imports.read(row)
+                values.append((number, row.line, user.number, user.name, terms.app, terms.id, label, key_id, digest))
             except GamcliError as error:
                 self._problems.add(row.line, error_message(error))
         return values
@@ -147,7 +153,8 @@ class _RowReader:
     def _add_request(self, number: int, row: KeyRow, request: CanonicalRequest) -> None:
         words = [row.scopes] if row.scopes else None
         expires_in = durations.parse(row.expires_in) if row.expires_in else None
-        request = request._replace(scopes=words, expires_in=expires_in)
+        api_key = None if row.api_key == NO_SECRET else row.api_key
+        request = request._replace(scopes=words, expires_in=expires_in, api_key=api_key)
         self._requests.append((number, row.line, check_id(row.request_id), request.json()))
 
     def pop_requests(self) -> list[tuple[int, int, str, str]]:
@@ -206,24 +213,25 @@ class _EarlierRuns:
 
 def _resolve_requests(tx: Transaction, now: datetime, problems: ProblemList, earlier: _EarlierRuns, first: int) -> int:
     """Find the keys of repeated requests, and return how many of them get no new secret."""
-    outcomes = []
+    outcomes, without_secret = [], 0
     for row, line, request_json, request in list(store.request_ids.find_repeated(tx, first, first + GROUP_ROWS - 1)):
         try:
             outcome = _repeat_outcome(tx, now, request, request_json)
             outcomes.append((request.key_id, outcome, row))
+            without_secret += outcome == REPEATED and not is_import(request)
             key = store.keys.find(tx, request.key_id) if outcome == RENEWED else None
             if key is not None and (output := earlier.find_output(key, row)) is not None:
                 earlier.add_delivered(line, key, output)
         except ConflictError as error:
             problems.add(line, error.message)
     store.bulk_rows.set_outcomes(tx, outcomes)
-    return sum(outcome == REPEATED for _, outcome, _ in outcomes)
+    return without_secret
 
 
 def _repeat_outcome(tx: Transaction, now: datetime, request: KeyRequest, request_json: str) -> int:
     require_same_request(request, request_json)
     key = store.keys.find(tx, request.key_id)
-    return RENEWED if key and is_unused(key, now) else REPEATED
+    return RENEWED if key and is_unused(key, now) and not is_import(request) else REPEATED
 
 
 def _resolve_existing_keys(
@@ -231,7 +239,7 @@ def _resolve_existing_keys(
 ) -> None:
     """Find the current keys: inactive ones are succeeded, undelivered ones get new secrets, others are problems."""
     for first in firsts:
-        outcomes: list[tuple[str, int, int]] = []
+        outcomes: list[tuple[str, int | None, int]] = []
         decided = store.bulk_rows.find_decided_rows(tx, first, first + GROUP_ROWS - 1)
         for row, line, key in list(store.bulk_rows.find_current_keys(tx, first, first + GROUP_ROWS - 1)):
             if row in decided:
@@ -239,7 +247,7 @@ def _resolve_existing_keys(
             output = earlier.find_output(key, row)
             is_unused = key.last_used_at is None and earlier.has_issued(key, row)
             if not key.is_valid(now) or is_unused:
-                outcomes.append((key.id, key.is_valid(now), row))
+                outcomes.append((key.id, RENEWED if key.is_valid(now) else None, row))
                 if key.is_valid(now) and output is not None:
                     earlier.add_delivered(line, key, output)
             else:
@@ -285,6 +293,7 @@ def _revalidate_row(
 ) -> BulkRow:
     if user is None:
         raise NotFoundError(f"user '{row.name}' was deleted")
+    bulk_imports.require_new(resolver.tx, row)
     terms = resolver.resolve(user, earlier.client_id, earlier.requested_scopes, earlier.expires_in)
     if key is not None and key.is_valid(resolver.now) and not (row.outcome and key.id == row.current_key):
         raise ConflictError(_conflict_message(key))

@@ -84,17 +84,15 @@ def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_sec
 def require_new(tx: Transaction, key: Key) -> None:
     """Raise ConflictError if a key with the ID of an imported one exists."""
     existing = store.keys.find(tx, key.id)
-    if existing is None:
-        return
-    if existing.digest != key.digest:
-        raise ConflictError(
-            f"another key has the ID of this API key: {key.id}",
-            command("key", "generate", "--user", key.user, "--app", key.app),
-        )
-    raise ConflictError(
-        f"this API key already exists: key {key.id} of {existing.user} for {existing.app}",
-        command("key", "show", key.id),
-    )
+    if existing is not None:
+        raise ConflictError(exists_message(existing, key.digest), command("key", "show", key.id))
+
+
+def exists_message(existing: Key, digest: bytes) -> str:
+    """Return why an API key with that digest, and the ID of an existing key, cannot be imported."""
+    if existing.digest != digest:
+        return f"another key has the ID of this API key: {existing.id}"
+    return f"this API key already exists: key {existing.id} of {existing.user} for {existing.app}"
 
 
 def add(

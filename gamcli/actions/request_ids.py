@@ -151,11 +151,16 @@ _FIELD_LABELS = {"client_id": "app", "expires_in": "expiry", "expires_at": "expi
 def _repeat_request(tx: Transaction, gam: Gam, earlier: KeyRequest, save_secret: SaveSecret[Key]) -> RequestedKey:
     key = store.keys.find(tx, earlier.key_id)
     assert key is not None, "a request is deleted with its key"
-    if not is_unused(key, gam.now()) or "api_key" in json.loads(earlier.request_json):
+    if not is_unused(key, gam.now()) or is_import(earlier):
         return RequestedKey(key, None, is_repeat=True)
     issued = _reissue(tx, gam, key, earlier.id)
     save_secret(issued.record, issued.secret)
     return RequestedKey(issued.record, issued.secret, is_repeat=True)
+
+
+def is_import(request: KeyRequest) -> bool:
+    """Say whether the request imported a key, which never gets a new secret."""
+    return "api_key" in json.loads(request.request_json)
 
 
 def is_unused(key: Key, now: datetime) -> bool:

@@ -23,9 +23,10 @@ from gamcli.render import progress
 from gamcli.render.output import Output
 from gamcli.render.progress import ProgressCallback
 from gamcli.rules import lists
+from gamcli.rules.credentials import NO_SECRET, Secret
 
 KEY_COLUMNS = Columns(
-    ("user", "app", "scopes", "expires_in", "label", "request_id", "expires_at"),
+    ("user", "app", "scopes", "expires_in", "label", "request_id", "expires_at", "api_key"),
     required=("user", "app"),
     obsolete={"auth_type": "the column auth_type is ignored: a key is not bound to an authentication type"},
 )
@@ -66,7 +67,7 @@ def generate(
         problems = ProblemList(source.name)
         with progress.progress_bar(out, "checking", source.size) as report_progress:
             rows = _read_rows(source, problems, (KEY_COLUMNS, options), report_progress)
-            key_rows = (_key_row(line, *row) for line, row in rows)
+            key_rows = (key_row(line, row) for line, row in rows)
             target_path = str(Path(results.path).absolute())
             bulk_target = bulk_validation.BulkTarget(batch, target_path, reissue, only_missing)
             validated = bulk_validation.validate_rows(gam, problems, key_rows, bulk_target, delivered)
@@ -101,8 +102,11 @@ def _read_rows(
         yield row
 
 
-def _key_row(line: int, user: str, app: str, scopes: str, *others: str) -> KeyRow:
-    return KeyRow(line, user, app, "+".join(lists.split(scopes)) if scopes else "", *others)
+def key_row(line: int, fields: tuple[str, ...]) -> KeyRow:
+    user, app, scopes, expires_in, label, request_id, expires_at, api_key = fields
+    words = "+".join(lists.split(scopes)) if scopes else ""
+    secret = Secret(api_key) if api_key else NO_SECRET
+    return KeyRow(line, user, app, words, expires_in, label, request_id, expires_at, secret)
 
 
 def _issue_keys(gam: Gam, out: Output, validated: ValidatedInput, source: CsvSource, results: Results) -> None:
@@ -155,13 +159,16 @@ def _print_summary(out: Output, validated: ValidatedInput, out_file: str) -> Non
 
 
 def _count_new(validated: ValidatedInput) -> int:
-    return validated.counts.rows - validated.counts.renewed - validated.repeated
+    counts = validated.counts
+    return counts.rows - counts.renewed - counts.imported - validated.repeated
 
 
 def _format_counts(validated: ValidatedInput) -> str:
     renewed, repeated, existing = validated.counts.renewed, validated.repeated, validated.delivered_rows
+    imported = validated.counts.imported
     return (
         format_count(_count_new(validated), "new key")
+        + (f", {imported:,} imported" if imported else "")
         + (f", {renewed:,} with a new secret" if renewed else "")
         + (f", {repeated:,} without secrets, which were delivered before" if repeated else "")
         + (f", {existing:,} already in the file" if existing else "")

@@ -80,7 +80,8 @@ def generate(
     """
     Issue an API key and print it once, or one for each row of a CSV file (--from).
 
-    The columns are user, app, scopes, expires_in, label and request_id; only user and app are required.
+    The columns are user, app, scopes, expires_in, expires_at, label, request_id and api_key, which imports a key; only
+    user and app are required.
 
     Example: KEY=$(gamcli key generate --user ana --app portal --expires-in 90d)
     """

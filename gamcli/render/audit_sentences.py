@@ -55,6 +55,12 @@ def _issued(target: str, details: Details) -> str:
     return f"issued key {target}{_owner(details)}{instead}"
 
 
+def _imported(target: str, details: Details) -> str:
+    if "made" in details:
+        return f"imported {_count(details['made'], 'key')} in {target}"
+    return f"imported key {target}{_owner(details)}"
+
+
 def _rotated(target: str, details: Details) -> str:
     return f"rotated key {details.get('replaces')}{_owner(details)}: the new key is {target}"
 
@@ -95,6 +101,7 @@ def _refused(target: str, details: Details) -> str:
 
 _SENTENCES: dict[str, Callable[[str, Details], str]] = {
     "key.generate": _issued,
+    "key.import": _imported,
     "key.rotate": _rotated,
     "app.update": _changed("application"),
     "user.update": _changed("user"),

@@ -85,7 +85,8 @@ def find_issue(tx: Transaction, key_id: str) -> str | None:
     """Return the details of the entry that issued an API key, alone or in bulk, also after the key was deleted."""
     row: Any = tx.one("SELECT details FROM audit WHERE target = ? AND action LIKE 'key.%' ORDER BY seq LIMIT 1", key_id)
     row = row or tx.one(
-        "SELECT details FROM audit WHERE action = 'key.generate' AND target LIKE 'batch %' AND instr(details, ?) > 0",
+        """SELECT details FROM audit
+        WHERE action IN ('key.generate', 'key.import') AND target LIKE 'batch %' AND instr(details, ?) > 0""",
         json.dumps(key_id),
     )
     return None if row is None else row[0]

@@ -13,9 +13,9 @@ from gamcli.store.engine import Transaction
 from gamcli.store.queries import CHUNK, chunks, placeholders
 
 _TABLES = (
-    # `outcome` is RENEWED, REPEATED or NULL.
+    # `outcome` is RENEWED, REPEATED or NULL; `key_id` and `digest` (hexadecimal) are those of a key to import.
     """CREATE TEMP TABLE bulk_row (row INTEGER PRIMARY KEY, line INTEGER, user INTEGER, name TEXT, app INTEGER,
-    terms INTEGER, label TEXT, current_key TEXT, outcome INTEGER)""",
+    terms INTEGER, label TEXT, key_id TEXT, digest TEXT, current_key TEXT, outcome INTEGER)""",
     """CREATE TEMP TABLE bulk_terms (id INTEGER PRIMARY KEY, app INTEGER, name TEXT, client_id TEXT,
     scopes TEXT, lifetime_us INTEGER, requested_scopes TEXT, expires_in TEXT, is_shortened BOOLEAN)""",
     # Only rows with a request id; few inputs have any.
@@ -52,8 +52,12 @@ class KeyTerms(NamedTuple):
     is_shortened: bool
 
 
+NewRow = tuple[int, int, int, str, int, int, str, str | None, str | None]
+"""Row number, line, user number, user name, app number, ID of the terms, label; key ID and digest of an import."""
+
+
 class BulkRow(NamedTuple):
-    """One row of the input, with the key that its user and application already have."""
+    """One row of the input, with the key that its user and application already have, and the one to import."""
 
     row: int
     line: int
@@ -63,6 +67,8 @@ class BulkRow(NamedTuple):
     current_key: str | None
     outcome: int | None
     terms: int
+    key_id: str | None = None
+    digest: str | None = None
 
 
 class BulkChunk(NamedTuple):
@@ -75,12 +81,13 @@ class BulkChunk(NamedTuple):
 
 
 class BulkCounts(NamedTuple):
-    """Totals: rows, keys with a new secret, keys with a shortened lifetime, keys without scopes."""
+    """Totals: rows, keys with a new secret, keys with a shortened lifetime, keys without scopes, imported keys."""
 
     rows: int
     renewed: int
     shortened: int
     without_scopes: int
+    imported: int
 
 
 def create_tables(tx: Transaction) -> None:
@@ -127,10 +134,11 @@ def add_terms(tx: Transaction, terms: KeyTerms) -> None:
     tx.run(f"INSERT INTO temp.bulk_terms VALUES ({placeholders(terms)})", *terms)
 
 
-def add(tx: Transaction, rows: Iterable[tuple[int, int, int, str, int, int, str]]) -> None:
-    """Insert rows: row number, line, user number, user name, app number, id of the terms, label."""
+def add(tx: Transaction, rows: Iterable[NewRow]) -> None:
     tx.run_many(
-        "INSERT INTO temp.bulk_row (row, line, user, name, app, terms, label) VALUES (?, ?, ?, ?, ?, ?, ?)", rows
+        """INSERT INTO temp.bulk_row (row, line, user, name, app, terms, label, key_id, digest)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        rows,
     )
 
 
@@ -148,6 +156,31 @@ def find_duplicate_pairs(tx: Transaction, limit: int) -> Iterator[tuple[int, int
         yield from ((line, first) for (line,) in rows if line != first)
 
 
+def find_duplicate_imports(tx: Transaction, limit: int) -> Iterator[tuple[int, int]]:
+    """Yield lines that repeat an imported key, each with the first such line; `limit` bounds the keys."""
+    rows: Iterator[Any] = tx.each(
+        """SELECT bulk_row.line, first FROM temp.bulk_row
+        JOIN (SELECT key_id, min(line) AS first FROM temp.bulk_row
+        WHERE key_id IS NOT NULL GROUP BY key_id HAVING count(*) > 1 LIMIT ?) AS same
+        ON same.key_id = bulk_row.key_id WHERE bulk_row.line > first""",
+        [limit],
+    )
+    return rows
+
+
+def find_existing_imports(tx: Transaction, first: int, last: int) -> Iterator[tuple[int, int, str, Key]]:
+    """Yield row, line, digest and existing key for those of the rows `first` to `last` that import an existing key."""
+    rows: Iterator[Any] = tx.each(
+        """SELECT bulk_row.row, bulk_row.line, bulk_row.digest, key.id FROM temp.bulk_row
+        CROSS JOIN key ON key.id = bulk_row.key_id WHERE bulk_row.row BETWEEN ? AND ? ORDER BY bulk_row.row""",
+        [first, last],
+    )
+    for row, line, digest, key_id in rows:
+        key = keys.find(tx, key_id)
+        assert key is not None
+        yield row, line, digest, key
+
+
 def find_current_keys(tx: Transaction, first: int, last: int) -> Iterator[tuple[int, int, Key]]:
     """Yield row, line and current key for those of the rows `first` to `last` that have one."""
     rows: Iterator[Any] = tx.each(
@@ -162,7 +195,7 @@ def find_current_keys(tx: Transaction, first: int, last: int) -> Iterator[tuple[
         yield row, line, key
 
 
-def set_outcomes(tx: Transaction, rows: Iterable[tuple[str, int, int]]) -> None:
+def set_outcomes(tx: Transaction, rows: Iterable[tuple[str, int | None, int]]) -> None:
     """Record (current key, outcome, row); the outcome is RENEWED, REPEATED or None."""
     tx.run_many("UPDATE temp.bulk_row SET current_key = ?, outcome = ? WHERE row = ?", rows)
 
@@ -178,7 +211,8 @@ def find_decided_rows(tx: Transaction, first: int, last: int) -> set[int]:
 def count_rows(tx: Transaction) -> BulkCounts:
     row: Any = tx.one(
         """SELECT count(*), count(CASE WHEN outcome = 1 THEN 1 END), count(CASE WHEN is_shortened THEN 1 END),
-        count(CASE WHEN scopes = '' THEN 1 END)
+        count(CASE WHEN scopes = '' THEN 1 END),
+        count(key_id)
         FROM temp.bulk_row JOIN temp.bulk_terms ON bulk_terms.id = bulk_row.terms"""
     )
     return BulkCounts(*row)
@@ -187,7 +221,7 @@ def count_rows(tx: Transaction) -> BulkCounts:
 def next_chunk(tx: Transaction, row: int, limit: int) -> BulkChunk:
     """Return at most `limit` rows that follow `row`."""
     found: Iterator[Any] = tx.each(
-        """SELECT row, line, user, name, label, current_key, outcome, terms FROM temp.bulk_row
+        """SELECT row, line, user, name, label, current_key, outcome, terms, key_id, digest FROM temp.bulk_row
         WHERE row > ? AND row <= ? ORDER BY user, app""",
         [row, row + limit],
     )

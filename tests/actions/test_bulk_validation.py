@@ -36,7 +36,7 @@ def faults(gam: Gam, *rows: KeyRow) -> list[str]:
 
 def test_valid_rows_are_counted(world: Gam) -> None:
     checked = check(world, [KeyRow(2, "ana", "portal"), KeyRow(3, "ANA@x.org", "gate", expires_in="90d")])
-    assert checked.counts == (2, 0, 0, 0)
+    assert checked.counts == (2, 0, 0, 0, 0)
     with world.store.reading() as tx:
         assert tx.one("SELECT count(*) FROM key") == (0,)
 

@@ -29,7 +29,7 @@ from gamcli.actions.bulk_validation import BulkTarget
 from gamcli.actions.problems import ProblemList
 from gamcli.bulk import csv_input, results_file
 from gamcli.bulk.csv_format import NO_OPTIONS
-from gamcli.commands.bulk import KEY_COLUMNS
+from gamcli.commands.bulk import KEY_COLUMNS, key_row
 from gamcli.model import ApiKeyPolicy, App, User
 from gamcli.rules.credentials import mint_api_key, mint_client_id, mint_guid
 from gamcli.store import Store, Transaction, apps, users
@@ -104,7 +104,7 @@ def write_input(path: Path, people: int, programs: int, count: int) -> None:
 
 def rows(source: csv_input.CsvSource, faults: ProblemList) -> Iterator[KeyRow]:
     found = csv_input.read_table(source, faults, KEY_COLUMNS, NO_OPTIONS)
-    return (KeyRow(line, *row) for line, row in found)
+    return (key_row(line, row) for line, row in found)
 
 
 def ours(path: Path, table: Path, out: Path) -> tuple[float, float]:

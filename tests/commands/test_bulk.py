@@ -761,3 +761,24 @@ def test_a_list_that_grew_issues_only_the_keys_of_its_new_rows(town: Run, place:
     assert [row["user"] for row in rows(place / "two.csv")] == ["user3"]
     assert town(*words, "two.csv").err == "gamcli: issued 0 new keys, 1 already in the file; two.csv has 1 key\n"
     assert len(town("key", "list", "-o", "json").json) == 3
+
+
+def test_a_column_imports_keys_and_the_output_does_not_repeat_them(world: Run, place: Path) -> None:
+    for name in ("bob", "cy"):
+        world("user", "create", name)
+    legacy = "=legacy;key,of 'ana' 0001"
+    (place / "in.csv").write_text(f'user,app,api_key\nana,portal,"{legacy}"\nbob,portal,\n')
+    ran = world("key", "generate", "--from", "in.csv", "--out", "out.csv")
+    assert ran.err.startswith(
+        "gamcli: warning: gamcli scan cannot recognize 1 imported key: the format is that of another system\n"
+        "gamcli: issued 1 new key, 1 imported; out.csv has 2 keys\n"
+    )
+    rows = list(csv.DictReader((place / "out.csv").read_text().splitlines()))
+    assert [bool(row["api_key"]) for row in rows] == [False, True]
+    assert world("key", "verify", "--api-key-file", "-", "--field", "key.id", stdin=legacy).out == rows[0]["id"] + "\n"
+    again = world("key", "generate", "--from", "in.csv", "--out", "out.csv")
+    assert (again.code, "2 already in the file" in again.err) == (0, True)
+    (place / "out.csv").write_text("".join((place / "out.csv").read_text().splitlines(keepends=True)[:1]))
+    resumed = world("key", "generate", "--from", "in.csv", "--out", "out.csv", "--reissue", "1")
+    assert resumed.code == 0, resumed.err
+    assert next(csv.DictReader((place / "out.csv").read_text().splitlines())) == rows[0]

@@ -43,8 +43,8 @@ def test_rows_come_back_in_chunks_with_their_terms(store: Store) -> None:
         bulk_rows.create_tables(tx)
         bulk_rows.add_terms(tx, TERMS)
         bulk_rows.add_terms(tx, BARE)
-        bulk_rows.add(tx, [(row, row + 1, 9 - row, f"u{row}", 1, 1 + row % 2, "") for row in range(1, 6)])
-        bulk_rows.set_outcomes(tx, [("Kaaaaaaa", True, 4), ("Kbbbbbbb", False, 2)])
+        bulk_rows.add(tx, [(row, row + 1, 9 - row, f"u{row}", 1, 1 + row % 2, "", None, None) for row in range(1, 6)])
+        bulk_rows.set_outcomes(tx, [("Kaaaaaaa", RENEWED, 4), ("Kbbbbbbb", None, 2)])
         chunk = bulk_rows.next_chunk(tx, 0, 3)
         assert (chunk.first, chunk.last, [row.row for row in chunk.rows]) == (1, 3, [3, 2, 1])
         assert chunk.terms == {1: TERMS, 2: BARE}
@@ -53,16 +53,18 @@ def test_rows_come_back_in_chunks_with_their_terms(store: Store) -> None:
             4, 5, [(5, None, None), (4, "Kaaaaaaa", 1)],
         )  # fmt: skip
         assert bulk_rows.next_chunk(tx, 5, 3).rows == []
-        assert bulk_rows.count_rows(tx) == BulkCounts(rows=5, renewed=1, shortened=2, without_scopes=3)
+        assert bulk_rows.count_rows(tx) == BulkCounts(rows=5, renewed=1, shortened=2, without_scopes=3, imported=0)
         bulk_rows.create_tables(tx)
-        assert bulk_rows.count_rows(tx) == BulkCounts(0, 0, 0, 0)
+        assert bulk_rows.count_rows(tx) == BulkCounts(0, 0, 0, 0, 0)
 
 
 def test_pairs_that_come_twice_are_reported_with_the_line_of_the_first(store: Store) -> None:
     with store.reading() as tx:
         bulk_rows.create_tables(tx)
         pairs = [(1, 1), (1, 2), (1, 1), (2, 1), (1, 2), (1, 1)]
-        bulk_rows.add(tx, [(row, row + 1, user, "", app, 1, "") for row, (user, app) in enumerate(pairs, 1)])
+        bulk_rows.add(
+            tx, [(row, row + 1, user, "", app, 1, "", None, None) for row, (user, app) in enumerate(pairs, 1)]
+        )
         assert sorted(bulk_rows.find_duplicate_pairs(tx, 9)) == [(4, 2), (6, 3), (7, 2)]
         assert sorted(bulk_rows.find_duplicate_pairs(tx, 1)) == [(4, 2), (7, 2)]
 
@@ -74,7 +76,7 @@ def test_the_present_keys_of_pairs_are_found(
     with peopled.writing() as tx:
         keys.record_end(tx, key.id, "revoked", now, None)
         bulk_rows.create_tables(tx)
-        bulk_rows.add(tx, [(1, 2, 9, "", 1, 1, ""), (2, 3, 1, "Ana", 1, 1, "")])
+        bulk_rows.add(tx, [(1, 2, 9, "", 1, 1, "", None, None), (2, 3, 1, "Ana", 1, 1, "", None, None)])
         held = list(bulk_rows.find_current_keys(tx, first, last))
         assert [row for row, _, _ in held] == expected
         assert all((line, kept.id) == (3, key.id) for _, line, kept in held)
