@@ -195,7 +195,6 @@ class _ClaimsTurn(NamedTuple, Generic[ResponseT]):
         token, owner = read.get(digest, (None, NO_OWNER))
         cached = self.cache.responses.get(digest)
         if cached is not None and cached.token is token:
-            self.cache.responses[digest] = cached._replace(version=self.version)
             return ClaimsResult(token, cached.response)
         try:
             if cached is not None and cached.token == token and token.status(self.now) == "active":
