@@ -57,6 +57,12 @@ def _are_requested_scopes_allowed(facts: GrantFacts) -> bool:
     return grants.are_scopes_allowed(grants.expand_request(facts.parameters.scope, held), held, facts.attributes)
 
 
+def _beyond_cause(facts: GrantFacts) -> str:
+    held = facts.known_key.scopes
+    requested = grants.expand_request(facts.parameters.scope, held)
+    return "beyond" if grants.is_refused_scope_known(facts, requested, held) else "unknown"
+
+
 def _suggest_auth_type(facts: GrantFacts) -> str:
     if facts.auth_type is None or facts.auth_type.type != APIKEY:
         return command("auth-type", "list", "--type", APIKEY)
@@ -139,6 +145,7 @@ SCOPE_BEYOND = Rule(
     _are_requested_scopes_allowed,
     lambda _: "a requested scope is not a scope of the API key",
     _suggest_show_key,
+    cause=_beyond_cause,
 )
 
 KEY_STATE_RULES = (KEY_EXPIRED, KEY_REVOKED, KEY_REPLACED, KEY_INVALIDATED, KEY_DISABLED)

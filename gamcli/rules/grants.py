@@ -190,12 +190,14 @@ def are_scopes_allowed(requested: Iterable[str], allowed: Iterable[str], attribu
     return not scopes.find_disallowed(requested, allowed) and attribute_ids <= attributes
 
 
+def is_refused_scope_known(facts: GrantFacts, requested: Iterable[str], allowed: tuple[str, ...]) -> bool:
+    """Return whether the first requested scope that is not allowed exists."""
+    refused = next(name for name in requested if not are_scopes_allowed([name], allowed, facts.attributes))
+    return refused in scopes.TABLE or refused in allowed or scopes.attribute_id(refused) in facts.attributes
+
+
 def unpublished_cause(facts: GrantFacts, requested: Iterable[str]) -> str:
-    """Return why `scope_unpublished` refuses: the first requested scope that is not allowed exists, or does not."""
-    published = facts.known_app.scopes
-    refused = next(name for name in requested if not are_scopes_allowed([name], published, facts.attributes))
-    is_known = refused in scopes.TABLE or refused in published or scopes.attribute_id(refused) in facts.attributes
-    return "unpublished" if is_known else "unknown"
+    return "unpublished" if is_refused_scope_known(facts, requested, facts.known_app.scopes) else "unknown"
 
 
 CLIENT_ID_MISSING = Rule(

@@ -424,3 +424,11 @@ def test_what_is_granted_once_is_granted_alike_until_then(
         assert api_key_grant.decide(afterwards) == granted
     else:
         assert refusal(afterwards).rule in ("key_expired", "key_replaced", "client_secret_wrong")
+
+
+@pytest.mark.parametrize(
+    ("scope", "cause"),
+    [("gam_user_roles", "beyond"), ("user_email+user_Area", "unknown"), ("nonsense", "unknown")],
+)
+def test_a_refused_scope_is_beyond_those_of_the_key_or_unknown(facts: GrantFacts, scope: str, cause: str) -> None:
+    assert refusal(sent(scope=scope)(facts)).cause == cause

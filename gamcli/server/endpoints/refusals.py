@@ -185,7 +185,7 @@ TABLE: dict[str, Refusal] = {
     "password_must_change": Refusal("23", 401, "invalid_grant", 400, "The user must change the password."),
     "password_expired": Refusal("24", 401, "invalid_grant", 400, "The password has expired."),
     "scope_missing": Refusal("232", 401, "invalid_scope", 400, "The application requires the parameter scope."),
-    "scope_beyond": Refusal("235", 401, "invalid_scope", 400, "A requested scope exceeds those of the API key."),
+    "scope_beyond": Refusal("235", 401, "invalid_scope", 400, "A scope is unknown, or exceeds those of the API key."),
     "scope_unpublished": Refusal(
         "235", 401, "invalid_scope", 400, "A scope is unknown, or the application does not publish it."
     ),
@@ -232,6 +232,10 @@ CAUSES: dict[str, dict[str, str]] = {
         "not_for_keys": "The authentication type does not accept API keys.",
         "not_for_passwords": "The authentication type does not accept passwords.",
         "not_allowed": "The application allows only another authentication type for API keys.",
+    },
+    "scope_beyond": {
+        "unknown": "A scope requested with the API key is unknown.",
+        "beyond": "A requested scope exceeds those of the API key.",
     },
     "scope_unpublished": {
         "unknown": "A requested scope is unknown.",
