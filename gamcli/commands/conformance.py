@@ -10,7 +10,7 @@ import typer
 
 from gamcli.clients import endpoint
 from gamcli.commands.context import CliContext, now
-from gamcli.commands.options import Field, Format, Wide, new_group
+from gamcli.commands.options import EarlierErrorFormat, Field, Format, Wide, new_group
 from gamcli.conformance import suite, table, worlds
 from gamcli.conformance.exchange import TargetServer
 from gamcli.conformance.suite import DIFFERS, SAME, SKIPPED, Verdict
@@ -36,8 +36,6 @@ FormatOption = Annotated[
     Literal["gam", "rfc6749"] | None,
     typer.Option("--format", help="Response format of the server.", show_default="gam"),
 ]
-ErrorFormatOption = Annotated[Literal["gam", "rfc6749"] | None, typer.Option("--error-format", hidden=True)]
-"""The earlier name of --format."""
 
 
 @verbs.command()
@@ -50,7 +48,7 @@ def conformance(
     world: WorldFile = None,
     section: Sections = None,
     response_format: FormatOption = None,
-    error_format: ErrorFormatOption = None,
+    error_format: EarlierErrorFormat = None,
     differing: Annotated[
         bool, typer.Option("--differing", help="Show only responses that differ.", show_default=False)
     ] = False,

@@ -9,18 +9,13 @@ from typing import Annotated
 import typer
 
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import Field, Format, Wide, new_group, read_secret
+from gamcli.commands.options import ApiKeyFile, Field, Format, OptionalKeyArgument, Wide, new_group, read_secret
 from gamcli.errors import NotFoundError, StoreError, UsageError, command
 from gamcli.rules.credentials import Secret, parse_api_key_id
 
 verbs = new_group()
 
 REFUSED = 4
-
-KeyFile = Annotated[
-    str | None,
-    typer.Option("--api-key-file", metavar="FILE", help="Read the API key from this file; '-' for stdin."),
-]
 
 
 def _read_key(path: str | None, *, any_lines: bool = False) -> Secret:
@@ -32,7 +27,7 @@ def _read_key(path: str | None, *, any_lines: bool = False) -> Secret:
 @verbs.command()
 def verify(
     context: typer.Context,
-    api_key_file: KeyFile = None,
+    api_key_file: ApiKeyFile = None,
     app: Annotated[
         str | None, typer.Option(metavar="APP", help="Check for this application instead of the key's.")
     ] = None,
@@ -62,10 +57,8 @@ def verify(
 @verbs.command()
 def explain(
     context: typer.Context,
-    key: Annotated[
-        str | None, typer.Argument(metavar="KEY", help="Key ID, or a unique prefix of it.", show_default=False)
-    ] = None,
-    api_key_file: KeyFile = None,
+    key: OptionalKeyArgument = None,
+    api_key_file: ApiKeyFile = None,
     wide: Wide = False,
     output: Format = None,
     field: Field = None,
@@ -94,7 +87,9 @@ def explain(
 
 
 @verbs.command()
-def inspect(context: typer.Context, api_key_file: KeyFile = None, output: Format = None, field: Field = None) -> None:
+def inspect(
+    context: typer.Context, api_key_file: ApiKeyFile = None, output: Format = None, field: Field = None
+) -> None:
     """
     Check a credential's format, with or without a store; exit code 4 if damaged.
 

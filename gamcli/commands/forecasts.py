@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import Field, Format, new_group
+from gamcli.commands.options import Field, Format, Within, new_group
 from gamcli.errors import format_count
 from gamcli.rules import durations
 
@@ -18,7 +18,7 @@ def forecast(
     by: Annotated[
         Literal["day", "week", "month"], typer.Option(help="Length of a period, in UTC; weeks start on Monday.")
     ] = "week",
-    within: Annotated[str, typer.Option(metavar="DURATION", help="Time window.")] = "12w",
+    within: Within = "12w",
     output: Format = None,
     field: Field = None,
 ) -> None:

@@ -7,7 +7,7 @@ import typer
 from gamcli.actions import key_changes
 from gamcli.commands import confirmation
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import Field, Format, KeyArgument, Preview, new_group
+from gamcli.commands.options import Field, Format, KeyArgument, Preview, Reason, new_group
 from gamcli.model import Key
 
 verbs = new_group()
@@ -17,9 +17,7 @@ verbs = new_group()
 def disable(
     context: typer.Context,
     key: KeyArgument,
-    reason: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Reason, stored with the key and in the audit log.")
-    ] = None,
+    reason: Reason = None,
     dry_run: Preview = False,
     output: Format = None,
     field: Field = None,

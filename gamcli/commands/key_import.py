@@ -1,7 +1,5 @@
 """`gamcli key import`: API keys that clients already hold."""
 
-from typing import Annotated
-
 import typer
 
 from gamcli.actions import keys
@@ -20,6 +18,7 @@ from gamcli.commands.key_options import (
     UserOption,
 )
 from gamcli.commands.options import (
+    ApiKeyFile,
     Field,
     Format,
     IfMissing,
@@ -40,9 +39,7 @@ def import_(
     context: typer.Context,
     user: UserOption = None,
     app: AppOption = None,
-    api_key_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Read the API key from this file; '-' for stdin.")
-    ] = None,
+    api_key_file: ApiKeyFile = None,
     scope: Scopes = None,
     expires_in: ExpiresIn = None,
     expires_at: ExpiresAt = None,

@@ -10,7 +10,17 @@ from gamcli.actions.changes import ChangeResult
 from gamcli.commands import confirmation
 from gamcli.commands.context import CliContext
 from gamcli.commands.key_options import AppFilterOption, UserFilterOption
-from gamcli.commands.options import AcceptInvalidating, Field, Format, Preview, ShowAll, Yes, new_group, read_secret
+from gamcli.commands.options import (
+    AcceptInvalidating,
+    Field,
+    Format,
+    Preview,
+    Reason,
+    ShowAll,
+    Yes,
+    new_group,
+    read_secret,
+)
 from gamcli.errors import UnconfirmedError, UsageError, command, format_count
 from gamcli.model import Key
 from gamcli.render.output import Output
@@ -25,9 +35,7 @@ def revoke(
         list[str] | None,
         typer.Argument(metavar="KEY...", help="Key IDs, or unique prefixes of them.", show_default=False),
     ] = None,
-    reason: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Reason, stored with the key and in the audit log.")
-    ] = None,
+    reason: Reason = None,
     api_key_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="Revoke the key in this file; '-' for stdin.")
     ] = None,

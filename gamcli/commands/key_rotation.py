@@ -15,7 +15,18 @@ from gamcli.actions.rotation import DueSearch
 from gamcli.commands import delivery, key_messages
 from gamcli.commands.context import CliContext
 from gamcli.commands.key_options import AppFilterOption, OutDir, RequestId, UserFilterOption
-from gamcli.commands.options import Field, Format, OutFile, Preview, SecretFormat, Wide, new_group, parse_duration
+from gamcli.commands.options import (
+    Field,
+    Format,
+    OptionalKeyArgument,
+    OutFile,
+    Preview,
+    SecretFormat,
+    Wide,
+    Within,
+    new_group,
+    parse_duration,
+)
 from gamcli.errors import ConflictError, FailedError, NotFoundError, RefusedError, UsageError, command, format_count
 from gamcli.model import Key
 from gamcli.render.output import Output
@@ -34,9 +45,7 @@ def rotate(
     overlap: Annotated[
         str, typer.Option(metavar="DURATION", help="Keep the old key valid for this long; 0 revokes it now.")
     ],
-    key: Annotated[
-        str | None, typer.Argument(metavar="KEY", help="Key ID, or a unique prefix of it.", show_default=False)
-    ] = None,
+    key: OptionalKeyArgument = None,
     user: UserFilterOption = None,
     app: AppFilterOption = None,
     if_due: Annotated[
@@ -169,7 +178,7 @@ def _open_target(gam: Gam, target: tuple[str | None, str | None]) -> AbstractCon
 @verbs.command()
 def due(
     context: typer.Context,
-    within: Annotated[str, typer.Option(metavar="DURATION", help="Time window.")] = "14d",
+    within: Within = "14d",
     user: UserFilterOption = None,
     app: AppFilterOption = None,
     program: Annotated[

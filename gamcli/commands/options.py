@@ -131,6 +131,14 @@ IgnoreColumn = Annotated[
         "--ignore-column", metavar="NAME", help="Ignore this column of the CSV file; repeatable.", show_default=False
     ),
 ]
+ApiKeyFile = Annotated[
+    str | None,
+    typer.Option("--api-key-file", metavar="FILE", help="Read the API key from this file; '-' for stdin."),
+]
+Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="Reason, stored with the key and in the audit log.")]
+Within = Annotated[str, typer.Option(metavar="DURATION", help="Time window.")]
+EarlierErrorFormat = Annotated[Literal["gam", "rfc6749"] | None, typer.Option("--error-format", hidden=True)]
+"""The earlier name of --format."""
 EnabledFilter = Annotated[
     bool | None,
     typer.Option("--enabled/--disabled", help="Show only enabled (or disabled) ones.", show_default=False),
@@ -141,6 +149,9 @@ UserArgument = Annotated[str, typer.Argument(metavar="USER", help="Name, email o
 AppArgument = Annotated[str, typer.Argument(metavar="APP", help="Name or client ID.")]
 AuthTypeArgument = Annotated[str, typer.Argument(metavar="AUTH_TYPE", help="Name.")]
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Key ID, or a unique prefix of it.")]
+OptionalKeyArgument = Annotated[
+    str | None, typer.Argument(metavar="KEY", help="Key ID, or a unique prefix of it.", show_default=False)
+]
 NewName = Annotated[str, typer.Argument(metavar="NAME", help="Unique name.")]
 
 

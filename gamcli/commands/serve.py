@@ -16,7 +16,7 @@ import typer
 
 from gamcli.commands import serve_options as opts
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import new_group, parse_duration
+from gamcli.commands.options import EarlierErrorFormat, new_group, parse_duration
 from gamcli.commands.server_setup import open_metrics, open_server
 from gamcli.errors import FailedError, UsageError
 from gamcli.render import credentials
@@ -61,7 +61,7 @@ def serve(
     tls_key: opts.TlsKey = None,
     allow_http: opts.AllowHttp = False,
     response_format: opts.FormatOption = None,
-    error_format: opts.ErrorFormatOption = None,
+    error_format: EarlierErrorFormat = None,
     expired_status: opts.ExpiredStatus = None,
     extras: opts.Extras = False,
     issuer: opts.Issuer = None,

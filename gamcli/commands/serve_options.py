@@ -81,8 +81,6 @@ FormatOption = Annotated[
     Literal["gam", "rfc6749"] | None,
     behavior("--format", help="Response format: GAM's, or that of RFC 6749.", show_default="gam"),
 ]
-ErrorFormatOption = Annotated[Literal["gam", "rfc6749"] | None, typer.Option("--error-format", hidden=True)]
-"""The earlier name of --format."""
 
 Extras = Annotated[
     bool,
