@@ -144,9 +144,10 @@ def restore(
         result = _restore(partial(restoring.restore, path, source, cli.make_gam, overwrite=replace), accepted, dry_run)
     if result.note:
         out.print_warning(result.note)
-    if dry_run:
+    if dry_run or (accept is not None and not revoke_again):  # with the commands that end them again
         for line in result.reactivated:
             out.print_notice(line)
+    if dry_run:
         counts = tuple(FieldChange(name, None, getattr(result, name)) for name in ("guid", "keys", "users", "apps"))
         changed = Change(CREATE if result.kept is None else UPDATE, "store", str(path), counts)
         lost = [Change(DELETE, kind, name, ()) for kind, name in result.only_present]

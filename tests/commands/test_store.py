@@ -313,7 +313,8 @@ def test_a_restore_that_brings_revoked_keys_back_is_5(world: Run, key_id: str) -
     assert shown.code == 0
     assert key_id in shown.err
     assert world("key", "show", key_id, "--field", "status").out == "revoked\n"
-    assert world("store", "restore", "monday.db", "--replace", "--accept-reactivating", "3").code == 0
+    accepted = world("store", "restore", "monday.db", "--replace", "--accept-reactivating", "3")
+    assert (accepted.code, f"revoked now: gamcli key revoke {key_id}" in accepted.err) == (0, True)
     assert world("key", "show", key_id, "--field", "status").out == "active\n"
 
 
