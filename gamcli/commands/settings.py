@@ -23,13 +23,15 @@ from gamcli.commands.config_files import (
     require_own_project_file,
 )
 from gamcli.errors import UsageError, command
-from gamcli.render.output import COMMON_FORMATS
 from gamcli.rules.names import closest_match
 
 if TYPE_CHECKING:
     from gamcli.store import Location
 
 PROJECT_FILE = "gamcli.toml"
+
+COMMON_FORMATS = ("table", "json", "jsonl", "csv")
+"""The formats that every command with records supports: one of them can be configured as the default."""
 
 MAX_PORT = 65_535
 

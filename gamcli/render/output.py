@@ -39,9 +39,6 @@ FORMATS = {
 }
 """All formats of `-o`, with their descriptions; not every command supports every format."""
 
-COMMON_FORMATS = ("table", "json", "jsonl", "csv")
-"""The formats that every command with records supports: one of them can be configured as the default."""
-
 
 class Output(NamedTuple):
     """
@@ -66,7 +63,7 @@ class Output(NamedTuple):
 
     def print_record(self, record: object, **secrets: str) -> None:
         """Print a record; `secrets` are fields that are known only when they are issued."""
-        write_lines(sys.stdout, self._format_record(record, secrets))
+        write_lines(sys.stdout.write, self._format_record(record, secrets))
 
     def _format_record(self, record: object, secrets: "dict[str, str]") -> Iterable[str]:
         if self.format == "env":
@@ -116,14 +113,14 @@ class Output(NamedTuple):
                 self.flush()
                 self.print_note(f"not shown: {', '.join(table.hidden)}; to see all columns: --wide")
         elif self.format == "json":
-            write_lines(sys.stdout, machine.json_array(rows))
+            write_lines(sys.stdout.write, machine.json_array(rows))
         else:
-            write_lines(sys.stdout, self._format_records(kind, rows))
+            write_lines(sys.stdout.write, self._format_records(kind, rows))
 
     def print_sarif(self, findings: "Iterable[ScanFinding]") -> None:
         from gamcli.render import sarif  # noqa: PLC0415 - start-up: scans are rare
 
-        write_lines(sys.stdout, sarif.format_lines(findings, self.now()))
+        write_lines(sys.stdout.write, sarif.format_lines(findings, self.now()))
 
     def _format_records(self, kind: type, rows: "Iterator[JsonObject]") -> Iterable[str]:
         from gamcli.render import machine  # noqa: PLC0415 - start-up, as above
@@ -162,7 +159,7 @@ class Output(NamedTuple):
         from gamcli.render import plans  # noqa: PLC0415 - start-up: plans are rare
 
         if self.is_human:
-            write_lines(sys.stdout, plans.render_lines(plan, self._make_console()))
+            write_lines(sys.stdout.write, plans.render_lines(plan, self._make_console()))
             self.print_note(plans.summarize(plan))
         else:
             self.print_record(plan)
@@ -172,7 +169,7 @@ class Output(NamedTuple):
         from gamcli.render import manifest_plans  # noqa: PLC0415 - start-up, as above
 
         if self.is_human:
-            write_lines(sys.stdout, manifest_plans.render_lines(plan, self._make_console()))
+            write_lines(sys.stdout.write, manifest_plans.render_lines(plan, self._make_console()))
             self.print_note(manifest_plans.summarize(plan))
         else:
             self.print_line(manifest_plans.format_json(plan, one_line=self.format == "jsonl", **more))
@@ -200,7 +197,9 @@ class Output(NamedTuple):
 
     def print_lines(self, lines: Iterable[str]) -> int:
         """Print text for people and return the number of lines; a terminal shows long text in a pager."""
-        return self.pager.write_lines(lines) if self.pager and self.is_terminal else write_lines(sys.stdout, lines)
+        return (
+            self.pager.write_lines(lines) if self.pager and self.is_terminal else write_lines(sys.stdout.write, lines)
+        )
 
     def require_plan_format(self) -> None:
         """Raise UsageError if a plan cannot be printed in this format."""

@@ -31,11 +31,11 @@ class Pager:
         height, lines = get_terminal_size().lines, iter(lines)
         first = list(islice(lines, height))
         if len(first) < height or find_command() is None:
-            return write_lines(sys.stdout, chain(first, lines))
+            return write_lines(sys.stdout.write, chain(first, lines))
         from tempfile import TemporaryFile  # noqa: PLC0415 - as above
 
         text = TemporaryFile("w+", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 - closed by `show`
-        number = write_lines(text, chain(first, lines))
+        number = write_lines(text.write, chain(first, lines))
         self._text = text
         return number
 

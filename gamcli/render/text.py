@@ -1,8 +1,7 @@
 """Text that is safe for a terminal, and the way to stdout. Imported by every run: keep it small."""
 
 import sys
-from collections.abc import Iterable
-from typing import TextIO
+from collections.abc import Callable, Iterable
 
 
 def clean(value: object) -> str:
@@ -20,9 +19,9 @@ def redact(text: str) -> str:
     return credential_formats.redact(text)
 
 
-def write_lines(stream: TextIO, lines: Iterable[str]) -> int:
+def write_lines(write: Callable[[str], object], lines: Iterable[str]) -> int:
     """Write the lines as they come, and return their number."""
-    write, number = stream.write, 0
+    number = 0
     for number, line in enumerate(lines, 1):  # noqa: B007 - returned
         write(f"{line}\n")
     return number

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gamcli.store.engine import Location
 from gamcli.store.sqlite.connection import open_readonly
 from gamcli.store.sqlite.errors import SqlError
+
+if TYPE_CHECKING:
+    from gamcli.store.engine import Location
 
 _QUERIES = {
     "user": "SELECT name, email FROM user WHERE fold >= ? AND fold < ? ORDER BY fold LIMIT ?",
@@ -20,7 +23,7 @@ AFTER_ALL_NAMES = "\U0010ffff"
 """Sorts after every character of a name."""
 
 
-def find_by_prefix(path: Location, noun: str, prefix: str, limit: int) -> Iterator[tuple[str, str]]:
+def find_by_prefix(path: "Location", noun: str, prefix: str, limit: int) -> Iterator[tuple[str, str]]:
     """
     Yield at most `limit` names that start with `prefix`, each with a description; nothing without a readable file.
 
