@@ -62,7 +62,7 @@ def import_(
     """
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, Key)
-    user, app = key_messages.require_user_and_app(user, app)
+    user, app = key_messages.require_user_and_app(user, app, "--user USER --app APP")
     key_messages.reject_combinations(replace=replace, overlap=overlap)
     lifetime, instant = parse_expiry(expires_in, expires_at)
     scopes = tuple(scope) if scope else None

@@ -25,12 +25,14 @@ class NewKey(NamedTuple):
     is_repeat: bool = False
 
 
-def require_user_and_app(user: str | None, app: str | None) -> tuple[str, str]:
+def require_user_and_app(
+    user: str | None, app: str | None, hint: str = "--user USER --app APP, or --from FILE.csv"
+) -> tuple[str, str]:
     """Return user and application; raises UsageError that names the missing option."""
     if user and app:
         return user, app
     missing = [name for name, value in (("'--user'", user), ("'--app'", app)) if not value]
-    raise UsageError(f"missing option {' and '.join(missing)}", "--user USER --app APP, or --from FILE.csv")
+    raise UsageError(f"missing option {' and '.join(missing)}", hint)
 
 
 def reject_combinations(*, replace: bool, overlap: str | None) -> None:

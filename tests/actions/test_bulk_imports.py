@@ -16,6 +16,7 @@ from gamcli.actions.problems import ProblemList
 from gamcli.errors import ConflictError, ProblemsError
 from gamcli.model import AuditEntry
 from gamcli.rules.credentials import NO_SECRET, Secret, api_key_lookup_id
+from gamcli.store import batches
 from gamcli.store.audit import AuditFilter
 
 pytestmark = pytest.mark.both_engines
@@ -88,6 +89,10 @@ def test_a_run_that_was_interrupted_before_it_delivered_imports_nothing_twice(to
     with pytest.raises(OSError, match="disk full"):
         run(town, rows_of(requests=requests), deliver=fail)
     made = run(town, rows_of(requests=requests))
+    batch = bulk_issue.find_batch(town, b"digest")
+    assert batch is not None
+    with town.store.reading() as tx:
+        assert len(batches.load_parts(tx, batch)) == 4  # of two chunks, new and imported keys
     assert [each.secret == NO_SECRET for each in made] == [False, True, False, True, False, True]
     assert all(LEGACY[each.row - 1].matches(keys.show(town, each.id).digest) for each in made if each.row % 2 == 0)
 

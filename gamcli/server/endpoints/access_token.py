@@ -15,9 +15,9 @@ from gamcli.actions.issuance import GrantAttempt, IssuedToken, VerifiedPassword,
 from gamcli.errors import RefusedError
 from gamcli.model import Key
 from gamcli.rules import scopes
-from gamcli.rules.api_key_grant import API_KEY_GRANT, KEY_UNPROVEN
-from gamcli.rules.credentials import NO_SECRET, api_key_lookup_id, parse_api_key_id
-from gamcli.rules.grants import API_KEY, PASSWORD, TokenRequest
+from gamcli.rules.api_key_grant import API_KEY_GRANT
+from gamcli.rules.credentials import NO_SECRET, parse_api_key_id
+from gamcli.rules.grants import PASSWORD, TokenRequest
 from gamcli.server.endpoints import forms
 from gamcli.server.endpoints.attempts import ClientAttempt, name_missing_secret
 from gamcli.server.endpoints.outcomes import DeferredGrant, ServerConfig, Trace, WouldBlock
@@ -25,9 +25,6 @@ from gamcli.server.transport.messages import Request, Response, json_response, j
 
 MAX_CACHED_BODY = 1024
 """Requests with a longer body, in bytes, are not cached; clients send about 300."""
-
-_RULES_OF_KNOWN_KEYS = frozenset(rule.name for rule in API_KEY_GRANT[API_KEY_GRANT.index(KEY_UNPROVEN) + 1 :])
-"""The rules that are checked once the API key was found; the ID of any other text would reveal a part of its digest."""
 
 _RESPONSE_JSON = (
     '{"access_token":"%s","token_type":"Bearer","expires_in":%d,"refresh_token":"%s","scope":%s,"user_guid":%s}'
@@ -78,8 +75,6 @@ class _Grant(NamedTuple):
     ) -> DeferredGrant:
         def respond(outcome: IssuedToken | RefusedError) -> Response:
             if isinstance(outcome, RefusedError):
-                if token_request.grant == API_KEY and outcome.rule in _RULES_OF_KNOWN_KEYS:
-                    self.trace.key_id = api_key_lookup_id(token_request.api_key)
                 raise name_missing_secret(outcome, token_request)
             self.trace.key_id, self.trace.token_id = outcome.grant.key_id, outcome.id
             return _rfc_token_response(outcome) if self.config.response_format.is_rfc else _token_response(outcome)
