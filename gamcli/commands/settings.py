@@ -228,6 +228,8 @@ class Settings(SettingSources):
         if self.user_file is not None and not self.user_file.exists():
             hint = command("--config", str(self.user_file), "config", "set", "store", "PATH")
             raise UsageError(f"config file {self.user_file} does not exist", f"to create it: {hint}")
+        if self.user_file is not None and not _is_file(self.user_file):
+            raise UsageError(f"{self.user_file} is not a config file", "--config FILE")
         project = self.project_path
         if project is not None:
             require_own_project_file(project)

@@ -106,5 +106,7 @@ def test_no_path_is_a_traceback(world: Run, api_key: str, place: Path, case: str
         found = world(*words)
         if found.code:
             assert found.out or len(found.err.splitlines()) >= 2, (path, found)
+        if path in (".", "/", "folder", "fifo") and case == "--config":
+            assert found.code == 2, (path, found)
         if not path and case != "serve --base-path":
             assert (found.code, " is empty\n" in found.err) == (2, True), (path, found)

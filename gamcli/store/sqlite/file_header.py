@@ -66,6 +66,18 @@ _MAGIC = b"SQLite format 3\0"
 _APPLICATION_ID = slice(68, 72)
 
 
+def is_other_file(path: Path) -> bool:
+    """Return whether a file is not of SQLite, and not an empty file either. For files that are not open."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+    except OSError:
+        return False
+    return head not in (b"", _MAGIC)
+
+
 def has_store_header(path: Path) -> bool:
     """Return whether a file has the header of a gamcli store; does not follow a link. For files that are not open."""
     try:

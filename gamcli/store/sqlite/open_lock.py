@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from gamcli.errors import StoreBusyError, StoreUnusableError
-from gamcli.store.sqlite import file_watch, lock_file, wal_index
+from gamcli.store.sqlite import file_header, file_watch, lock_file, wal_index
 
 try:
     import fcntl
@@ -30,6 +30,9 @@ LOCK_BYTES = (0x40000000, 512)
 @contextmanager
 def lock_for_opening(path: Path, timeout: float) -> Iterator[bool]:
     """Prevent other processes from replacing the store in the meantime; yield whether a process has it open."""
+    if not file_watch.is_open_here(os.path.realpath(path)) and file_header.is_other_file(path):
+        yield False  # no lock file next to a file that is not a store
+        return
     with _locked(path, exclusive=False, timeout=timeout):
         yield _check_wal(path, timeout)
 

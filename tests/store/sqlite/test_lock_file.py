@@ -64,6 +64,16 @@ def test_what_is_not_a_file_is_not_opened(store: Store, tmp_path: Path, kind: st
     assert texts == (["mine"] if kind == "link" else [])
 
 
+@pytest.mark.parametrize("content", ["notes", "SQLite format 3"])
+def test_no_lock_file_is_created_next_to_a_file_that_is_not_a_store(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text(content, encoding="ascii")
+    with pytest.raises(StoreUnusableError):
+        Store.open(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["notes.txt"]
+    assert path.read_text(encoding="ascii") == content
+
+
 def test_the_lock_is_on_the_file_next_to_the_store(store: Store) -> None:
     store.close()
     descriptor = os.open(f"{store.path}{lock_file.SUFFIX}", os.O_RDWR)
