@@ -27,6 +27,7 @@ CASES = {
     "key generate --out-dir": "key generate --from in.csv --out-dir {}",
     "key rotate --out-dir": "key rotate --due 14d --overlap 7d --out-dir {}",
     "key rotate --out": "key rotate {key} --overlap 1d --out {}",
+    "key import --api-key-file": "key import --user ana --app portal --api-key-file {}",
     "key revoke --api-key-file": "key revoke --api-key-file {}",
     "key verify --api-key-file": "key verify --api-key-file {}",
     "key explain --api-key-file": "key explain --api-key-file {}",
