@@ -36,6 +36,7 @@ def test_no_two_rows_of_a_section_have_one_name() -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.section}: {row.name}")
 def test_a_row_is_complete_and_valid(row: Row) -> None:
     assert row.rule
+    assert isinstance(row.decided, str)
     assert bool(row.expected.gam) == bool(row.expected.rfc)
     for refusal in filter(None, refusal_codes(row)):
         assert re.fullmatch(r"[a-z_0-9]* [45][0-9]{2}", refusal)
