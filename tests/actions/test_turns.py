@@ -179,6 +179,7 @@ def test_the_claims_of_a_turn_are_read_in_one_statement(
     estate: Estate, monkeypatch: pytest.MonkeyPatch, forward: Callable[[timedelta], None]
 ) -> None:
     gam, statements = estate.gam, list[str]()
+    apps.update(gam, "portal", {"token.renewals": 0})
     secrets = [issuance.exchange(gam, each.request).secret for each in estate.requests(grants.API_KEY, 64)]
     read = SqliteStore.read_without_transaction
 
