@@ -150,3 +150,18 @@ def test_a_hash_is_renewed_unless_it_changed(peopled: Store, ana: User) -> None:
         found = users.find_by_guid(tx, ana.guid)
     assert found is not None
     assert found.password_hash == "two"
+
+
+def test_saved_rows_have_the_values_that_were_given(store: Store, now: datetime) -> None:
+    texts = ["", "NULL", "{a,b}", 'quote " and \\ backslash', "\u00e9\u2028\U0001f511\n", "a'b"]
+    with store.writing() as tx:
+        for number, text in enumerate(texts):
+            session = Session(number, text, "portal", text, (), key=None, initial_properties=())
+            sessions.add(tx, [session, replace(session, id=100 + number, key=text)])
+        sessions.add_refresh_tokens(
+            tx, [RefreshToken(number, 1, -number, bytes([number, 0, 34, 92]), now) for number in range(3)]
+        )
+        rows = [*tx.each("SELECT user_guid, auth_type, key FROM session ORDER BY id")]
+        digests = [*tx.each("SELECT token, digest FROM refresh_token ORDER BY session")]
+    assert rows == [(text, text, None) for text in texts] + [(text, text, text) for text in texts]
+    assert digests == [(-number, bytes([number, 0, 34, 92])) for number in range(3)]

@@ -106,7 +106,7 @@ class PostgresTransaction(Transaction):
         types = self._column_types(table)
         arrays = ", ".join(f"?::{types[name]}[]" for name in columns.split(", "))
         one_insert = f"INSERT INTO {table} ({columns}) SELECT * FROM unnest({arrays}) {rest}"
-        self._saved.append((one_insert, [[list(column) for column in zip(*rows, strict=True)]]))
+        self._saved.append((one_insert, [[_format_array(column) for column in zip(*rows, strict=True)]]))
 
     def send_saved(self) -> None:
         """Send what was saved; in a pipeline, this does not wait for the results."""
@@ -165,6 +165,23 @@ def pipelined(connection: Connection) -> Iterator[None]:
         if connection.pgconn.pipeline_status != PipelineStatus.OFF:  # the answer was cut off
             connection.close()
         raise
+
+
+def _format_array(values: Sequence[object]) -> str:
+    """Return an array in PostgreSQL's text format; psycopg needs ten times the processor time."""
+    return f"{{{','.join(map(_format_element, values))}}}"
+
+
+def _format_element(value: object) -> str:
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, bytes):
+        return f'"\\\\x{value.hex()}"'
+    assert value is None, "no column has values of another type"
+    return "NULL"
 
 
 _NO_TEXT = "\uffff"
