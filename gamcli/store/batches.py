@@ -108,8 +108,8 @@ def add_keys(tx: Transaction, keys: Iterable[NewKey]) -> None:
     """Insert keys, each as the current one of its user and application. Fastest when sorted by id."""
     tx.run_many(
         """INSERT INTO key (id, user_number, app_number, scopes, digest, created_at, expires_at, label,
-        current) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)""",
-        keys,
+        current) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        ((*key, 1) for key in keys),
     )
 
 

@@ -6,6 +6,8 @@ process, whose memory is measured. Then the same work runs in this process, with
 files measured separately, beside the simplest loop that could issue keys: mint, digest, insert.
 
 Finally, the time until the first row of `key list` and `key due` on that store.
+
+`--engine postgresql` does all of it on a PostgreSQL server that is started for it with `fsync`.
 """
 
 import gc
@@ -13,7 +15,8 @@ import os
 import subprocess
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from math import isqrt
@@ -32,8 +35,10 @@ from gamcli.bulk.csv_format import NO_OPTIONS
 from gamcli.commands.bulk import KEY_COLUMNS, key_row
 from gamcli.model import ApiKeyPolicy, App, User
 from gamcli.rules.credentials import mint_api_key, mint_client_id, mint_guid
-from gamcli.store import Store, Transaction, apps, users
+from gamcli.store import Location, Store, Transaction, apps, users
+from gamcli.store.postgres.url import parse_url
 from gamcli.store.timestamps import to_micros
+from tests.bench import servers
 
 GAMCLI = str(Path(sys.executable).with_name("gamcli"))
 TIMEOUT_HOURS = 8760
@@ -77,7 +82,7 @@ def gam_of(store: Store) -> Gam:
     return Gam(store, lambda: datetime.now(UTC), os.urandom, "bench")
 
 
-def fill(path: Path, people: int, programs: int) -> None:
+def fill(path: Location, people: int, programs: int) -> None:
     now = datetime.now(UTC)
     policy = ApiKeyPolicy(enabled=True, timeout_hours=TIMEOUT_HOURS, auth_type="apikey")
     with Store.create(path) as store:
@@ -107,7 +112,7 @@ def rows(source: csv_input.CsvSource, faults: ProblemList) -> Iterator[KeyRow]:
     return (key_row(line, row) for line, row in found)
 
 
-def ours(path: Path, table: Path, out: Path) -> tuple[float, float]:
+def ours(path: Location, table: Path, out: Path) -> tuple[float, float]:
     faults, writing, longest = ProblemList("keys.csv"), 0.0, 0.0
     with Store.open(path) as store, csv_input.open_csv(str(table)) as source:
         began = perf_counter()
@@ -135,7 +140,7 @@ def ours(path: Path, table: Path, out: Path) -> tuple[float, float]:
     return whole - reading - writing, longest
 
 
-def bare(path: Path, people: int, programs: int, count: int) -> float:
+def bare(path: Location, people: int, programs: int, count: int) -> float:
     numbers = list(pairs(people, programs, count))
     with Store.open(path) as store:
         began = perf_counter()
@@ -150,18 +155,28 @@ def insert(tx: Transaction, numbers: list[tuple[int, int]]) -> None:
     keyed = [(mint_api_key(os.urandom), user, app) for user, app in numbers]
     tx.run_many(
         """INSERT INTO key (id, user_number, app_number, scopes, digest, created_at, expires_at, label,
-        current) VALUES (?, ?, ?, 'gam_user_data', ?, ?, ?, '', 1)""",
+        current) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
-            (key_id, user + 1, app + 1, secret.digest(), now, now + TIMEOUT_HOURS * 3_600_000_000)
+            (
+                key_id,
+                user + 1,
+                app + 1,
+                "gam_user_data",
+                secret.digest(),
+                now,
+                now + TIMEOUT_HOURS * 3_600_000_000,
+                "",
+                1,
+            )
             for (key_id, secret), user, app in keyed
         ),
     )
 
 
-def measure(folder: Path, people: int, programs: int, count: int) -> None:
+def measure(folder: Path, locate: Callable[[str], Location], people: int, programs: int, count: int) -> None:
     table = folder / "keys.csv"
     write_input(table, people, programs, count)
-    stores = [folder / f"{name}.db" for name in ("command", "ours", "bare")]
+    stores = [locate(f"{name}_{programs}") for name in ("command", "ours", "bare")]
     for path in stores:
         fill(path, people, programs)
     line = [GAMCLI, "--quiet", "--store", str(stores[0]), "key", "generate", "--from", str(table)]
@@ -186,12 +201,18 @@ def measure(folder: Path, people: int, programs: int, count: int) -> None:
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--keys", type=int, default=1_000_000, help="how many keys each input asks for")
+    parser.add_argument("--engine", choices=["sqlite", "postgresql"], default="sqlite", help="engine of the stores")
     asked = parser.parse_args()
     side = isqrt(asked.keys - 1) + 1
     gc.disable()  # as the command does
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+
+        def locate(name: str) -> Location:
+            return parse_url(server.url(name)) if server else Path(folder, f"{name}.db")
+
+        server = stack.enter_context(servers.postgres())[0] if asked.engine == "postgresql" else None
         for people, programs in ((side, side), (asked.keys, 1)):
-            measure(Path(folder), people, programs, asked.keys)
+            measure(Path(folder), locate, people, programs, asked.keys)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import count
+from contextlib import contextmanager, suppress
+from itertools import count, islice
 from typing import Any
 
 import psycopg
-from psycopg import RawServerCursor
+from psycopg import Cursor, RawServerCursor
 from psycopg.pq import PipelineStatus
 
 from gamcli.store.engine import Query, Result, Row, Transaction
@@ -16,10 +16,13 @@ from gamcli.store.postgres.dialect import translate
 from gamcli.store.postgres.slots import IdSlot
 
 ROWS_PER_FETCH = 2000
+ROWS_PER_STATEMENT = 5000
 
 _CURSOR_NUMBERS = count(1)
 
-_INSERT = re.compile(r"INSERT INTO (?P<table>\w+) \((?P<columns>[\w, ]+)\)\s+VALUES \([?, ]+\)(?P<rest>.*)", re.DOTALL)
+_INSERT = re.compile(
+    r"INSERT INTO (?P<table>[\w.]+) \((?P<columns>[\w,\s]+)\)\s+VALUES \([?, ]+\)(?P<rest>.*)", re.DOTALL
+)
 
 _COLUMN_TYPES: dict[str, dict[str, str]] = {}
 """The types of the columns by table, which are those of the schema version."""
@@ -91,39 +94,42 @@ class PostgresTransaction(Transaction):
 
     def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         self.send_saved()
-        with self._connection.cursor() as cursor:
-            cursor.executemany(translate(sql), rows)
-            return max(cursor.rowcount, 0)
+        count, remaining = 0, iter(rows)
+        while chunk := [*islice(remaining, ROWS_PER_STATEMENT)]:
+            with self._connection.cursor() as cursor:
+                _execute(cursor, *self._combine(sql, chunk))
+                count += max(cursor.rowcount, 0)
+        return count
 
     def save(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement for each of `rows` before the next query, or in the round trip of the commit."""
+        combined = self._combine(sql, rows)  # first: it may send what was saved before
+        self._saved.append(combined)
+
+    def _combine(self, sql: str, rows: Sequence[Sequence[object]]) -> tuple[str, Sequence[Sequence[object]]]:
+        """Return one INSERT for all rows, which needs a third of the processor time; other statements as they are."""
         insert = _INSERT.fullmatch(sql)
         if insert is None:
-            self._saved.append((sql, rows))
-            return
-        # One statement for all rows: the database needs a third of the processor time.
+            return sql, rows
         table, columns, rest = insert["table"], insert["columns"], insert["rest"]
         types = self._column_types(table)
-        arrays = ", ".join(f"?::{types[name]}[]" for name in columns.split(", "))
+        arrays = ", ".join(f"?::{types[name]}[]" for name in re.split(r",\s+", columns))
         one_insert = f"INSERT INTO {table} ({columns}) SELECT * FROM unnest({arrays}) {rest}"
-        self._saved.append((one_insert, [[_format_array(column) for column in zip(*rows, strict=True)]]))
+        return one_insert, [[_format_array(column) for column in zip(*rows, strict=True)]]
 
     def send_saved(self) -> None:
         """Send what was saved; in a pipeline, this does not wait for the results."""
         saved, self._saved = self._saved, []
         for sql, rows in saved:
             with self._connection.cursor() as cursor:
-                if len(rows) == 1:
-                    cursor.execute(translate(sql), rows[0])
-                else:
-                    cursor.executemany(translate(sql), rows)
+                _execute(cursor, sql, rows)
 
     def _column_types(self, table: str) -> dict[str, str]:
         if table not in _COLUMN_TYPES:
             rows: Any = self.each(
                 """SELECT attname, format_type(atttypid, NULL) FROM pg_attribute
                 WHERE attrelid = ?::regclass AND attnum > 0 AND NOT attisdropped""",
-                [table],
+                [translate(table)],
             )
             _COLUMN_TYPES[table] = dict(rows)
         return _COLUMN_TYPES[table]
@@ -167,8 +173,24 @@ def pipelined(connection: Connection) -> Iterator[None]:
         raise
 
 
-def _format_array(values: Sequence[object]) -> str:
+def _execute(cursor: Cursor[Any], sql: str, rows: Sequence[Sequence[object]]) -> None:
+    if len(rows) == 1:
+        cursor.execute(translate(sql), rows[0])
+    else:
+        cursor.executemany(translate(sql), rows)
+
+
+def _format_array(values: Sequence[Any]) -> str:
     """Return an array in PostgreSQL's text format; psycopg needs ten times the processor time."""
+    with suppress(TypeError):  # one of them is NULL
+        if isinstance(values[0], int):
+            return f"{{{','.join(map(int.__repr__, values))}}}"
+        if isinstance(values[0], bytes):
+            return '{"\\\\x' + '","\\\\x'.join(map(bytes.hex, values)) + '"}'
+        if isinstance(values[0], str):
+            joined = '","'.join(values)
+            if "\\" not in joined and joined.count('"') == 2 * len(values) - 2:
+                return f'{{"{joined}"}}'
     return f"{{{','.join(map(_format_element, values))}}}"
 
 
