@@ -157,7 +157,7 @@ def test_saved_rows_have_the_values_that_were_given(store: Store, now: datetime)
     with store.writing() as tx:
         for number, text in enumerate(texts):
             session = Session(number, text, "portal", text, (), key=None, initial_properties=())
-            sessions.add(tx, [session, replace(session, id=100 + number, key=text)])
+            sessions.add(tx, [session, session._replace(id=100 + number, key=text)])
         sessions.add_refresh_tokens(
             tx, [RefreshToken(number, 1, -number, bytes([number, 0, 34, 92]), now) for number in range(3)]
         )
