@@ -32,6 +32,8 @@ def load_facts(
     Runs one statement per kind of grant, one for applications and authentication types, and one for attributes that are
     named as scopes, all in one round trip. `clients` are the applications that are loaded already; it is extended.
     """
+    if not requests:  # all decisions are cached
+        return []
     loader = _FactLoader(now, {} if clients is None else clients)
     loader.load(tx, requests)
     return [loader.build(request) for request in requests]

@@ -32,6 +32,9 @@ _RESPONSE_JSON = (
 """RFC 6749 §5.1. Formatting takes half the time of a JSON encoder; tokens need no escaping."""
 
 
+Outcome = IssuedToken | RefusedError
+
+
 def post_access_token(gam: Gam, request: Request, trace: Trace, config: ServerConfig) -> DeferredGrant | WouldBlock:
     """Issue or renew an access token (GAM wiki 55623, 56104, RFC 6749 §4.3, §6)."""
     return _Grant(request, trace, config).handle(gam, forms.parse_token_request)
@@ -73,7 +76,7 @@ class _Grant(NamedTuple):
     def _defer(
         self, gam: Gam, token_request: TokenRequest, digest: bytes = b"", password: VerifiedPassword | None = None
     ) -> DeferredGrant:
-        def respond(outcome: IssuedToken | RefusedError) -> Response:
+        def respond(outcome: Outcome) -> Response:
             if isinstance(outcome, RefusedError):
                 raise name_missing_secret(outcome, token_request)
             self.trace.key_id, self.trace.token_id = outcome.grant.key_id, outcome.id
