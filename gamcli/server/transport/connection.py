@@ -46,7 +46,6 @@ class Connection:
     The state of a connection.
 
     `is_closing`: its last response was sent. `is_pending`: a request is being answered on another thread.
-    `idle_since`: when it was opened, or its last response was sent (monotonic), while it `is_idle`.
     `wanted_event`: the selector event that it needs next. `registered_event`: the one in the selector, 0 = none.
     """
 
@@ -56,8 +55,7 @@ class Connection:
         client.settimeout(0)
         self.socket = client
         self.address = address
-        self.idle_since = monotonic()
-        self.deadline = self.idle_since + timeouts.idle
+        self.deadline = monotonic() + timeouts.idle
         self.wanted_event = EVENT_READ
         self.unsent = b""
         self.is_closing = False
@@ -154,8 +152,7 @@ class Connection:
             with suppress(OSError):
                 self.socket.shutdown(socket.SHUT_WR)
         timeout = self._timeouts.idle if self._parser.is_empty else self._timeouts.request
-        self.idle_since = monotonic()
-        self.deadline = self.idle_since + (self._timeouts.linger if self.is_closing else timeout)
+        self.deadline = monotonic() + (self._timeouts.linger if self.is_closing else timeout)
 
     def close(self) -> None:
         self.socket.close()

@@ -9,32 +9,14 @@ from gamcli.server.transport.connection import Connection
 
 
 class _Group:
-    """Connections that share a limit, and those of them that were idle when they were last sorted."""
+    """Connections that share a limit; `idle` ones in order, the one that has been idle longest first."""
 
     def __init__(self) -> None:
         self.members: set[Connection] = set()
-        self._idle: list[tuple[float, Connection]] = []  # the one that has been idle longest comes last
+        self.idle: dict[Connection, None] = {}
 
     def find_idle(self) -> Connection | None:
-        """
-        Return the connection that has been idle longest, or None.
-
-        Sorting again is rarely necessary: connections that become idle later come after the sorted ones.
-        """
-        found = self._pop_idle()
-        if found is None:
-            idle = [(each.idle_since, each) for each in self.members if each.is_idle]
-            self._idle = sorted(idle, key=lambda entry: entry[0], reverse=True)
-            found = self._pop_idle()
-        return found
-
-    def _pop_idle(self) -> Connection | None:
-        while self._idle:
-            since, connection = self._idle.pop()
-            is_still_idle = connection.is_idle and connection.idle_since == since
-            if connection in self.members and is_still_idle and not connection.has_unread_bytes():
-                return connection
-        return None
+        return next((each for each in self.idle if each.is_idle and not each.has_unread_bytes()), None)
 
 
 class ConnectionLimiter:
@@ -70,16 +52,32 @@ class ConnectionLimiter:
         return self._all.find_idle()
 
     def add(self, connection: Connection) -> None:
-        self._all.members.add(connection)
-        group = self._by_address.get(connection.address)
-        if group is None:
-            group = self._by_address[connection.address] = _Group()
-        group.members.add(connection)
+        if connection.address not in self._by_address:
+            self._by_address[connection.address] = _Group()
+        for group in self._groups(connection):
+            group.members.add(connection)
+            group.idle[connection] = None
+
+    def note_request(self, connection: Connection) -> None:
+        """Note that a request arrived: the connection has not been idle since it was opened or last answered."""
+        for group in self._groups(connection):
+            group.idle.pop(connection, None)
+
+    def update(self, connection: Connection) -> None:
+        """Note whether a connection is idle now; one that was idle before keeps its place in the order."""
+        for group in self._groups(connection):
+            if not connection.is_idle:
+                group.idle.pop(connection, None)
+            elif connection in group.members:
+                group.idle.setdefault(connection)
 
     def discard(self, connection: Connection) -> None:
-        self._all.members.discard(connection)
-        group = self._by_address.get(connection.address)
-        if group is not None:
+        for group in self._groups(connection):
             group.members.discard(connection)
+            group.idle.pop(connection, None)
             if not group.members:
-                del self._by_address[connection.address]
+                self._by_address.pop(connection.address, None)
+
+    def _groups(self, connection: Connection) -> tuple[_Group, ...]:
+        group = self._by_address.get(connection.address)
+        return (self._all,) if group is None else (self._all, group)

@@ -23,7 +23,7 @@ OVERFLOW_CONNECTIONS = 128
 """At most this many refused connections wait for their clients to close; the first is closed for one more."""
 
 ACCEPTS_PER_TURN = 32
-"""At most this many connections are accepted before requests are read again."""
+"""At most this many connections are accepted, in about 2 ms, before requests are read again."""
 
 REQUESTS_PER_TURN = 16
 """At most this many pipelined requests of a connection are answered before those of others."""
@@ -153,6 +153,7 @@ class EventLoop:
             self._close(connection)
         else:
             self._refuse(connection, RefusedError("request_slow", "the request took too long"))
+            self._limiter.update(connection)
 
     def _note_clients(self) -> None:
         self._has_clients = True
@@ -236,6 +237,7 @@ class EventLoop:
                 request = connection.next_request() if connection.is_ready else None
                 if request is None:
                     break
+                self._limiter.note_request(connection)
                 pending = ConnectionRequest(request, monotonic(), connection)
                 response = self._handler.submit(pending)
                 if response is None:
@@ -250,6 +252,7 @@ class EventLoop:
             key = self._selector.get_key(connection.socket)
             self._selector.modify(connection.socket, connection.wanted_event, key.data)
             connection.registered_event = connection.wanted_event
+        self._limiter.update(connection)
 
     def _deliver_responses(self) -> None:
         self._wakeup_receiver.recv(4096)
@@ -263,7 +266,9 @@ class EventLoop:
                 if not connection.registered_event:
                     self._register(connection)
                 self._send_response(pending, response)
-                if not connection.is_idle:  # it has more requests, or unsent bytes
+                if connection.is_idle:
+                    self._limiter.update(connection)
+                else:  # it has more requests, or unsent bytes
                     self._active.append(connection)
 
     def _send_response(self, pending: ConnectionRequest, response: Response) -> None:

@@ -55,7 +55,9 @@ def test_there_is_room_until_the_limit_is_reached(opened: Open) -> None:
 def test_the_connection_that_has_been_silent_longest_makes_way(opened: Open) -> None:
     limiter = ConnectionLimiter(4)
     pairs = filled(limiter, opened, "a", "b", "c", "d")
-    pairs[0].connection.send(b"x")  # a response: it is silent since now
+    limiter.note_request(pairs[0].connection)
+    limiter.update(pairs[0].connection)  # it is answered: silent since now
+    limiter.update(pairs[1].connection)  # it sent nothing that counts
     for expected in (pairs[1], pairs[2], pairs[3], pairs[0]):
         found = limiter.make_room("e")
         assert found is expected.connection
@@ -81,6 +83,17 @@ def test_a_connection_whose_bytes_were_not_read_yet_keeps_its_place(opened: Open
     while not pairs[0].connection.has_unread_bytes():
         pass
     assert limiter.make_room("e") is pairs[1].connection
+
+
+def test_connections_in_the_middle_of_a_request_are_not_looked_at_again(opened: Open) -> None:
+    limiter = ConnectionLimiter(4)
+    pairs = filled(limiter, opened, "a", "b", "c", "d")
+    for pair in pairs[:3]:
+        pair.send(ASKED[:1])
+        limiter.update(pair.connection)
+        pair.connection.close()  # so that looking at it is an error
+        vars(pair.connection).pop("_parser")
+    assert limiter.make_room("e") is pairs[3].connection
 
 
 def test_a_connection_whose_client_has_left_makes_way(opened: Open) -> None:
