@@ -8,9 +8,8 @@ from gamcli import store
 from gamcli.actions import Gam
 from gamcli.commands import delivery
 from gamcli.errors import FailedError, StoreError, command, format_count
-from gamcli.provision import secrets_files
 from gamcli.provision.apply import SaveSecrets
-from gamcli.provision.issued import IssuedSecrets
+from gamcli.provision.issued import IssuedSecrets, is_uncommitted
 from gamcli.render import credentials
 from gamcli.render.output import Output
 from gamcli.system import new_files
@@ -68,7 +67,7 @@ def _write_to_file(gam: Gam, path: str) -> Iterator[SaveSecrets]:
     A file whose apply was never committed has no valid secret and is replaced.
     """
     written: list[IssuedSecrets] = []
-    is_leftover = secrets_files.is_uncommitted(gam.store, path)
+    is_leftover = is_uncommitted(gam.store, path)
 
     def save_secrets(issued: IssuedSecrets) -> None:
         text = issued.to_json() if path.endswith(".json") else credentials.format_env(issued.variables())

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from gamcli import store
 from gamcli.actions import Gam, audit_history
 from gamcli.model import Key, format_rfc3339, normalize_name
-from gamcli.provision import owners, toml_format, variables
+from gamcli.provision import files, toml_format, variables
 from gamcli.provision.fields import SECTIONS, Section
 from gamcli.provision.value_types import Field
 from gamcli.rules import auth_types, durations
@@ -150,26 +150,22 @@ def format_manifest(tables: Iterable[Table]) -> Iterator[str]:
     tables = [*tables]
     owner = next((table.owner for table in tables if table.owner is not None), None)
     if owner is not None:
-        yield owners.format_comment(owner)
+        yield files.format_comment(owner)
     for index, table in enumerate(tables):
         if index or owner is not None:
             yield ""
         if table.owner not in (None, owner):
             owner = table.owner
-            yield owners.format_comment(owner)
+            yield files.format_comment(owner)
         yield from format_table(table)
 
 
 def format_table(table: Table) -> Iterator[str]:
-    yield format_header(table)
+    yield table.section.header.replace("NAME", toml_format.format_key(variables.escape(table.name)))
     if table.comment:
         yield f"# {table.comment}"
     for name, value in nest(table.fields).items():
         yield f"{toml_format.format_key(name)} = {toml_format.format_value(escape(value))}"
-
-
-def format_header(table: Table) -> str:
-    return table.section.header.replace("NAME", toml_format.format_key(variables.escape(table.name)))
 
 
 def escape(value: object) -> object:

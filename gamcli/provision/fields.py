@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from gamcli.model import AUTH_TYPE_KINDS, App, AuthType, Key, Repository, User
 from gamcli.provision import field_checks as checks
-from gamcli.provision import schema_patterns as patterns
 from gamcli.provision.value_types import (
     FLAG,
     NUMBER,
@@ -71,12 +70,12 @@ def _schema(pattern: str, max_length: int = names.NAME_LENGTH) -> dict[str, obje
 
 
 _GUID_SCHEMA = {"pattern": r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"}
-_SEED_CREDENTIAL = {"minLength": 1, "maxLength": checks.SEED_CREDENTIAL_LENGTH, "pattern": patterns.TEXT}
+_SEED_CREDENTIAL = {"minLength": 1, "maxLength": checks.SEED_CREDENTIAL_LENGTH, "pattern": checks.TEXT}
 
 _REPOSITORY = (
     Field(
         "default_auth_type", TEXT, "authentication type of requests that do not name one",
-        checks.name_of("an authentication type"), _schema(patterns.NAME), always=True,
+        checks.name_of("an authentication type"), _schema(checks.NAME), always=True,
     ),
     Field("guid", TEXT, "GUID, with which access tokens begin", users.parse_guid, _GUID_SCHEMA, seed=True),
 )  # fmt: skip
@@ -84,12 +83,12 @@ _REPOSITORY = (
 _AUTH_TYPE = (
     Field(
         "type", TEXT, "type of authentication (TypeId in GAM); required to create one", auth_types.check_kind,
-        {"anyOf": [{"enum": [*AUTH_TYPE_KINDS]}, {"pattern": f"^{patterns.any_case(AUTH_TYPE_KINDS)}$"}]},
+        {"anyOf": [{"enum": [*AUTH_TYPE_KINDS]}, {"pattern": f"^{checks.any_case(AUTH_TYPE_KINDS)}$"}]},
         always=True, derived=True,
     ),
     Field(
         "description", TEXT, "description", checks.text_of("the description", auth_types.DESCRIPTION_LENGTH),
-        _schema(patterns.TEXT, auth_types.DESCRIPTION_LENGTH),
+        _schema(checks.TEXT, auth_types.DESCRIPTION_LENGTH),
     ),
     Field("enabled", FLAG, "accept its requests", unchanged, always=True),
 )  # fmt: skip
@@ -99,8 +98,8 @@ _SCOPES_SCHEMA = {
         "type": "string",
         "anyOf": [
             {"enum": [*scopes.TABLE, *scopes.ALIASES]},
-            {"pattern": patterns.SCOPES},
-            {"pattern": patterns.REFERENCE},
+            {"pattern": checks.SCOPES},
+            {"pattern": checks.REFERENCE},
         ],
     }
 }
@@ -109,7 +108,7 @@ _SCOPES_SCHEMA = {
 def _moved_from(noun: str, max_length: int = names.NAME_LENGTH) -> Field:
     return Field(
         "moved_from", TEXT, "previous name; renames the existing object", checks.name_of(noun, max_length),
-        _schema(patterns.NAME, max_length), instruction=True,
+        _schema(checks.NAME, max_length), instruction=True,
     )  # fmt: skip
 
 
@@ -126,7 +125,7 @@ _APP = (
     ),
     Field(
         "description", TEXT, "description", checks.text_of("the description"),
-        _schema(patterns.TEXT, names.TEXT_LENGTH),
+        _schema(checks.TEXT, names.TEXT_LENGTH),
     ),
     Field("enabled", FLAG, "accept its requests", unchanged, always=True),
     Field(
@@ -141,7 +140,7 @@ _APP = (
     ),
     Field(
         "api_keys.auth_type", TEXT, "authentication type that requests with API keys must name, or 'any'",
-        checks.auth_type_or_any, _schema(patterns.NAME), always=True,
+        checks.auth_type_or_any, _schema(checks.NAME), always=True,
     ),
     Field("api_keys.scope_choice", FLAG, "allow keys with only some of the published scopes", unchanged, always=True),
     Field(
@@ -160,8 +159,8 @@ _APP = (
 )  # fmt: skip
 
 _SCHEMAS: dict[str, dict[str, object]] = {
-    "email": {"pattern": patterns.EMAIL},
-    "birthday": {"pattern": patterns.BIRTHDAY},
+    "email": {"pattern": checks.EMAIL},
+    "birthday": {"pattern": checks.BIRTHDAY},
     "gender": {"enum": (*users.GENDERS, "")},
 }
 _USER_FIELD_TEXTS = {
@@ -176,19 +175,19 @@ _USER_FIELD_TEXTS = {
 def _user_text(name: str) -> Field:
     about = _USER_FIELD_TEXTS.get(name, scopes.FIELD_LABELS[name])
     max_length = users.LENGTHS.get(name, names.TEXT_LENGTH)
-    schema = _schema(patterns.TEXT, max_length) | _SCHEMAS.get(name, {})
+    schema = _schema(checks.TEXT, max_length) | _SCHEMAS.get(name, {})
     return Field(name, TEXT, about, checks.user_field(name), schema, always=name == "email")
 
 
 _ATTRIBUTE_TEXT = {
-    "anyOf": [_schema(patterns.TEXT, users.ATTRIBUTE_LENGTH), {"pattern": patterns.REFERENCE}], "type": "string",
+    "anyOf": [_schema(checks.TEXT, users.ATTRIBUTE_LENGTH), {"pattern": checks.REFERENCE}], "type": "string",
 }  # fmt: skip
 _ATTRIBUTE_SCHEMA = {"anyOf": [
     _ATTRIBUTE_TEXT,
     {"type": "array", "items": _ATTRIBUTE_TEXT},
     {
         "type": "object", "additionalProperties": _ATTRIBUTE_TEXT,
-        "propertyNames": {"minLength": 1, **_schema(patterns.TEXT)},
+        "propertyNames": {"minLength": 1, **_schema(checks.TEXT)},
     },
 ]}  # fmt: skip
 
@@ -204,13 +203,13 @@ _USER = (
         "roles", TEXTS, "external IDs of the roles", list_of_texts(lambda value: checks.check_roles(tuple(value))),
         {"items": {
             "type": "string",
-            "anyOf": [_schema(patterns.ROLE, names.APP_NAME_LENGTH), {"pattern": patterns.REFERENCE}],
+            "anyOf": [_schema(checks.ROLE, names.APP_NAME_LENGTH), {"pattern": checks.REFERENCE}],
         }}, always=True,
     ),
     Field(
         "attributes", TABLE, "custom attributes, each a string, a list of strings, or strings by ID",
         checks.check_attributes,
-        {"propertyNames": {"pattern": patterns.ATTRIBUTE_ID}, "additionalProperties": _ATTRIBUTE_SCHEMA},
+        {"propertyNames": {"pattern": checks.ATTRIBUTE_ID}, "additionalProperties": _ATTRIBUTE_SCHEMA},
     ),
     Field("enabled", FLAG, "the user is active", unchanged, always=True),
     Field("blocked", FLAG, "the user is blocked", unchanged, always=True),
@@ -229,24 +228,24 @@ _DURATION_SCHEMA = {"pattern": r"^\s*(?=[0-9]*[1-9])[0-9]{1,10}[smhdwSHDW]\s*$"}
 _KEY = (
     Field(
         "user", TEXT, "user: name, email or GUID", checks.name_of("a user", names.TEXT_LENGTH),
-        _schema(patterns.NAME, names.TEXT_LENGTH), required=True, always=True, derived=True,
+        _schema(checks.NAME, names.TEXT_LENGTH), required=True, always=True, derived=True,
     ),
     Field(
         "app", TEXT, "application: name or client ID", checks.name_of("an application", names.APP_NAME_LENGTH),
-        _schema(patterns.NAME, names.APP_NAME_LENGTH), required=True, always=True, derived=True,
+        _schema(checks.NAME, names.APP_NAME_LENGTH), required=True, always=True, derived=True,
     ),
     Field(
         "scopes", TEXTS, "scopes; all scopes of the application by default",
         list_of_texts(lambda value: checks.parse_scopes(tuple(value))), _SCOPES_SCHEMA, always=True, derived=True,
     ),
-    Field("label", TEXT, "label", checks.text_of("the label"), _schema(patterns.TEXT, names.TEXT_LENGTH)),
+    Field("label", TEXT, "label", checks.text_of("the label"), _schema(checks.TEXT, names.TEXT_LENGTH)),
     Field(
         "expires_in", TEXT, "lifetime, such as '90d'; limited by the timeout of the application", checks.parse_lifetime,
         _DURATION_SCHEMA, derived=True,
     ),
     Field(
         "expires_at", TEXT, "expiry date, such as '2027-06-30', instead of expires_in", checks.parse_expiry,
-        {"pattern": patterns.INSTANT}, derived=True,
+        {"pattern": checks.INSTANT}, derived=True,
     ),
     Field(
         "renew_within", TEXT, "renew the key when it expires within this time, such as '14d'", checks.parse_lifetime,

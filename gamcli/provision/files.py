@@ -1,5 +1,11 @@
-"""Finds the files of a manifest and parses them as TOML."""
+"""
+Finds the files of a manifest, parses them as TOML, and reads the owners in their comments.
 
+`# gamcli owner: NAME` names the owner of the objects that follow it. `export` writes these comments, so that a plan of
+the exported file is empty.
+"""
+
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -7,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gamcli.errors import Problem
-from gamcli.provision.desired import SourceFile
+from gamcli.provision.desired import Location, SourceFile
 
 MAX_FILE_SIZE = 256 * 2**20
 """In bytes: more than a million objects need, and a limit for /dev/zero."""
@@ -20,6 +26,10 @@ _LONG_NUMBER = re.compile(r"[0-9][0-9_]{4299,}")
 _WORD = re.compile(r"[A-Za-z]+(?=\s*(?:$|[#,\]}]))")
 _BOOLEANS = ("yes", "no", "on", "off", "true", "false")
 _KEYS = re.compile(r"\(('[^()]*')\)")
+
+_COMMENT = re.compile(r"^# gamcli owner:[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
+_HEAD = re.compile(r"(?:[ \t]*(?:#[^\n]*)?(?:\n|$))*")
+_MULTILINE_QUOTES = ('"""', "'''")
 
 
 class File(NamedTuple):
@@ -53,14 +63,14 @@ def _find_files(paths: Iterable[str | Path], problems: list[Problem]) -> Iterato
         if path.resolve() == Path(path.resolve().anchor):
             problems.append(Problem(str(path), 1, "is the root of the file system, not a folder of manifests"))
             continue
-        files = [each for each in sorted(path.rglob("*.toml")) if not _is_skipped(each.relative_to(path))]
+        files = [
+            each
+            for each in sorted(path.rglob("*.toml"))
+            if each.name != SETTINGS_FILE and not any(part.startswith(".") for part in each.relative_to(path).parts)
+        ]
         if not files:
             problems.append(Problem(str(path), 1, "the folder contains no .toml file"))
         yield from files
-
-
-def _is_skipped(path: Path) -> bool:
-    return path.name == SETTINGS_FILE or any(part.startswith(".") for part in path.parts)
 
 
 def _parse(path: Path) -> File | Problem:
@@ -91,7 +101,7 @@ def _syntax_problem(file: str, text: str, message: str) -> Problem:
     if position is None:  # Python refuses integers with too many digits, without a position
         number = _LONG_NUMBER.search(text)
         return Problem(file, text.count("\n", 0, number.start() if number else 0) + 1, "a number has too many digits")
-    reason = _KEYS.sub(_format_keys, message[: position.start()])
+    reason = _KEYS.sub(lambda keys: ".".join(re.findall(r"'([^']*)'", keys[1])), message[: position.start()])
     reason = reason[:1].lower() + reason[1:]
     if position[1] is None:
         return Problem(file, text.count("\n") + (not text.endswith("\n")), f"{reason} at the end of the file")
@@ -103,5 +113,41 @@ def _syntax_problem(file: str, text: str, message: str) -> Problem:
     return Problem(file, line, f"column {column}: {reason}{suggestion}")
 
 
-def _format_keys(keys: re.Match[str]) -> str:
-    return ".".join(re.findall(r"'([^']*)'", keys[1]))
+def format_comment(owner: str) -> str:
+    """Return the comment; an owner that a comment cannot show as it is becomes a JSON string."""
+    is_plain = owner.isprintable() and owner == owner.strip() and not owner.startswith('"')
+    return f"# gamcli owner: {owner if is_plain else json.dumps(owner)}"
+
+
+def _parse_owner(text: str) -> str:
+    try:
+        owner = json.loads(text) if text.startswith('"') else text
+    except ValueError:
+        return text
+    return owner if isinstance(owner, str) else text
+
+
+class Owners:
+    """The owners of the objects of one file: `default` until the first comment."""
+
+    def __init__(self, text: str, default: str) -> None:
+        self.default = default
+        self.comments: list[tuple[int, str]] = []
+        """Lines, from 1, and names."""
+        if "# gamcli owner:" not in text:
+            return
+        head = _HEAD.match(text)
+        head_end = head.end() if head else 0
+        if any(quotes in text for quotes in _MULTILINE_QUOTES):  # what looks like a comment can be a text
+            text = text[:head_end]
+        found = [*_COMMENT.finditer(text)]
+        self.comments = [(text.count("\n", 0, each.start()) + 1, _parse_owner(each[1])) for each in found]
+        if len(found) == 1 and found[0].start() < head_end:  # the usual case, in which no line has to be known
+            self.default = self.comments[0][1]
+
+    def find(self, location: Location) -> str:
+        """Return the owner of the object at `location`."""
+        if not self.comments or self.default == self.comments[-1][1]:
+            return self.default
+        line = location.line
+        return next((name for at, name in reversed(self.comments) if at < line), self.default)

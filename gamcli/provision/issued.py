@@ -4,18 +4,32 @@ The new secrets of one apply, as environment variables or JSON, under names that
 `GAM_CLIENT_ID_PORTAL`, `GAM_CLIENT_SECRET_PORTAL`, `GAM_API_KEY_ANA_PORTAL`: names in capitals, with `_` for all
 characters except ASCII letters and digits. Equal names get the suffixes `_2`, `_3` and so on, in the order of the
 manifests.
+
+`is_uncommitted` recognizes a file with secrets whose apply was never committed, for example because it was killed.
 """
 
 import json
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from gamcli import store
 from gamcli.model import App, Key, normalize_name
 from gamcli.provision.plan import ExecutionPlan
-from gamcli.rules.credentials import Secret
+from gamcli.rules.credentials import Secret, parse_api_key_id
+from gamcli.store import Store
 
 _INVALID_CHARACTER = re.compile(r"[^0-9A-Za-z]")
+
+MAX_SIZE = 64 * 2**20
+"""In bytes: more than a million secrets are written in bulk, not by manifests."""
+
+_LINE = re.compile(r"GAM_(CLIENT_ID|CLIENT_SECRET|API_KEY)_(\w+)=(.*)")
+
+Credential = tuple[str, str]
+"""An API key with its own ID, or a client secret with the client ID of its application."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +113,40 @@ def _unique_names(texts: Iterable[str]) -> Iterator[str]:
             name = f"{base}_{counts[base]}"
         used.add(name)
         yield name
+
+
+def is_uncommitted(opened: Store, path: str) -> bool:
+    """Return whether the file has only secrets of new applications and keys that the store does not have."""
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(MAX_SIZE + 1).decode()
+        found = [*_read_credentials(text)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    if not found or len(text) > MAX_SIZE:
+        return False
+    with opened.reading() as tx:
+        finders = {"key": store.keys.find, "app": store.apps.find_by_client_id}
+        return all(finders[kind](tx, identifier) is None for kind, identifier in found)
+
+
+def _read_credentials(text: str) -> Iterator[Credential]:
+    """Yield what the file is about; raises ValueError and others if `apply` did not write it."""
+    if text.startswith("{"):
+        document = json.loads(text)
+        yield from (("app", app["client_id"]) for app in document.pop("apps"))
+        yield from (("key", key["id"]) for key in document.pop("keys"))
+        if document:
+            raise ValueError("other members")
+        return
+    variables: dict[tuple[str, str], str] = {}
+    for line in text.splitlines():
+        variable = _LINE.fullmatch(line)
+        if variable is None:
+            raise ValueError("another line")
+        (variables[variable[1], variable[2]],) = shlex.split(variable[3])
+    for (kind, name), value in variables.items():
+        if kind == "CLIENT_SECRET":
+            yield "app", variables["CLIENT_ID", name]
+        elif kind == "API_KEY":
+            yield "key", parse_api_key_id(Secret(value)) or ""

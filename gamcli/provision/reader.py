@@ -8,12 +8,10 @@ from typing import Any, NamedTuple
 from gamcli.errors import Problem, UsageError
 from gamcli.provision.desired import DesiredObject, Location
 from gamcli.provision.fields import SECTIONS, Section
-from gamcli.provision.files import File
-from gamcli.provision.owners import Owners
-from gamcli.provision.redaction import redact
+from gamcli.provision.files import File, Owners
 from gamcli.provision.toml_scan import Keys
 from gamcli.provision.value_types import ReadValue, ValueType, from_reference, unchanged, wrong_type
-from gamcli.provision.variables import Variables, can_contain_reference, is_reference
+from gamcli.provision.variables import Variables, can_contain_reference, is_reference, redact
 from gamcli.rules import names
 from gamcli.rules.names import closest_match
 
@@ -185,8 +183,9 @@ class Reader:
         first, *others = [name for name in section.exclusive if name in table] or [""]
         for name in others:
             self._report(location.within(name), f"cannot be combined with {first}")
-        if not self._seed:
-            self._reject_plain_secrets(section, location, table)
+        for name in () if self._seed else _SECRETS[section.name]:
+            if name in table and not is_reference(self._variables.originals.get((*location.keys, name), "")):
+                self._report(location.within(name), "secrets are not allowed in the file; use '${file:PATH}'")
         return values
 
     def _read_fields(
@@ -236,11 +235,6 @@ class Reader:
             group, _, last = name.rpartition(".")
             siblings = [each.removeprefix(f"{group}.") for each in readers if each.startswith(group)]
             self._report(location, f"unknown field; {_suggest(last, (each.split('.')[0] for each in siblings))}")
-
-    def _reject_plain_secrets(self, section: Section, location: Location, table: dict[str, Any]) -> None:
-        for name in _SECRETS[section.name]:
-            if name in table and not is_reference(self._variables.originals.get((*location.keys, name), "")):
-                self._report(location.within(name), "secrets are not allowed in the file; use '${file:PATH}'")
 
     def _report_value(self, location: Location, read: ReadValue, value: object, error: UsageError) -> None:
         """Report what is wrong with a value, or with each invalid part of a list or table."""

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from gamcli.provision import schema_patterns as patterns
+from gamcli.provision import field_checks as checks
 from gamcli.provision.fields import SECTIONS, Section
 from gamcli.provision.reader import DEFAULTS
 from gamcli.provision.value_types import TABLE, TEXT, Field
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_REFERENCE = {"pattern": patterns.REFERENCE, "description": "a reference such as ${NAME} or ${file:PATH}"}
+_REFERENCE = {"pattern": checks.REFERENCE, "description": "a reference such as ${NAME} or ${file:PATH}"}
 
 
 def build_schema(*, seed: bool = False) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def _section_schema(section: Section) -> dict[str, Any]:
     if section.is_array:
         return {"type": "array", "description": section.about, "items": reference}
     if section.check_name:
-        names = {"anyOf": [{"pattern": patterns.NAME, "maxLength": section.max_name_length}, _REFERENCE]}
+        names = {"anyOf": [{"pattern": checks.NAME, "maxLength": section.max_name_length}, _REFERENCE]}
         return {
             "type": "object",
             "description": section.about,

@@ -1,6 +1,6 @@
 """The initial content of an ephemeral server: manifests that can contain secrets, applied to a new store."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,48 +30,36 @@ def read(paths: Iterable[str | Path], environment: Mapping[str, str]) -> Desired
 
 def apply_desired(gam: Gam, desired: Desired) -> IssuedSecrets:
     """Apply what `read` returned and return all credentials; raises ProblemsError and UsageError."""
-    _require_guid(gam, desired.repository_guid)
-    applied = apply(gam, desired, ApplyOptions(PlanOptions(adopt=True), save_secrets=lambda _: None))
-    plan = applied.plan
-    return replace(
-        applied.issued,
-        apps=tuple(_app_secrets(plan)),
-        keys=tuple(_key_secrets(plan)),
-        logins=tuple(_logins(plan)),
-        key_statuses=dict(_key_statuses(plan)),
-    )
-
-
-def _require_guid(gam: Gam, guid: str | None) -> None:
     with gam.store.reading() as tx:
         existing = store.repository.get(tx).guid
-    if guid not in (None, existing):
+    if desired.repository_guid not in (None, existing):
         raise UsageError(f"the GUID of the repository is {existing} and cannot be changed", "remove it")
+    applied = apply(gam, desired, ApplyOptions(PlanOptions(adopt=True), save_secrets=lambda _: None))
+    return _add_provided(applied.issued, applied.plan)
 
 
-def _app_secrets(plan: ExecutionPlan) -> Iterator[tuple[App, Secret]]:
-    provided = {normalize_name(app.name): app.fields.get("client_secret") for app in plan.desired.apps}
+def _add_provided(issued: IssuedSecrets, plan: ExecutionPlan) -> IssuedSecrets:
+    """Return new secrets together with those that the manifests provide."""
+    client_secrets = {normalize_name(app.name): app.fields.get("client_secret") for app in plan.desired.apps}
+    api_keys = {api_key_lookup_id(key.api_key): key.api_key for key in plan.desired.keys if key.api_key is not None}
+    logins = ((user.name, user.fields.get("password")) for user in plan.desired.users)
+    apps, keys, key_statuses = list[tuple[App, Secret]](), list[tuple[Key, Secret]](), dict[str, str]()
     for step in plan.steps:
         if isinstance(step.after, App):
-            secret = step.secret or provided[normalize_name(step.after.name)]
+            secret = step.secret or client_secrets[normalize_name(step.after.name)]
             assert isinstance(secret, Secret)
-            yield step.after, secret
-
-
-def _key_secrets(plan: ExecutionPlan) -> Iterator[tuple[Key, Secret]]:
-    provided = {api_key_lookup_id(key.api_key): key.api_key for key in plan.desired.keys if key.api_key is not None}
-    return ((step.after, step.secret or provided[step.after.id]) for step in plan.steps if isinstance(step.after, Key))
-
-
-def _key_statuses(plan: ExecutionPlan) -> Iterator[tuple[str, str]]:
-    for step in plan.steps:
-        if isinstance(step.item, DesiredKey) and isinstance(step.after, Key) and step.item.status != "active":
-            yield step.after.id, step.item.status
-
-
-def _logins(plan: ExecutionPlan) -> Iterator[tuple[str, Secret]]:
-    passwords = ((user.name, user.fields.get("password")) for user in plan.desired.users)
-    return ((name, password) for name, password in passwords if isinstance(password, Secret))
+            apps.append((step.after, secret))
+        elif isinstance(step.after, Key):
+            keys.append((step.after, step.secret or api_keys[step.after.id]))
+            if isinstance(step.item, DesiredKey) and step.item.status != "active":
+                key_statuses[step.after.id] = step.item.status
+    return replace(
+        issued,
+        apps=tuple(apps),
+        keys=tuple(keys),
+        logins=tuple((name, password) for name, password in logins if isinstance(password, Secret)),
+        key_statuses=key_statuses,
+    )
 
 
 def environment(issued: IssuedSecrets) -> dict[str, str]:

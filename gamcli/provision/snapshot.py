@@ -38,6 +38,7 @@ def read(tx: Transaction, desired: Desired) -> Actual:
     auth_types = {normalize_name(each.name): each for each in store.auth_types.search(tx)}
     apps, users = _read_apps(tx, desired), _read_users(tx, desired)
     current, managed = _read_keys(tx, desired, users)
+    provided = [api_key_lookup_id(each.api_key) for each in desired.keys if each.api_key is not None]
     return Actual(
         repository=store.repository.get(tx),
         auth_types=auth_types,
@@ -54,7 +55,7 @@ def read(tx: Transaction, desired: Desired) -> Actual:
             if auth_type.managed_by in desired.owners
         },
         adopted=store.adoptions.load_all(tx),
-        provided_keys=_read_provided_keys(tx, desired),
+        provided_keys={key.id: key for key_id in provided if (key := store.keys.find(tx, key_id)) is not None},
     )
 
 
@@ -101,11 +102,6 @@ def _read_keys(tx: Transaction, desired: Desired, users: Mapping[str, User]) -> 
     return current, sorted(
         [*managed, *others], key=lambda key: (normalize_name(key.user), normalize_name(key.app), key.id)
     )
-
-
-def _read_provided_keys(tx: Transaction, desired: Desired) -> dict[str, Key]:
-    ids = (api_key_lookup_id(each.api_key) for each in desired.keys if each.api_key is not None)
-    return {key.id: key for key_id in ids if (key := store.keys.find(tx, key_id)) is not None}
 
 
 def _referenced_attributes(desired: Desired) -> Iterator[str]:

@@ -281,7 +281,7 @@ def test_a_table_has_important_fields_and_those_without_default(exported: Callab
 def test_selected_objects_are_exported_with_their_keys(filled: Gam, selection: Any, expected: list[str]) -> None:  # noqa: ANN401
     tables = export.collect_tables(filled, Selection(**selection))
     assert [
-        f"{each.fields['user']} {each.fields['app']}" if each.section.is_array else export.format_header(each)
+        f"{each.fields['user']} {each.fields['app']}" if each.section.is_array else next(export.format_table(each))
         for each in tables
     ] == expected
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gamcli.provision.owners import Owners, format_comment
+from gamcli.provision.files import Owners, format_comment
 
 
 @pytest.mark.parametrize("owner", ["gam.toml", "team a", "né", "\x1b[31m\u202e\nend", ' "x"', '"quoted"', ""])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gamcli.actions import Gam, apps, repository
-from gamcli.provision import secrets_files
+from gamcli.provision import issued as secrets_files
 from gamcli.provision.apply import Applied
 from gamcli.render.credentials import format_env
 from gamcli.store import Store
