@@ -23,7 +23,7 @@ from gamcli.provision.apply import Applied, ApplyOptions, make_plan
 from gamcli.provision.apply import apply as apply_manifests
 from gamcli.provision.desired import Desired
 from gamcli.provision.plan import RELEASE, ExecutionPlan, PlanOptions
-from gamcli.render import annotations, manifest_plans
+from gamcli.render import manifest_plans
 from gamcli.render.output import Output
 from gamcli.store import Transaction
 from gamcli.system import new_files
@@ -99,7 +99,7 @@ def _report_problems(output: str | None) -> Iterator[None]:
     except ProblemsError as error:
         if output == "github":
             for problem in error.problems:
-                sys.stderr.write(f"{annotations.format_problem(problem)}\n")
+                sys.stderr.write(f"{manifest_plans.annotate_problem(problem)}\n")
         elif output == "markdown":
             Output.print_line(manifest_plans.format_problems_markdown(error.problems))
         raise
@@ -268,7 +268,7 @@ def _print_plan(out: Output, new_plan: ExecutionPlan, output: str | None = None)
         return
     out.print_manifest_plan(summary)
     if output == "github":
-        for line in annotations.format_warnings(manifest_plans.format_affected_keys(summary)):
+        for line in manifest_plans.annotate_warnings(manifest_plans.format_affected_keys(summary)):
             out.print_line(line)
 
 

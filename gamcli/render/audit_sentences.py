@@ -29,16 +29,13 @@ def describe_entry(entry: dict[str, Any]) -> str:
         sentence = f"{VERBS.get(verb, verb)} key {entry['target']}{_owner(details)}"
     else:
         sentence = f"{VERBS.get(verb, verb)} {NOUNS.get(noun, noun)} {entry['target']}"
-    return sentence + _reason(details)
+    reason = details.get("reason")
+    return f"{sentence}: {reason}" if isinstance(reason, str) and reason else sentence
 
 
 def _owner(details: Details) -> str:
     user, app = details.get("user"), details.get("app")
     return (f" of {user}" if user else "") + (f" for {app}" if app else "")
-
-
-def _reason(details: Details) -> str:
-    return f": {details['reason']}" if isinstance(details.get("reason"), str) and details["reason"] else ""
 
 
 def _count(number: Any, noun: str) -> str:  # noqa: ANN401 - from JSON

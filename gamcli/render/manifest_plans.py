@@ -1,4 +1,4 @@
-"""Format plans of manifests: lines for people, JSON for programs, Markdown for a comment on a pull request."""
+"""Format plans of manifests: lines for people, JSON for programs, Markdown and annotations for a pull request."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -129,7 +129,7 @@ def format_markdown(plan: ManifestPlan, applied: str | None = None) -> str:
         parts += [f"These active keys {verb} suspended:", _markdown_table(plan.suspends)]
     parts.append(
         _fenced_block(
-            [*plans.format_lines(_without_keys(plan)), *_format_ownership(plan)],
+            [*plans.format_lines(ManifestPlan(plan.changes)), *_format_ownership(plan)],
             MAX_COMMENT_LENGTH - len("".join(parts)),
         )
     )
@@ -143,10 +143,6 @@ def format_problems_markdown(problems: Sequence[Problem]) -> str:
     lines = [f"| {' | '.join(row)} |" for row in rows]
     count = format_count(len(problems), "problem")
     return "\n\n".join((f"### gamcli: found {count}", "\n".join(_truncate(lines, MAX_COMMENT_LENGTH))))
-
-
-def _without_keys(plan: ManifestPlan) -> ManifestPlan:
-    return ManifestPlan(plan.changes)
 
 
 def _markdown_table(keys: Iterable[AffectedKey]) -> str:
@@ -191,3 +187,17 @@ def _truncate(lines: list[str], room: int) -> Iterator[str]:
             yield f"... and {len(lines) - place} more lines"
             return
         yield line
+
+
+def annotate_problem(problem: Problem) -> str:
+    """Return a problem as a workflow command, which GitHub Actions shows next to the line of the file."""
+    file = _escape(problem.file).replace(":", "%3A").replace(",", "%2C")
+    return f"::error file={file},line={problem.line}::{_escape(problem.message)}"
+
+
+def annotate_warnings(messages: Iterable[str]) -> Iterator[str]:
+    return (f"::warning title=gamcli::{_escape(message)}" for message in messages)
+
+
+def _escape(text: str) -> str:
+    return clean(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

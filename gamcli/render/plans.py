@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gamcli.errors import format_count
 from gamcli.model import format_rfc3339
-from gamcli.model.plan import CREATE, DELETE, UPDATE, AffectedKey, Change, FieldChange, Plan
+from gamcli.model.plan import CREATE, DELETE, UPDATE, AffectedKey, Change, Plan
 from gamcli.render.human import format_cell
 from gamcli.render.text import clean
 
@@ -36,13 +36,9 @@ def _format_change(change: Change) -> Iterator[str]:
     yield f"{SIGNS[change.action]} {change.kind} {clean(change.name)}{note}"
     if change.action != DELETE:
         width = max((len(field.field) for field in change.fields), default=0)
-        yield from (
-            f"    {field.field.ljust(width)}  {_format_values(field, change.action)}" for field in change.fields
-        )
-
-
-def _format_values(field: FieldChange, action: str) -> str:
-    return format_value(field.new) if action == CREATE else f"{format_value(field.old)} -> {format_value(field.new)}"
+        for field in change.fields:
+            old = "" if change.action == CREATE else f"{format_value(field.old)} -> "
+            yield f"    {field.field.ljust(width)}  {old}{format_value(field.new)}"
 
 
 def format_value(value: object) -> str:

@@ -69,13 +69,14 @@ def _rules() -> Iterator[machine.JsonObject]:
 
 def _result(finding: ScanFinding, now: datetime) -> machine.JsonObject:
     values = machine.to_dict(finding, now)
+    region = {"startLine": finding.line, "startColumn": finding.column}
     properties = ("commit", "id", "status", "live", "user", "app", "last_used_at", "length")
     return {
         "ruleId": RULES[finding.kind][0],
         "ruleIndex": [*RULES].index(finding.kind),
         "level": LEVELS[finding.live],
         "message": {"text": format_message(finding)},
-        "locations": [{"physicalLocation": _location(finding)}],
+        "locations": [{"physicalLocation": {"artifactLocation": _artifact_location(finding.file), "region": region}}],
         "partialFingerprints": {"secret/v1": finding.fingerprint},
         "properties": {name: values[name] for name in properties if values[name] is not None},
     }
@@ -88,13 +89,6 @@ def format_message(finding: ScanFinding) -> str:
     since = f", since commit {finding.commit}" if finding.commit else ""
     cut = f", truncated after {finding.length} characters" if finding.cut_short else ""
     return f"{RULES[finding.kind][1]}{key_id}{owner}: {finding.status}{cut}{since}"
-
-
-def _location(finding: ScanFinding) -> machine.JsonObject:
-    return {
-        "artifactLocation": _artifact_location(finding.file),
-        "region": {"startLine": finding.line, "startColumn": finding.column},
-    }
 
 
 def _artifact_location(file: str) -> machine.JsonObject:

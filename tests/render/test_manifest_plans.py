@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from gamcli.errors import Problem
 from gamcli.model.manifests import AdoptedObject, ManifestPlan, UnlistedObject
 from gamcli.model.plan import CREATE, DELETE, UPDATE, AffectedKey, Change, FieldChange
-from gamcli.render import annotations, manifest_plans
+from gamcli.render import manifest_plans
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CHANGES = (
@@ -106,7 +106,7 @@ def test_problems_are_a_table_in_markdown_and_annotations_in_a_workflow() -> Non
         "| --- | --- | --- |",
         r"| `a,b.toml` | 3 | `user.ana: 100% 'wrong'\|?x` |",
     ]
-    assert annotations.format_problem(problems[0]) == "::error file=a%2Cb.toml,line=3::user.ana: 100%25 `wrong`|?x"
+    assert manifest_plans.annotate_problem(problems[0]) == "::error file=a%2Cb.toml,line=3::user.ana: 100%25 `wrong`|?x"
 
 
 def test_markdown_of_applied_changes_reports_the_past() -> None:
