@@ -95,7 +95,7 @@ def test_generate_imports_what_it_does_and_no_more(loaded: Loaded) -> None:
     others = {"gamcli.model.doctor", "gamcli.model.tokens", "gamcli.render.human", "gamcli.render.machine"}
     assert others & found == set()
     nouns = {"apps", "auth_types", "config", "init", "quickstart", "scopes", "serve", "tokens", "topics", "users"}
-    nouns |= {"diagnosis", "forecasts", "key_changes", "key_revocation", "key_rotation"}
+    nouns |= {"diagnosis", "key_changes", "key_rotation"}
     assert {f"gamcli.commands.{noun}" for noun in nouns} & found == set()
 
 

@@ -42,16 +42,12 @@ def confirm_invalidating(
         if accept is not None or not sys.stdin.isatty():
             raise
         errors.print_impacts(error.impacts, show_all=show_all)
-        _confirm_count(error.message, len(error.impacts))
-        return change(len(error.impacts))
-
-
-def _confirm_count(message: str, count: int) -> None:
-    """Ask whether to invalidate this number of keys; raises DeclinedError."""
-    if count < MANY_KEYS:
-        confirm(f"{message}; continue?")
-    elif prompts.ask(f"{message}; type {count} to continue") != str(count):
-        raise DeclinedError
+        count = len(error.impacts)
+        if count < MANY_KEYS:
+            confirm(f"{error.message}; continue?")
+        elif prompts.ask(f"{error.message}; type {count} to continue") != str(count):
+            raise DeclinedError from None
+        return change(count)
 
 
 def confirm_deleting(delete: DeleteAction[Result], accept: int | None, *, yes: bool, show_all: bool = False) -> Result:

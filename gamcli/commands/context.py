@@ -61,24 +61,24 @@ class CliContext:
         """
         name = format_name or ("value" if field else str(self.settings.value("output").value))
         assert name in FORMATS
+        options = {"--store": "store", "--store-url-file": "store_url_file"}
+        given = ((option, self.settings.flags.get(flag)) for option, flag in options.items())
         if kind is not None and (field is not None or name == "value"):
-            _require_field(name, field, kind, issued)
+            if name != "value":
+                raise UsageError(f"--field and -o {name} cannot be combined", "-o value, or --field without -o")
+            from gamcli.render import machine  # noqa: PLC0415 - start-up: most commands print whole records
+
+            machine.require_field(kind, field, issued)
         return Output(
             format=name,
             field=field,
             now=now,
             quiet=bool(self.settings.value("quiet").value),
             no_color=bool(self.settings.value("no_color").value),
-            global_options=self._global_options(),
+            global_options=tuple(text for option, value in given if value for text in (option, str(value))),
             is_wide=wide,
             pager=None if self.settings.value("no_pager").value else self.pager,
         )
-
-    def _global_options(self) -> tuple[str, ...]:
-        """Return the options that a command in a hint must repeat."""
-        options = {"--store": "store", "--store-url-file": "store_url_file"}
-        given = [(option, self.settings.flags.get(flag)) for option, flag in options.items()]
-        return tuple(text for option, value in given if value for text in (option, str(value)))
 
     @contextmanager
     def open_gam(self) -> "Iterator[Gam]":
@@ -118,11 +118,3 @@ class CliContext:
             yield replace(gam, dry_run=recorded)
         out.print_plan(recorded.plan())
         raise typer.Exit
-
-
-def _require_field(format_name: str, field: str | None, kind: type, issued: tuple[str, ...]) -> None:
-    from gamcli.render import machine  # noqa: PLC0415 - start-up: most commands print whole records
-
-    if format_name != "value":
-        raise UsageError(f"--field and -o {format_name} cannot be combined", "-o value, or --field without -o")
-    machine.require_field(kind, field, issued)

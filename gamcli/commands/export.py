@@ -13,7 +13,6 @@ from gamcli.errors import UsageError, format_count
 from gamcli.provision import export, export_update, var_files
 from gamcli.provision.export import Selection
 from gamcli.render import machine
-from gamcli.render.output import Output
 
 verbs = new_group()
 
@@ -60,7 +59,8 @@ def export_(
         if update:
             paths, environment = [Path(each) for each in update], {**os.environ, **var_files.read(var_file or ())}
             for path, counts in export_update.update(gam, paths, environment, selection).items():
-                _print_counts(out, path, counts)
+                parts = [f"{verb} {format_count(count, 'object')}" for verb, count in counts._asdict().items() if count]
+                out.print_note(f"updated {path}: {', '.join(parts)}" if parts else f"no changes: {path} is up to date")
             return
         tables = export.collect_tables(gam, selection)
     if imported := sum(table.comment == export.IMPORTED for table in tables):
@@ -71,8 +71,3 @@ def export_(
         return
     for line in export.format_manifest(tables):
         out.print_line(line)
-
-
-def _print_counts(out: Output, path: Path, counts: export_update.UpdateCounts) -> None:
-    parts = (f"{verb} {format_count(number, 'object')}" for verb, number in counts._asdict().items() if number)
-    out.print_note(f"updated {path}: {', '.join(parts)}" if any(counts) else f"no changes: {path} is up to date")

@@ -1,14 +1,30 @@
-"""`gamcli key disable`, `enable` and `update`."""
+"""`gamcli key disable`, `enable`, `update` and `revoke`."""
 
+import sys
 from typing import Annotated
 
 import typer
 
-from gamcli.actions import key_changes
+from gamcli.actions import Gam, key_changes, keys
+from gamcli.actions.changes import ChangeResult
 from gamcli.commands import confirmation
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import Field, Format, KeyArgument, Preview, Reason, new_group
+from gamcli.commands.key_options import AppFilterOption, UserFilterOption
+from gamcli.commands.options import (
+    AcceptInvalidating,
+    Field,
+    Format,
+    KeyArgument,
+    Preview,
+    Reason,
+    ShowAll,
+    Yes,
+    new_group,
+    read_secret,
+)
+from gamcli.errors import UnconfirmedError, UsageError, command, format_count
 from gamcli.model import Key
+from gamcli.render.output import Output
 
 verbs = new_group()
 
@@ -65,3 +81,80 @@ def update(
     with cli.open_for_change(out, dry_run=dry_run) as gam:
         result = key_changes.update(gam, key, label)
     confirmation.report_change(out, result, f"key {result.record.id}", ("key", "update", result.record.id))
+
+
+@verbs.command()
+def revoke(
+    context: typer.Context,
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY...", help="Key IDs, or unique prefixes of them.", show_default=False),
+    ] = None,
+    reason: Reason = None,
+    api_key_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Revoke the key in this file; '-' for stdin.")
+    ] = None,
+    user: UserFilterOption = None,
+    app: AppFilterOption = None,
+    accept: AcceptInvalidating = None,
+    show_all: ShowAll = False,
+    yes: Yes = False,
+    dry_run: Preview = False,
+    output: Format = None,
+    field: Field = None,
+) -> None:
+    """
+    Revoke keys, and the access tokens that were issued for them.
+
+    Name keys by ID, or pass a key in a file. Confirm an incomplete ID with --yes. With --user or --app, revoke all keys
+    of the user or application; scripts confirm the number of active keys with --accept-invalidating.
+    """
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, Key)
+    selections = (bool(ids), api_key_file is not None, user is not None or app is not None)
+    if sum(selections) != 1:
+        raise UsageError(
+            "select keys in one way: by ID, with --api-key-file, or with --user and --app",
+            command("key", "revoke", "KEY"),
+        )
+    secret = read_secret(api_key_file, "--api-key-file")
+    with cli.open_for_change(out, dry_run=dry_run) as gam:
+        if secret is not None:
+            results = [keys.revoke_by_secret(gam, secret, reason)]
+        elif ids:
+            results = _revoke_by_id(gam, ids, reason, yes=yes)
+        else:
+            filters = keys.KeySearch(user, app)
+            results = confirmation.confirm_invalidating(
+                lambda count: keys.revoke_all(gam, filters, reason, count), accept, show_all=show_all
+            )
+    _print_revoked(out, results, single=secret is not None or len(ids or ()) == 1)
+
+
+def _revoke_by_id(gam: Gam, ids: list[str], reason: str | None, *, yes: bool) -> list[ChangeResult[Key]]:
+    try:
+        return keys.revoke(gam, ids, reason, yes=yes)
+    except UnconfirmedError as error:
+        if not sys.stdin.isatty():
+            raise
+        confirmation.confirm(f"{error.message}; revoke?")
+        return keys.revoke(gam, ids, reason, yes=True)
+
+
+MAX_LINES = 10
+"""Up to this number, revoked keys are reported one by one."""
+
+
+def _print_revoked(out: Output, results: list[ChangeResult[Key]], *, single: bool) -> None:
+    if not out.is_human and single:
+        out.print_record(results[0].record)
+    elif not out.is_human:
+        out.print_records(Key, [result.record for result in results])
+    else:
+        for result in results if len(results) <= MAX_LINES else ():
+            key = result.record
+            prefix = "revoked" if result.is_changed else f"not revoked, because it is already {key.status(out.now())}:"
+            tokens = f"; {format_count(result.tokens, 'access token')} invalidated" if result.tokens else ""
+            out.print_note(f"{prefix} key {key.id} of {key.user} for {key.app}{tokens}")
+        if not single:
+            out.print_note(f"revoked {format_count(sum(result.is_changed for result in results), 'key')}")

@@ -1,10 +1,10 @@
-"""`gamcli key rotate` and `gamcli key due`."""
+"""`gamcli key rotate`, `due` and `forecast`: keys that expire soon, and their successors."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -224,3 +224,35 @@ def due(
         out.print_note(f"{more} due cannot be rotated now, such as: {blocked[0]}")
     if due_keys:
         raise typer.Exit(ATTENTION_NEEDED)
+
+
+@verbs.command()
+def forecast(
+    context: typer.Context,
+    by: Annotated[
+        Literal["day", "week", "month"], typer.Option(help="Length of a period, in UTC; weeks start on Monday.")
+    ] = "week",
+    within: Within = "12w",
+    output: Format = None,
+    field: Field = None,
+) -> None:
+    """
+    Count the active keys that will expire, by week, day or month.
+
+    Retiring keys are not counted, because they were rotated already.
+
+    Example: gamcli key forecast --by month --within 365d
+    """
+    from gamcli.actions import forecasts  # noqa: PLC0415 - start-up: rarely needed
+
+    cli = CliContext.from_typer(context)
+    out = cli.output(output, field, forecasts.Forecast)
+    window = durations.parse(within)
+    with cli.open_gam() as gam:
+        outlook = forecasts.forecast(gam, by, window)
+    out.print_records(forecasts.Forecast, outlook.periods)
+    if later := outlook.expiring_later:
+        verb = "expires" if later == 1 else "expire"
+        out.print_note(f"{format_count(later, 'active key')} {verb} after {outlook.until:%Y-%m-%d %H:%M}Z")
+    if never := outlook.never_expiring:
+        out.print_note(f"{format_count(never, 'active key')} never {'expires' if never == 1 else 'expire'}")

@@ -45,7 +45,7 @@ NOUNS = {
     "key": CommandEntry(
         "keys",
         "Issue, list, rotate, verify and revoke API keys",
-        more_modules=("key_import", "diagnosis", "key_changes", "key_revocation", "key_rotation", "forecasts"),
+        more_modules=("key_import", "diagnosis", "key_changes", "key_rotation"),
     ),
     "token": CommandEntry("tokens", "List, revoke and prune access tokens"),
     "audit": CommandEntry("audit", "Show, verify and export the audit log"),

@@ -185,7 +185,7 @@ class Settings(SettingSources):
         for variable in setting.variables:
             if text := self.environment.get(variable, ""):
                 yield SettingValue(name, _parse(setting, text, f"the environment variable {variable}"), variable)
-        for path, contents in self._files():
+        for path, contents in self._loaded_files if self.reads_files else ():
             for each in setting.names:
                 if each in contents:
                     yield SettingValue(name, _parse_from_file(setting, each, contents[each], path), str(path))
@@ -236,9 +236,6 @@ class Settings(SettingSources):
         paths = (project, self.user_path)
         names = [name for setting in SETTINGS.values() for name in setting.names]
         return tuple((path, read_file(path, names)) for path in paths if path is not None and _is_file(path))
-
-    def _files(self) -> tuple[tuple[Path, Mapping[str, object]], ...]:
-        return self._loaded_files if self.reads_files else ()
 
 
 def _is_file(path: Path) -> bool:

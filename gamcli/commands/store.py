@@ -93,7 +93,8 @@ def backup(
     cli = CliContext.from_typer(context)
     out = cli.output(output, field, BackupResult)
     path = database_stores.require_file(cli, "backup")
-    _lower_priority()
+    if hasattr(os, "nice"):  # not on Windows; leaves a server of this store more of the CPU
+        os.nice(BACKUP_NICENESS)
     with signals.cleanup_on_signals():
         if file == "-":
             _stream_backup(path, out, full=full)
@@ -253,12 +254,6 @@ def _open_backup(file: str) -> Iterator[Path]:
 def _print_plan(out: Output, change: Change) -> None:
     is_change = any(field.old != field.new for field in change.fields)
     out.print_plan(Plan.from_changes([change] if is_change else [], []))
-
-
-def _lower_priority() -> None:
-    """Give a server of this store more of the CPU."""
-    if hasattr(os, "nice"):  # not on Windows
-        os.nice(BACKUP_NICENESS)
 
 
 def _stream_backup(path: Path, out: Output, *, full: bool) -> None:
