@@ -178,20 +178,38 @@ def empty_schema(postgres: PostgresServer) -> Iterator[Store]:
 
 def clear_schema(store: Store) -> None:
     tables = "refresh_token session token_floor token key_request batch_part batch key user_attribute user app_use app"
+    tables += " repository auth_type adoption default_type_use audit"
     with store.writing() as tx:
-        for table in [*tables.split(), "repository", "auth_type", "adoption", "default_type_use", "audit"]:
-            tx.run(f"DELETE FROM {table}")
+        tx.run("; ".join(f"DELETE FROM {table}" for table in tables.split()))
 
 
 @pytest.fixture
-def engine() -> str:
-    """Return the engine of `store`; tests marked with `both_engines` run with each."""
-    return os.environ.get("GAMCLI_TEST_ENGINE", "sqlite")
+def engine(request: pytest.FixtureRequest) -> str:
+    """
+    Return the engine of `store`: SQLite, and PostgreSQL as well for tests marked with `both_engines`.
+
+    With GAMCLI_TEST_ENGINE=postgresql, all tests that have a store run on PostgreSQL, except those that need a file.
+    """
+    return "sqlite" if needs_file(request.node) else os.environ.get("GAMCLI_TEST_ENGINE", "sqlite")
+
+
+def needs_file(test: pytest.Item) -> bool:
+    return test.get_closest_marker("needs_file") is not None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "engine" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_engines"):
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    is_chosen = "GAMCLI_TEST_ENGINE" in os.environ
+    if "engine" in metafunc.fixturenames and "both_engines" in marks and "needs_file" not in marks and not is_chosen:
         metafunc.parametrize("engine", ["sqlite", "postgresql"])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("GAMCLI_TEST_ENGINE") != "postgresql":
+        return
+    left_out = [each for each in items if "engine" not in getattr(each, "fixturenames", ()) or needs_file(each)]
+    items[:] = [each for each in items if each not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture

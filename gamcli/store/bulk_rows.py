@@ -146,7 +146,9 @@ def find_duplicate_pairs(tx: Transaction, limit: int) -> Iterator[tuple[int, int
     """Yield lines that repeat a user and application, each with the first such line; `limit` bounds the pairs."""
     pairs: list[Any] = list(
         tx.each(
-            "SELECT user, app, min(line) FROM temp.bulk_row GROUP BY user, app HAVING count(*) > 1 LIMIT ?", [limit]
+            """SELECT user, app, min(line) FROM temp.bulk_row GROUP BY user, app HAVING count(*) > 1
+            ORDER BY 3 LIMIT ?""",
+            [limit],
         )
     )
     if pairs:

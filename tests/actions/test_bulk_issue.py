@@ -20,6 +20,8 @@ from gamcli.model import AuditEntry, Key
 from gamcli.rules import bulk_minting as rules
 from gamcli.rules.credentials import NO_SECRET
 
+pytestmark = pytest.mark.both_engines
+
 OPEN = {"remote_rest": True, "api_keys.enabled": True, "api_keys.timeout_hours": 2}
 COUNT = 7
 

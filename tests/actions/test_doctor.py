@@ -22,6 +22,7 @@ def ask(now: datetime) -> Callable[[Path], DoctorFinding]:
     return examined
 
 
+@pytest.mark.needs_file
 def test_a_healthy_store_is_reported_as_healthy(gam: Gam, ask: Callable[[Path], DoctorFinding]) -> None:
     assert ask(gam.store.path).status == "ok"
 
@@ -56,6 +57,7 @@ def test_an_untrusted_link_is_reported(tmp_path: Path, ask: Callable[[Path], Doc
     assert (tmp_path / "store.db").stat().st_mode & 0o777 == 0o644
 
 
+@pytest.mark.needs_file
 def test_modes_are_restricted_file_by_file(gam: Gam, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     path = gam.store.path
     path.chmod(0o644)

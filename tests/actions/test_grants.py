@@ -31,6 +31,8 @@ from gamcli.rules.passwords import TEST_COST, ScryptCost
 from gamcli.store import Store
 from tests.conftest import START
 
+pytestmark = pytest.mark.both_engines
+
 PASSWORD = Secret("correct horse battery staple")
 PROPERTIES = (InitialProperty("Branch", "7"), InitialProperty("Área", ""))
 TOLD = [{"Id": "Branch", "Value": "7"}, {"Id": "Área", "Value": ""}]
@@ -435,9 +437,10 @@ def test_a_session_never_has_the_id_of_another(gam: Gam, login: TokenRequest) ->
     one, other = (parse_refresh_token(each.refresh_token) for each in (first, second))
     assert one is not None
     assert other is not None
-    assert other[0] == one[0] + 1
+    assert one[0] < other[0] <= one[0] + 64  # a database has a number for each of 64 connections
 
 
+@pytest.mark.needs_file
 def test_a_login_counts_the_reads_that_each_login_needs(gam: Gam, login: TokenRequest) -> None:
     token = issuance.exchange(gam, login).refresh_token.reveal()
     counts = []
@@ -514,6 +517,7 @@ def test_a_store_keeps_digests_alone(gam: Gam, login: TokenRequest) -> None:
     assert issued.refresh_token.reveal()[15:] not in repr(token)
 
 
+@pytest.mark.needs_file
 def test_a_request_looks_at_few_of_the_scopes_that_it_names_and_at_once(gam: Gam, login: TokenRequest) -> None:
     named = "+".join(f"user_a{number}" for number in range(MAX_ATTRIBUTES + 100))
     for client_id in ("0" * 32, login.client_id):

@@ -13,6 +13,8 @@ from gamcli.model import AuditEntry
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
 
+pytestmark = pytest.mark.both_engines
+
 
 def refused_rule(call: Callable[[], object]) -> str:
     with pytest.raises(RefusedError) as caught:

@@ -15,6 +15,8 @@ from gamcli.model.maintenance import StoreCheck
 from gamcli.store import Store
 from gamcli.store.sqlite import backups, checks
 
+pytestmark = pytest.mark.needs_file
+
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:

@@ -196,7 +196,8 @@ def test_the_last_token_is_kept_so_that_ids_stay_unique(store: Store) -> None:
     assert pruned(gam).tokens == 0
     with store.reading() as tx:
         last_id = stored.tokens.load_id_state(tx).last_id
-        assert stored.tokens.next_id(tx, NOW - 100 * DAY, last_id) == to_micros(NOW - 60 * DAY) + 1
+        step = stored.tokens.next_id(tx, NOW - 100 * DAY, last_id) - to_micros(NOW - 60 * DAY)
+        assert 0 < step <= 64  # a database has a number for each of 64 connections
 
 
 def test_superseding_floors_are_pruned_with_the_tokens(filled: Gam) -> None:
@@ -236,6 +237,7 @@ def test_a_dry_run_counts_what_would_be_pruned(filled: Gam) -> None:
     assert replace(pruned(filled), refresh_tokens=0) == found
 
 
+@pytest.mark.needs_file
 def test_other_processes_can_write_between_two_steps(filled: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "CHUNK_ROWS", 2)
     for number in range(5):

@@ -32,7 +32,7 @@ def test_initialising_again_returns_the_existing_repository(
 
 def test_every_repository_has_another_guid(gam: Gam) -> None:
     guid = repository.initialise(gam).record.guid
-    with Store.create(gam.store.path.with_name("other.db")) as other:
+    with Store.in_memory() as other:
         made = repository.initialise(Gam(other, gam.now, gam.entropy, "tester"))
     assert made.is_new
     assert made.record.guid != guid
@@ -40,7 +40,7 @@ def test_every_repository_has_another_guid(gam: Gam) -> None:
 
 def test_every_repository_has_a_secret_for_pairwise_ids(gam: Gam, store: Store) -> None:
     made = repository.initialise(gam).record
-    with Store.create(gam.store.path.with_name("other.db")) as other:
+    with Store.in_memory() as other:
         another = repository.initialise(Gam(other, gam.now, gam.entropy, "tester")).record
     assert len(made.pairwise_key) == len(another.pairwise_key) == 32
     assert made.pairwise_key != another.pairwise_key

@@ -26,6 +26,8 @@ from gamcli.model import AuditEntry
 from gamcli.store import Store, schema
 from gamcli.store.sqlite import checks
 
+pytestmark = pytest.mark.needs_file
+
 VERSION = len(schema.MIGRATIONS)
 OLD = Path(__file__).parent.parent / "store" / "kept" / "1.sql"
 HOLDER = "import sys; from pathlib import Path; from gamcli.store import Store; s = Store.open(Path(sys.argv[1]))"

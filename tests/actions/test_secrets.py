@@ -78,6 +78,7 @@ def test_no_secret_is_in_the_repr_of_results(scenario: Scenario) -> None:
     assert [text for text in scenario.texts() if text in shown] == []
 
 
+@pytest.mark.needs_file
 def test_no_secret_is_in_the_files_of_the_store(scenario: Scenario) -> None:
     path = scenario.gam.store.path
     for closed in (False, True):

@@ -20,6 +20,8 @@ from gamcli.rules.keys import IssuedKey
 from gamcli.store import Store, Transaction
 from gamcli.store.engine import Row
 
+pytestmark = pytest.mark.both_engines
+
 ReadAuditLog = Callable[[], list[AuditEntry]]
 Forward = Callable[[timedelta], datetime]
 

@@ -27,6 +27,8 @@ from gamcli.store.postgres.url import parse_url
 from gamcli.store.sqlite.database import SqliteStore
 from gamcli.store.sqlite.transaction import SqliteTransaction
 
+pytestmark = pytest.mark.both_engines
+
 PASSWORD = Secret("correct horse battery staple")
 SIZES = (1, 8, 64)
 
@@ -121,6 +123,7 @@ def estate(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> Estate:
 KINDS = (grants.API_KEY, grants.PASSWORD, grants.REFRESH)
 
 
+@pytest.mark.needs_file
 @pytest.mark.parametrize("count", SIZES)
 def test_the_statements_of_a_turn_do_not_depend_on_its_size(estate: Estate, count: int) -> None:
     """The head of the audit log with the last ID, the applications, and the keys, users or refresh tokens."""
@@ -175,6 +178,7 @@ def round_trips(store: PostgresStore, estate: Estate, turn: Sequence[GrantAttemp
     return sum(sent[at - 1] != "Sync" or sent[at] != "Flush" for at in waits)  # psycopg sends both at the end
 
 
+@pytest.mark.needs_file
 def test_the_claims_of_a_turn_are_read_in_one_statement(
     estate: Estate, monkeypatch: pytest.MonkeyPatch, forward: Callable[[timedelta], None]
 ) -> None:

@@ -14,6 +14,8 @@ from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
 from tests.actions.test_grant_cache import CHANGES
 
+pytestmark = pytest.mark.both_engines
+
 Claims = dict[str, object]
 
 
@@ -119,6 +121,7 @@ def test_a_token_returns_claims_until_it_expires(bearer: Bearer, forward: Callab
         bearer.ask()
 
 
+@pytest.mark.needs_file
 def test_a_store_that_was_removed_is_reported(bearer: Bearer) -> None:
     bearer.gam.store.path.rename(bearer.gam.store.path.with_suffix(".away"))
     with pytest.raises(StoreUnusableError):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
-from pathlib import Path
 from threading import Thread
 from time import sleep
 from typing import Any
@@ -46,15 +45,14 @@ def forward(clock: Clock) -> Callable[[timedelta], None]:
 
 
 @pytest.fixture
-def gam(tmp_path: Path, clock: Clock) -> Iterator[Gam]:
-    with Store.create(tmp_path / "gam.db") as store:
-        made = Gam(store, lambda: clock.now, os.urandom, "test")
-        repository.initialise(made)
-        users.create(made, "ana", {"email": "ana@example.org", "first_name": "Ana", "attributes": {"team": "núcleo"}})
-        wanted = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": True}
-        scopes = ("gam_user_data", "gam_user_roles", "user_team")
-        apps.create(made, apps.AppSpec("portal", wanted, scopes, CLIENT_ID, Secret(CLIENT_SECRET)))
-        yield made
+def gam(store: Store, clock: Clock) -> Gam:
+    made = Gam(store, lambda: clock.now, os.urandom, "test")
+    repository.initialise(made)
+    users.create(made, "ana", {"email": "ana@example.org", "first_name": "Ana", "attributes": {"team": "núcleo"}})
+    wanted = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": True}
+    scopes = ("gam_user_data", "gam_user_roles", "user_team")
+    apps.create(made, apps.AppSpec("portal", wanted, scopes, CLIENT_ID, Secret(CLIENT_SECRET)))
+    return made
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import socket
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
@@ -17,6 +16,8 @@ from gamcli.actions import Gam, users
 from gamcli.server import asgi
 from gamcli.server.asgi import Application
 from gamcli.server.transport.messages import Response
+from gamcli.store import Location
+from gamcli.store.postgres.url import parse_url
 from tests.server.conftest import responded
 
 TOKEN_PATH = "/oauth/gam/v2.0/access_token"
@@ -24,11 +25,15 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 Message = dict[str, Any]
 
 
+def location(gam: Gam) -> Location:
+    return gam.store.path if gam.store.has_file else parse_url(gam.store.name)
+
+
 @pytest.fixture
 def port(gam: Gam) -> Iterator[int]:
     lines: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        application = Application(gam.store.path, log=lines.append)
+        application = Application(location(gam), log=lines.append)
         config = uvicorn.Config(application, log_level="warning", lifespan="on")
         server = uvicorn.Server(config)
         thread = Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -115,7 +120,7 @@ def ran(application: Application, wire: Wire, asked: Message) -> list[Message]:
 
 @pytest.fixture
 def application(gam: Gam) -> Application:
-    return Application(gam.store.path, log=lambda _: None)
+    return Application(location(gam), log=lambda _: None)
 
 
 def test_a_server_that_mentions_no_start_is_served_with_its_first_request(application: Application) -> None:
@@ -149,7 +154,7 @@ def test_an_invalid_store_opened_ends_the_start(
 
 
 def test_the_application_of_the_environment_serves_its_store(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GAMCLI_STORE", os.fspath(gam.store.path))
+    monkeypatch.setenv("GAMCLI_STORE", gam.store.name)
     wire = Wire({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
     assert ran(asgi.app, wire, {"type": "lifespan"})[0]["type"] == "lifespan.startup.complete"
 
@@ -204,6 +209,7 @@ def test_a_websocket_is_closed(application: Application) -> None:
     assert ran(application, Wire(), {"type": "websocket"}) == [{"type": "websocket.close", "code": 1003}]
 
 
+@pytest.mark.needs_file
 def test_grants_of_one_turn_of_the_loop_share_a_commit(
     application: Application, form: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

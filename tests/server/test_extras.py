@@ -17,6 +17,8 @@ from gamcli.server.server import Server
 from gamcli.server.transport.messages import Response
 from gamcli.store.audit import AuditFilter
 
+pytestmark = pytest.mark.both_engines
+
 Ask = Callable[..., Response]
 Extra = Callable[..., Any]
 BASE = "/oauth/gam/v2.0"

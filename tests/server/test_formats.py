@@ -121,6 +121,7 @@ def _too_large() -> bytes:
     return f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
 
 
+@pytest.mark.needs_file
 def test_a_store_that_is_gone_is_reported_with_a_time_to_try_again(ask: Ask, post: Ask, gam: Gam) -> None:
     gam.store.path.unlink()
     for response in (post(), ask("GET", "/healthz")):

@@ -37,22 +37,22 @@ TOKEN_PATH = "/oauth/gam/v2.0/access_token"
 
 
 @pytest.fixture
-def commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def commits(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     written: list[int] = []
-    add, commit = rows.add, SqliteStore.commit
+    add, commit = rows.add, type(gam.store).commit
 
     def adding(tx: Any, added: list[Any]) -> None:  # noqa: ANN401 - as add
         written.extend([1] * len(added))
         add(tx, added)
 
-    def counting(store: SqliteStore) -> None:
+    def counting(store: Store) -> None:
         found.append(len(written))
         written.clear()
         commit(store)
 
     monkeypatch.setattr(rows, "add", adding)
-    monkeypatch.setattr(SqliteStore, "commit", counting)
+    monkeypatch.setattr(type(gam.store), "commit", counting)
     return found
 
 
@@ -71,6 +71,7 @@ def test_a_grant_that_is_alone_is_committed_alone(post: Ask, commits: list[int])
     assert commits == [1, 1, 1]
 
 
+@pytest.mark.needs_file
 def test_grants_that_arrive_while_another_is_committed_share_the_next_commit(
     server: Server, form: dict[str, str], commits: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,6 +102,7 @@ def test_grants_that_arrive_while_another_is_committed_share_the_next_commit(
     assert commits == [1, 9]
 
 
+@pytest.mark.needs_file
 def test_userinfo_does_not_wait_for_a_commit(
     server: Server, ask: Ask, form: dict[str, str], post: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +125,7 @@ def test_userinfo_does_not_wait_for_a_commit(
         assert waits.result(10) == 200
 
 
+@pytest.mark.needs_file
 def test_an_answer_mentions_what_is_committed(post: Ask, gam: Gam) -> None:
     for _ in range(5):
         token = json.loads(post().body)["access_token"]
@@ -133,6 +136,7 @@ def test_an_answer_mentions_what_is_committed(post: Ask, gam: Gam) -> None:
         assert found == (_ + 1,)
 
 
+@pytest.mark.needs_file
 def test_a_grant_waits_for_a_writer_and_the_others_do_not(
     server: Server, form: dict[str, str], raw: Callable[..., bytes], gam: Gam, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,7 +148,7 @@ def test_a_grant_waits_for_a_writer_and_the_others_do_not(
         return wait(book)
 
     monkeypatch.setattr(group_commit.GroupCommit, "_wait_for_store", noticed)
-    with Store.open(gam.store.path) as other, ThreadPoolExecutor(2) as pool:
+    with gam.store.open_again(durable=True, timeout=5) as other, ThreadPoolExecutor(2) as pool:
         with other.writing():
             both = [pool.submit(granted, server, form) for _ in range(2)]
             assert waits.wait(5)
@@ -153,12 +157,13 @@ def test_a_grant_waits_for_a_writer_and_the_others_do_not(
         assert [each.result(10) for each in both] == [200, 200]
 
 
+@pytest.mark.needs_file
 def test_who_has_waited_too_long_for_a_writer_is_reported_that_the_store_is_busy(
     post: Ask, gam: Gam, monkeypatch: pytest.MonkeyPatch, lines: list[str]
 ) -> None:
     monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 0.2)
     began = monotonic()
-    with Store.open(gam.store.path) as other, other.writing():
+    with gam.store.open_again(durable=True, timeout=5) as other, other.writing():
         response = post()
     assert monotonic() - began < BUSY_TIMEOUT
     assert (response.status, json.loads(response.body)["error"]["code"]) == (503, "503")
@@ -167,6 +172,7 @@ def test_who_has_waited_too_long_for_a_writer_is_reported_that_the_store_is_busy
     assert post().status == 200
 
 
+@pytest.mark.needs_file
 def test_nobody_waits_for_a_writer_beyond_their_own_time(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
@@ -206,6 +212,7 @@ def test_grants_go_on_while_others_write(post: Ask, gam: Gam) -> None:
     assert statuses == {200}
 
 
+@pytest.mark.needs_file
 @pytest.mark.parametrize("step", ["begin", "commit"])
 def test_a_batch_that_fails_is_tried_again_one_by_one(
     post: Ask, gam: Gam, monkeypatch: pytest.MonkeyPatch, step: str
@@ -225,6 +232,7 @@ def test_a_batch_that_fails_is_tried_again_one_by_one(
     assert rows_of(gam) == 2
 
 
+@pytest.mark.needs_file
 def test_a_batch_that_may_have_been_saved_is_not_tried_again(
     post: Ask, gam: Gam, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,7 +274,7 @@ def test_one_that_breaks_a_batch_spoils_no_other(
 
 
 def test_a_server_that_ends_leaves_no_thread_behind(serve: Callable[..., Server], gam: Gam) -> None:
-    with Store.open(gam.store.path) as other, other.writing():
+    with gam.store.open_again(durable=True, timeout=5) as other, other.writing():
         server = serve(stop_seconds=0.1)
         client = HTTPConnection("127.0.0.1", server.port, timeout=20)
         client.request("GET", "/healthz")
@@ -275,6 +283,7 @@ def test_a_server_that_ends_leaves_no_thread_behind(serve: Callable[..., Server]
         client.close()
 
 
+@pytest.mark.needs_file
 def test_tokens_are_committed_to_the_disk(
     server: Server, form: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

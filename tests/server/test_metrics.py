@@ -121,6 +121,7 @@ def test_open_connections_are_counted_until_they_are_closed(gam: Gam, serve: Cal
             pass
 
 
+@pytest.mark.needs_file
 def test_the_page_says_so_when_the_store_cannot_be_read(gam: Gam) -> None:
     with page_of(Metrics(1), gam) as port:
         assert scrape(port)["gamcli_store_up",] == 1

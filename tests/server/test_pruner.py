@@ -63,6 +63,7 @@ def test_what_is_expired_goes_while_the_server_runs(peopled: Gam) -> None:
     assert left(peopled) == 1
 
 
+@pytest.mark.needs_file
 def test_another_who_writes_is_waited_for(peopled: Gam, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruner, "BUSY_SECONDS", 0.0)
     with closing(sqlite3.connect(peopled.store.path, isolation_level=None)) as other:
@@ -74,6 +75,7 @@ def test_another_who_writes_is_waited_for(peopled: Gam, monkeypatch: pytest.Monk
             wait_until(lambda: left(peopled) == 1)
 
 
+@pytest.mark.needs_file
 def test_a_store_that_is_gone_ends_nothing(peopled: Gam) -> None:
     away = peopled.store.path.with_name("away.db")
     peopled.store.path.rename(away)

@@ -110,7 +110,10 @@ def test_however_many_there_are_the_entries_are_few(gam: Gam, read_entries: Call
 def test_a_busy_store_is_retried_later(
     gam: Gam, read_entries: Callable[[], Entries], forward: Callable[[timedelta], None]
 ) -> None:
-    with Store.open(gam.store.path, timeout=0) as own, closing(RefusalCounts(replace(gam, store=own))) as summaries:
+    with (
+        gam.store.open_again(durable=True, timeout=0) as own,
+        closing(RefusalCounts(replace(gam, store=own))) as summaries,
+    ):
         summaries.count("key_unproven", CLIENT_ID)
         forward(timedelta(minutes=5))
         with gam.store.writing():
@@ -120,6 +123,7 @@ def test_a_busy_store_is_retried_later(
     assert (details["refused"], details["since"]) == ({"key_unproven": 2}, "2026-03-01T12:00:00Z")
 
 
+@pytest.mark.needs_file
 def test_a_store_that_is_gone_stops_nothing(gam: Gam, summaries: RefusalCounts) -> None:
     gam.store.path.unlink()
     summaries.count("key_unproven", CLIENT_ID)

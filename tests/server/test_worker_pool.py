@@ -15,7 +15,6 @@ from gamcli.server import worker_pool
 from gamcli.server.endpoints import outcomes, routes
 from gamcli.server.server import Server
 from gamcli.server.transport.messages import Request, Response
-from gamcli.store import Store
 from gamcli.store.engine import BUSY_TIMEOUT
 from gamcli.store.sqlite.database import SqliteStore
 
@@ -40,12 +39,11 @@ def takes_long(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]
     go_on.set()
 
 
-def test_a_server_has_three_connections_to_its_store(serve: Callable[..., Server], gam: Gam, tmp_path: Path) -> None:
-    del gam  # whose store is one of them
-
+@pytest.mark.needs_file
+def test_a_server_has_three_connections_to_its_store(serve: Callable[..., Server], gam: Gam) -> None:
     def connections() -> int:
         links = [str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
-        return links.count(str(tmp_path / "gam.db"))
+        return links.count(str(gam.store.path))
 
     alone = connections()
     serve()
@@ -74,16 +72,18 @@ def test_who_has_waited_too_long_is_reported_that_the_store_is_busy(
     assert not takes_long[0].is_set()
 
 
+@pytest.mark.needs_file
 def test_a_request_waits_for_what_is_left_of_its_time(
     post: Ask, gam: Gam, takes_long: tuple[Event, Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     takes_long[1].set()
     monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 0.3)
-    with Store.open(gam.store.path) as other, other.writing():
+    with gam.store.open_again(durable=True, timeout=5) as other, other.writing():
         assert post().status == 503
     assert gam.store.timeout == BUSY_TIMEOUT
 
 
+@pytest.mark.needs_file
 def test_a_store_that_is_busy_when_it_is_read_is_asked_again_with_patience(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,11 +101,11 @@ def test_a_store_that_is_busy_when_it_is_read_is_asked_again_with_patience(
     assert asked[-1] > 0
 
 
+@pytest.mark.needs_file
 def test_a_store_that_is_gone_is_asked_to_those_who_wait(
-    serve: Callable[..., Server], post: Ask, takes_long: tuple[Event, Event], tmp_path: Path
+    post: Ask, takes_long: tuple[Event, Event], gam: Gam, tmp_path: Path
 ) -> None:
-    del serve
     takes_long[1].set()
-    (tmp_path / "gam.db").rename(tmp_path / "elsewhere.db")
+    gam.store.path.rename(tmp_path / "elsewhere.db")
     response = post()
     assert (response.status, json.loads(response.body)["error"]["message"]) == (503, "The store is unavailable.")

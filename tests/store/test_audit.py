@@ -14,6 +14,8 @@ from gamcli.model import AuditEntry, JsonText
 from gamcli.store import Store, Transaction, audit
 from gamcli.store.audit import AuditFilter
 
+pytestmark = pytest.mark.both_engines
+
 Trial = Callable[[], AbstractContextManager[Transaction]]
 
 AT = "2026-03-01T12:00:00Z"

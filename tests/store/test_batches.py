@@ -3,10 +3,14 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
+
 from gamcli.model import App, Key, User
 from gamcli.store import Store, Transaction, apps, batches, keys, users
 from gamcli.store.batches import BatchPart
 from gamcli.store.timestamps import to_micros
+
+pytestmark = pytest.mark.both_engines
 
 
 def test_the_last_batch_of_an_input_is_found_by_its_digest(store: Store, now: datetime) -> None:

@@ -9,6 +9,8 @@ from gamcli.model import App, Key, User
 from gamcli.store import Store, bulk_rows, keys, users
 from gamcli.store.bulk_rows import RENEWED, BulkCounts, BulkUser, KeyTerms
 
+pytestmark = pytest.mark.both_engines
+
 TERMS = KeyTerms(1, 1, "Portal", "c" * 32, "gam_user_data", 5_000_000, "", "90d", is_shortened=True)
 BARE = TERMS._replace(id=2, scopes="", lifetime_us=None, is_shortened=False)
 

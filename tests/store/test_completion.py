@@ -9,6 +9,8 @@ import pytest
 from gamcli.model import User
 from gamcli.store import Store, completion, users
 
+pytestmark = pytest.mark.needs_file
+
 
 @pytest.mark.parametrize(
     ("noun", "typed", "expected"),

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,6 +77,7 @@ def test_keys_are_counted_as_their_records_tell(
         assert counts.count_expiring(tx, now, day) == sum(each < day for each in later)
 
 
+@pytest.mark.needs_file
 def test_no_row_is_read_for_a_count(store: Store, now: datetime) -> None:
     asked: list[str] = []
     store._connection.set_trace_callback(asked.append)  # type: ignore[attr-defined]  # noqa: SLF001 - the statements as they are asked

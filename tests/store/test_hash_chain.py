@@ -3,15 +3,15 @@
 import json
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gamcli.errors import StoreAuditLogError, StoreUnusableError
 from gamcli.store import Store, audit, hash_chain
+
+pytestmark = pytest.mark.both_engines
 
 Tamper = Callable[..., None]
 COUNT = 6
@@ -27,13 +27,11 @@ def log(store: Store) -> Store:
 
 
 @pytest.fixture
-def tamper(log: Store, store_path: Path) -> Tamper:
-    assert log
-
+def tamper(log: Store) -> Tamper:
     def run(*statements: str) -> None:
-        with closing(sqlite3.connect(store_path, isolation_level=None)) as connection:
+        with log.writing() as tx:
             for statement in statements:
-                connection.execute(statement)
+                tx.run(statement)
 
     return run
 
@@ -111,12 +109,14 @@ def test_an_entry_without_a_hash_is_found(log: Store, tamper: Tamper) -> None:
     assert wrong(log) == "entry 5 was changed or inserted: it has no hash"
 
 
+@pytest.mark.needs_file
 @pytest.mark.parametrize("column", ["actor", "details", "hash"])
 def test_bytes_that_are_no_text_are_found(log: Store, tamper: Tamper, column: str) -> None:
     tamper(f"UPDATE audit SET {column} = CAST(x'c3' AS TEXT) WHERE seq = 4")
     assert wrong(log) == "entry 4 was changed or inserted: it is not valid UTF-8"
 
 
+@pytest.mark.needs_file
 def test_what_else_the_file_fails_at_is_reported_as_ever(log: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> hash_chain.ChainHead:
         raise sqlite3.OperationalError("disk I/O error")

@@ -12,6 +12,8 @@ from gamcli import store as nouns
 from gamcli.actions import Gam, repository, users
 from gamcli.store import Store
 
+pytestmark = pytest.mark.needs_file
+
 
 @pytest.fixture
 def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gam]:

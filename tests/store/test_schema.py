@@ -14,6 +14,8 @@ from gamcli.store.apps import AppFilter
 from gamcli.store.keys import KeyFilter
 from gamcli.store.schema.step3 import CHUNK
 
+pytestmark = pytest.mark.needs_file
+
 TABLES = {
     "migration", "auth_type", "repository", "app", "app_use", "user", "user_attribute", "key", "token", "token_floor",
     "audit", "adoption", "batch", "batch_part", "key_request", "session", "default_type_use",

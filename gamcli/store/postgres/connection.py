@@ -85,6 +85,8 @@ class Reconnecting:
         return self._connection is None or self._connection.closed
 
     def get(self, timeout: float) -> Connection:
+        if self._is_closed:
+            raise StoreUnusableError(f"the store {self._url} was closed", "open it again")
         connection = self._connection
         if connection is not None and not connection.closed:
             return connection

@@ -329,6 +329,7 @@ def test_http_basic_may_be_form_encoded_or_not(post: Ask, form: dict[str, str]) 
         assert post(fields, client_id=None, client_secret=None).status == 401
 
 
+@pytest.mark.needs_file
 def test_a_client_id_that_is_not_form_encoded_is_found(post: Ask, gam: Gam) -> None:
     created = apps.create(
         gam, apps.AppSpec("special", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",))
@@ -536,10 +537,12 @@ def test_a_store_that_is_gone_is_503(gam: Gam) -> None:
     assert answer.trace.rule == "store_gone"
 
 
+@pytest.mark.needs_file
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_store_that_was_taken_away_is_503(
     ask: Ask,
     post: Ask,
+    gam: Gam,
     tmp_path: Path,
     lines: list[str],
     replaced: bool,  # noqa: FBT001 - a case
@@ -548,13 +551,13 @@ def test_a_store_that_was_taken_away_is_503(
     other = tmp_path / "other.db"
     Store.create(other).close()
     if replaced:
-        other.replace(tmp_path / "gam.db")
+        other.replace(gam.store.path)
     else:
-        (tmp_path / "gam.db").unlink()
+        gam.store.path.unlink()
     for response in (post(), ask("GET", USERINFO_PATH, None, fields), ask("GET", "/healthz")):
         assert refused(response) == ("503", 503)
         assert "rule=store_gone" in lines[-1]
-        assert lines[-1].endswith("gam.db was removed or replaced")
+        assert lines[-1].endswith("store.db was removed or replaced")
 
 
 def test_claims_are_read_or_the_store_is_gone(post: Ask, gam: Gam) -> None:
@@ -564,16 +567,17 @@ def test_claims_are_read_or_the_store_is_gone(post: Ask, gam: Gam) -> None:
     assert routes.respond(gam, request).trace.rule == "store_gone"
 
 
+@pytest.mark.needs_file  # the tables of a database are shared by tests
 def test_healthz_looks_at_the_tokens_too(gam: Gam) -> None:
     with gam.store.writing() as tx:
         tx.run("DROP TABLE token")
     assert refused(routes.respond(gam, Request("GET", "/healthz")).response) == ("503", 503)
 
 
-def test_a_busy_store_is_503(gam: Gam, form: dict[str, str], tmp_path: Path) -> None:
+def test_a_busy_store_is_503(gam: Gam, form: dict[str, str]) -> None:
     body = urlencode(form).encode()
     request = Request("POST", TOKEN_PATH, fields={**lowered(FORM), "content-length": str(len(body))}, body=body)
-    with Store.open(tmp_path / "gam.db", timeout=0) as store:
+    with gam.store.open_again(durable=True, timeout=0) as store:
         with gam.store.writing():
             answer = routes.respond(replace(gam, store=store), request)
         assert refused(answer.response) == ("503", 503)
@@ -609,6 +613,7 @@ def test_the_log_names_client_and_key_but_no_secret(post: Ask, form: dict[str, s
         assert token not in line
 
 
+@pytest.mark.needs_file  # as above
 def test_the_log_names_no_client_that_is_invalid(post: Ask, form: dict[str, str], lines: list[str], gam: Gam) -> None:
     post(client_id=form["client_secret"], client_secret=form["client_id"])
     assert lines[-1].endswith("rule=client_unknown")

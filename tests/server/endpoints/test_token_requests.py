@@ -13,6 +13,8 @@ from gamcli.rules import grants
 from gamcli.server.endpoints import forms
 from gamcli.server.transport.messages import Request
 
+pytestmark = pytest.mark.both_engines
+
 FIELDS = {"content-type": "application/x-www-form-urlencoded", "content-length": "1"}
 LOGIN = {"grant_type": "password", "client_id": "c", "client_secret": "s", "username": "ana", "password": "p"}
 

@@ -32,7 +32,6 @@ from gamcli.server.transport.heads import MAX_BODY
 from gamcli.server.transport.listener import ListenOptions
 from gamcli.server.transport.messages import Request, Response
 from gamcli.server.transport.request_parser import MAX_EMPTY_LINE_BYTES
-from gamcli.store import Store
 
 Raw = Callable[..., bytes]
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -76,7 +75,7 @@ def test_what_is_changed_elsewhere_counts_for_the_next_request(
         "POST /oauth/gam/v2.0/access_token HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     )
     granting = f"{head}Content-Length: {len(sent)}\r\n\r\n".encode() + sent
-    with connected(serve()) as client, Store.open(gam.store.path) as other:
+    with connected(serve()) as client, gam.store.open_again(durable=True, timeout=5) as other:
 
         def asked(request: bytes) -> bytes:
             client.sendall(request)
@@ -651,6 +650,7 @@ def test_an_invalid_address_is_explained(gam: Gam, host: str, port: int) -> None
     assert "--port 0" in str(e.value.hint)
 
 
+@pytest.mark.needs_file
 def test_a_store_that_vanished_is_reported_before_anybody_is_served(gam: Gam) -> None:
     gam.store.path.unlink()
     with pytest.raises(StoreMissingError):
