@@ -74,26 +74,22 @@ def count_delivered(gam: Gam, batch: Batch, keys: Iterable[tuple[str, Secret]]) 
         parts: dict[str, list[BatchPart]] = {}
         for part in store.batches.load_parts(tx, batch):
             parts.setdefault(part.id_prefix, []).append(part)
+        imported_parts = parts.get(IMPORTED_PREFIX, ())
         for group in iter_groups(keys, CHUNK_ROWS):
             digests = store.batches.load_digests(tx, (key_id for key_id, _ in group))
             for key_id, secret in group:
-                own_parts = [*parts.get(key_id[: rules.ID_PREFIX_LENGTH], ())]
-                is_imported = secret == NO_SECRET and any(
-                    part.first <= count + 1 <= part.last for part in parts.get(IMPORTED_PREFIX, ())
+                row = count + 1
+                is_issued = any(
+                    part.first <= row <= part.last for part in parts.get(key_id[: rules.ID_PREFIX_LENGTH], ())
                 )
-                if is_imported and key_id in digests:
-                    count += 1
-                    continue
-                is_issued = any(part.first <= count + 1 <= part.last for part in own_parts)
-                if not is_issued or not (key_id not in digests or _matches_key(tx, key_id, secret, digests[key_id])):
+                is_imported = any(part.first <= row <= part.last for part in imported_parts) and secret == NO_SECRET
+                is_right = key_id not in digests or secret.matches(digests[key_id])
+                if not is_right and secret == NO_SECRET:  # imported, or the key of a repeated request
+                    is_right = is_imported or store.request_ids.exists_for_key(tx, key_id)
+                if not is_right or not (is_issued or (is_imported and key_id)):
                     return count
                 count += 1
     return count
-
-
-def _matches_key(tx: Transaction, key_id: str, secret: Secret, digest: bytes) -> bool:
-    """Say whether the secret in an output row is right; it is empty for the key of a repeated request."""
-    return secret.matches(digest) or (secret == NO_SECRET and store.request_ids.exists_for_key(tx, key_id))
 
 
 def start_run(gam: Gam, validated: ValidatedInput, digest: bytes, output: str) -> BulkRun:
@@ -169,8 +165,8 @@ def _record_chunk(tx: Transaction, gam: Gam, batch: Batch, minted: MintedChunk, 
     """Write the audit entries of a chunk: one for the keys that it issues, and one for those that it imports."""
     rows = minted.chunk.rows
     lines = [min(row.line for row in rows), max(row.line for row in rows)]
-    new_ids = {key_id for _, key_id, secret in minted.new_keys if secret != NO_SECRET}
-    imported_ids = {key_id for _, key_id, secret in minted.new_keys if secret == NO_SECRET}
+    new_ids = {key_id for row, key_id, _ in minted.new_keys if row.key_id is None}
+    imported_ids = {row.key_id for row, _, _ in minted.new_keys if row.key_id is not None}
     renewed_ids = {row.current_key for row in rows if row.outcome == RENEWED}
     details: dict[str, object] = {"made": len(new_ids), "renewed": len(renewed_ids)}
     details["beginning"] = minted.part.id_prefix
@@ -199,7 +195,7 @@ def _add_new_keys(tx: Transaction, batch: Batch, minted: MintedChunk) -> list[De
     store.batches.clear_current(tx, (row.current_key for row, _, _ in minted.new_keys if row.current_key))
     store.batches.add_keys(tx, _new_key_rows(minted, to_micros(now)))
     store.batches.add_part(tx, batch, minted.part)
-    if minted.new_keys[-1][2] == NO_SECRET:
+    if minted.new_keys[-1][0].key_id is not None:
         store.batches.add_part(tx, batch, minted.part._replace(id_prefix=IMPORTED_PREFIX))
     expires_at = {
         each.id: None if each.lifetime_us is None else now + each.lifetime_us * MICROSECOND for each in terms.values()

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from gamcli import store
-from gamcli.actions import Gam, bulk_imports
-from gamcli.actions.bulk_imports import ImportReader
-from gamcli.actions.bulk_terms import KeyRow, TermsResolver
+from gamcli.actions import Gam
+from gamcli.actions.bulk_terms import ImportReader, KeyRow, TermsResolver, require_new_import
 from gamcli.actions.problems import MAX_PROBLEMS, ProblemList, error_message
 from gamcli.actions.request_ids import CanonicalRequest, check_id, is_import, is_unused, require_same_request
 from gamcli.errors import ConflictError, DeliveredKeysError, GamcliError, NotFoundError, Problem, command
@@ -153,7 +152,7 @@ class _RowReader:
     def _add_request(self, number: int, row: KeyRow, request: CanonicalRequest) -> None:
         words = [row.scopes] if row.scopes else None
         expires_in = durations.parse(row.expires_in) if row.expires_in else None
-        api_key = None if row.api_key == NO_SECRET else row.api_key
+        api_key = None if row.api_key is NO_SECRET else row.api_key
         request = request._replace(scopes=words, expires_in=expires_in, api_key=api_key)
         self._requests.append((number, row.line, check_id(row.request_id), request.json()))
 
@@ -293,7 +292,7 @@ def _revalidate_row(
 ) -> BulkRow:
     if user is None:
         raise NotFoundError(f"user '{row.name}' was deleted")
-    bulk_imports.require_new(resolver.tx, row)
+    require_new_import(resolver.tx, row)
     terms = resolver.resolve(user, earlier.client_id, earlier.requested_scopes, earlier.expires_in)
     if key is not None and key.is_valid(resolver.now) and not (row.outcome and key.id == row.current_key):
         raise ConflictError(_conflict_message(key))

@@ -21,8 +21,16 @@ from typing import IO, NamedTuple
 
 from gamcli.actions.problems import ProblemList
 from gamcli.bulk import csv_format
-from gamcli.bulk.csv_format import INVALID, MARK_INVALID, NO_OPTIONS, CsvFormat, CsvOptions, FormatError
-from gamcli.bulk.csv_header import ColumnPicker, Columns
+from gamcli.bulk.csv_format import (
+    INVALID,
+    MARK_INVALID,
+    NO_OPTIONS,
+    ColumnPicker,
+    Columns,
+    CsvFormat,
+    CsvOptions,
+    FormatError,
+)
 from gamcli.errors import UsageError
 from gamcli.render import csv_cells
 

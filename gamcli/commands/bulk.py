@@ -11,8 +11,7 @@ from gamcli.actions.bulk_validation import ValidatedInput
 from gamcli.actions.problems import ProblemList, error_message
 from gamcli.actions.users import ExistingUsers, UserRow
 from gamcli.bulk import csv_input, results_file, results_folder, user_columns
-from gamcli.bulk.csv_format import CsvOptions
-from gamcli.bulk.csv_header import Columns
+from gamcli.bulk.csv_format import Columns, CsvOptions
 from gamcli.bulk.csv_input import CsvSource
 from gamcli.bulk.results_file import ResultsFile
 from gamcli.bulk.results_folder import ResultsFolder

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from gamcli.actions.problems import ProblemList
 from gamcli.bulk import csv_format, csv_input
-from gamcli.bulk.csv_format import NO_OPTIONS, CsvOptions
-from gamcli.bulk.csv_header import Columns
+from gamcli.bulk.csv_format import NO_OPTIONS, Columns, CsvOptions
 from gamcli.bulk.csv_input import CsvSource
 from gamcli.errors import ProblemsError, UsageError
 
