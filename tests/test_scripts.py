@@ -24,6 +24,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm_gamcli as warm_gamcli_server
+
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 PAGES = sorted((HERE.parent / "gamcli" / "manual").glob("*.md"))
@@ -88,18 +90,18 @@ def bash_program(steps: list[Step]) -> str:
 _END_OF_STEP = f"_code=$?; printf '{MARK}%s{MARK}' $_code; (exit $_code)"
 
 
-def session_environment(home: Path) -> dict[str, str]:
-    """Return the environment of the session: its own home, and this gamcli first in the path."""
+def session_environment(home: Path, *programs: Path) -> dict[str, str]:
+    """Return the environment of the session: its own home, and this gamcli first in the path, or one of `programs`."""
     return {
         "HOME": str(home),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join(map(str, (*programs, Path(sys.executable).parent, os.environ["PATH"]))),
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",  # stdout and stderr in the order in which a terminal shows them
         **{f"XDG_{name}_HOME": str(home / ".local" / name.lower()) for name in ("CONFIG", "STATE", "CACHE")},
     }
 
 
-def run_bash(text: str, home: Path, seconds: int = SECONDS) -> str:
+def run_bash(text: str, home: Path, *programs: Path, seconds: int = SECONDS) -> str:
     """Run a bash program in `home`, return what it printed, and kill what it left running."""
     with (home.parent / "output").open("w+b") as output, (home.parent / "program").open("w+b") as source:
         source.write(text.encode())
@@ -107,7 +109,7 @@ def run_bash(text: str, home: Path, seconds: int = SECONDS) -> str:
         with subprocess.Popen(
             ["bash", "--norc", "--noprofile", source.name],
             cwd=home,
-            env=session_environment(home),
+            env=session_environment(home, *programs),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -158,9 +160,9 @@ def find_differences(expected_steps: list[Step], actual_steps: list[Step]) -> It
             yield "\n".join([f"$ {step.command}", *(line for line in lines if not line.startswith("?"))])
 
 
-def run_steps(steps: list[Step], home: Path, seconds: int = SECONDS) -> list[Step]:
+def run_steps(steps: list[Step], home: Path, *programs: Path, seconds: int = SECONDS) -> list[Step]:
     home.mkdir(exist_ok=True)
-    return parse_output(run_bash(bash_program(steps), home, seconds))
+    return parse_output(run_bash(bash_program(steps), home, *programs, seconds=seconds))
 
 
 def replace_placeholders(lines: list[str], home: Path) -> list[str]:
@@ -184,23 +186,43 @@ def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+REAL_PROCESSES = {"README", "exit-codes", "main-job", "many-keys-cut-short", "programs"}
+"""The transcripts in which each command starts Python, as it does for users."""
+
+
+@pytest.fixture(scope="session")
+def warm_gamcli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("warm")
+    with warm_gamcli_server.install(folder):
+        yield folder
+
+
+@pytest.fixture
+def programs(request: pytest.FixtureRequest) -> tuple[Path, ...]:
+    """Return where the session of a transcript finds another gamcli first."""
+    path: Path = next(request.node.callspec.params[name] for name in ("script", "page") if name in request.fixturenames)
+    return () if path.stem in REAL_PROCESSES else (request.getfixturevalue("warm_gamcli"),)
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_a_transcript_shows_what_happens(script: Path, tmp_path: Path) -> None:
+def test_a_transcript_shows_what_happens(script: Path, tmp_path: Path, programs: tuple[Path, ...]) -> None:
     steps = parse_steps(script.read_text(encoding="utf-8"))
     assert steps
-    differences = list(find_differences(steps, run_steps(steps, tmp_path / "home")))
+    differences = list(find_differences(steps, run_steps(steps, tmp_path / "home", *programs)))
     assert not differences, f"{script.name} differs:\n\n" + "\n\n".join(differences)
 
 
 @pytest.mark.parametrize(
     "page", [page for page in (README, *PAGES) if blocks("console", page)], ids=lambda path: path.stem
 )
-def test_readme_and_manual_show_what_happens(page: Path, tmp_path: Path, prepared_home: Path) -> None:
+def test_readme_and_manual_show_what_happens(
+    page: Path, tmp_path: Path, prepared_home: Path, programs: tuple[Path, ...]
+) -> None:
     """Except for keys, IDs, times and addresses."""
     steps, home = parse_steps("".join(blocks("console", page))), tmp_path / "home"
     if page != README:
         shutil.copytree(prepared_home, home)
-    actual_steps = run_steps(steps, home)
+    actual_steps = run_steps(steps, home, *programs)
     for step, actual in zip(steps, actual_steps, strict=True):
         step.output, actual.output = replace_placeholders(step.output, home), replace_placeholders(actual.output, home)
         step.code = actual.code  # pages show exit codes with `echo $?`
