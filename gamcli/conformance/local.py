@@ -126,10 +126,6 @@ class _WorldBuilder:
         return {"api_key": key.secret.reveal(), "access_token": self.issue_token(key)}
 
 
-def _repository_values(builder: _WorldBuilder) -> Values:
-    return {"guid": builder.issue_token(builder.create_user("guido")).partition("!")[0]}
-
-
 def _disabled_app_values(builder: _WorldBuilder) -> Values:
     apps.update(builder.gam, "disabled", {"enabled": True}, ScopeEdit())
     token = builder.issue_token(builder.issue_key("nia", "disabled"), builder.world.values["disabled"])
@@ -147,10 +143,6 @@ def _locked_out_user_values(name: str, field: str, *, locked: bool) -> Callable[
         return values
 
     return build
-
-
-def _expired_key_values(builder: _WorldBuilder) -> Values:
-    return {"api_key": builder.backdated(2 * DAY).create_user("exa", expires_in=DAY).secret.reveal()}
 
 
 def _revoked_key_values(builder: _WorldBuilder) -> Values:
@@ -237,11 +229,13 @@ def _expired_session_values(builder: _WorldBuilder) -> Values:
 
 
 _STATE_BUILDERS: dict[str, Callable[[_WorldBuilder], Values]] = {
-    "repository": _repository_values,
+    "repository": lambda builder: {"guid": builder.issue_token(builder.create_user("guido")).partition("!")[0]},
     "disabled": _disabled_app_values,
     "blocked": _locked_out_user_values("bob", "blocked", locked=True),
     "inactive": _locked_out_user_values("ida", "enabled", locked=False),
-    "expired": _expired_key_values,
+    "expired": lambda builder: {
+        "api_key": builder.backdated(2 * DAY).create_user("exa", expires_in=DAY).secret.reveal()
+    },
     "revoked": _revoked_key_values,
     "suspended": _disabled_key_values,
     "replaced": _replaced_key_values,

@@ -5,7 +5,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
-from typing import Any
 
 from gamcli.actions import Gam, apps, key_changes, keys, users
 from gamcli.actions.changes import STATE_VERBS
@@ -47,8 +46,9 @@ class TestUsers:
 
     def delete(self, name: str) -> None:
         """Delete a user with all keys."""
-        found = sum(1 for _ in _keys_of(self._gam, keys.KeySearch(user=name, statuses=("active", "retiring"))))
-        users.delete(self._gam, name, found or None)
+        with keys.search(self._gam, keys.KeySearch(user=name, statuses=("active", "retiring"))) as found:
+            count = sum(1 for _ in found)
+        users.delete(self._gam, name, count or None)
 
 
 class TestApps:
@@ -100,11 +100,6 @@ class TestKeys:
     def _find_id(self, key: str) -> str:
         found = keys.find_by_secret(self._gam, Secret(key))
         return found.id if found is not None else key
-
-
-def _keys_of(gam: Gam, search: keys.KeySearch) -> Iterator[Any]:
-    with keys.search(gam, search) as found:
-        yield from found
 
 
 class GamServer:

@@ -31,7 +31,7 @@ from gamcli.conformance.worlds import World
 from gamcli.rules import passwords
 from gamcli.server.background import run_in_background
 from gamcli.server.endpoints import openapi
-from gamcli.server.endpoints.refusals import ERROR_WRITERS, TABLE, ResponseFormat
+from gamcli.server.endpoints.refusals import FORMATS, TABLE, ResponseFormat
 from gamcli.server.server import Server, ServerOptions
 from gamcli.store import Store
 
@@ -245,7 +245,7 @@ def run() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=10_000, help="number of requests in each error format")
     count = parser.parse_args().requests
-    for response_format in ERROR_WRITERS:
+    for response_format in FORMATS:
         began = monotonic()
         counts = drive(count, response_format)
         sys.stdout.write(f"{response_format}\n" + "".join(f"{line}\n" for line in summary(counts, monotonic() - began)))

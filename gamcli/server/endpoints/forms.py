@@ -115,15 +115,18 @@ def _grant_kind(form: Mapping[str, str]) -> str | None:
 
 def _parse_properties(text: str) -> tuple[InitialProperty, ...]:
     """Parse the initial properties: a JSON array of objects with an `Id` and a `Value`, both text."""
+    malformed = RefusedError("initial_properties_malformed", "malformed initial_properties")
     try:
         values = json.loads(text or "[]", object_pairs_hook=_unique_members)
     except (ValueError, RecursionError):
-        raise _malformed_properties() from None
+        raise malformed from None
     if not isinstance(values, list):
-        raise _malformed_properties()
+        raise malformed
     if len(values) > MAX_PROPERTIES:
         raise RefusedError("initial_properties_too_many", "too many initial_properties")
-    return tuple(map(_parse_property, values))
+    if not all(map(_is_property, values)):
+        raise malformed
+    return tuple(InitialProperty(each["Id"], each["Value"]) for each in values)
 
 
 def _unique_members(members: list[tuple[str, object]]) -> dict[str, object]:
@@ -134,22 +137,13 @@ def _unique_members(members: list[tuple[str, object]]) -> dict[str, object]:
     return unique
 
 
-def _parse_property(item: object) -> InitialProperty:
+def _is_property(item: object) -> bool:
+    r"""Return whether Id and Value are text, without half characters, which JSON can write as "\ud800"."""
     if not isinstance(item, dict):
-        raise _malformed_properties()
+        return False
     name, value = item.get("Id"), item.get("Value")
-    if not isinstance(name, str) or not isinstance(value, str) or not name or _has_surrogate(name + value):
-        raise _malformed_properties()
-    return InitialProperty(name, value)
-
-
-def _has_surrogate(text: str) -> bool:
-    r"""Say whether `text` has half a character, which JSON can write as "\ud800"."""
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _malformed_properties() -> RefusedError:
-    return RefusedError("initial_properties_malformed", "malformed initial_properties")
+    is_text = isinstance(name, str) and isinstance(value, str) and name != ""
+    return is_text and not any("\ud800" <= letter <= "\udfff" for letter in f"{name}{value}")
 
 
 def uses_basic(request: Request) -> bool:

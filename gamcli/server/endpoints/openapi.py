@@ -4,7 +4,7 @@ The OpenAPI 3.1 document of the endpoints, generated from the tables of routes, 
 `gamcli help openapi` prints it. It has the statuses and refusals of both error formats.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from gamcli import __version__
@@ -13,7 +13,7 @@ from gamcli.server.endpoints import refusals, routes
 from gamcli.server.endpoints.form_bodies import MEDIA_TYPE, MULTIPART
 from gamcli.server.endpoints.openapi_schemas import PARAMETERS, TEXT, Document, build_schemas, mark
 from gamcli.server.endpoints.outcomes import Endpoint
-from gamcli.server.endpoints.refusals import TABLE, UNAUTHORIZED
+from gamcli.server.endpoints.refusals import TABLE, UNAUTHORIZED, ResponseFormat
 from gamcli.server.transport.messages import REASONS, REQUEST_ID
 
 PUBLISHED_SCOPES = frozenset(
@@ -53,8 +53,8 @@ CLIENT_REFUSALS = frozenset({
 })  # fmt: skip
 """The refusals of a client that authenticates, besides those of the form."""
 
-EXPIRED_STATUS = 403
-"""The status for an expired token with `serve --expired-status 403`."""
+EXPIRED_STATUSES = (401, 403)
+"""The values of `serve --expired-status`."""
 
 
 REQUEST_ID_PATTERN = f"^{REQUEST_ID.pattern}$"
@@ -73,92 +73,79 @@ class Operation(NamedTuple):
     decided: str = ""
 
 
-def _query() -> Document:
-    parameters = ({"name": name, "in": "query", **_parameter(name)} for name in REFRESH_PARAMETERS)
-    return {"parameters": [*parameters], "security": [{}, {"client": []}]}
+_CLIENT: Document = {"security": [{}, {"client": []}]}
+_TOKEN: Document = {"security": [{"token": []}, {"oauth2": []}]}
+_PUBLIC: Document = {"security": []}
 
 
-def _parameter(name: str) -> Document:
-    description, schema, decided = PARAMETERS[name]
-    return mark({"description": description, "schema": {**TEXT, **schema}}, decided)
+def _query_parameter(name: str) -> Document:
+    schema = PARAMETERS[name]
+    about: Document = {key: schema[key] for key in ("description", "x-decision") if key in schema}
+    return {"name": name, "in": "query", **about, "schema": schema}
 
 
-def _form() -> Document:
-    properties = {
-        name: mark({**TEXT, **schema, "description": text}, decided)
-        for name, (text, schema, decided) in PARAMETERS.items()
-    }
-    schema: Document = {"type": "object", "properties": properties, "required": ["grant_type"]}
-    return {
-        "requestBody": {"required": True, "content": {name: {"schema": schema} for name in (MEDIA_TYPE, MULTIPART)}},
-        "security": [{}, {"client": []}],
-    }
+def _form(properties: Document, *required: str, media_types: Iterable[str] = (MEDIA_TYPE, MULTIPART)) -> Document:
+    schema = {"type": "object", "properties": properties, **({"required": [*required]} if required else {})}
+    content = {name: {"schema": schema} for name in media_types}
+    return {"requestBody": {"required": bool(required), "content": content}}
 
 
-def _token_form() -> Document:
-    properties = {
+_TOKEN_FORM = _CLIENT | _form(
+    {
         "token": {**TEXT, "format": "password", "description": "access token or refresh token"},
         "token_type_hint": {**TEXT, "description": "accepted and ignored"},
-        **{
-            name: mark({**TEXT, "description": PARAMETERS[name].description}, PARAMETERS[name].decided)
-            for name in ("client_id", "client_secret")
-        },
-    }
-    schema = {"type": "object", "properties": properties, "required": ["token"]}
-    return {
-        "requestBody": {"required": True, "content": {name: {"schema": schema} for name in (MEDIA_TYPE, MULTIPART)}},
-        "security": [{}, {"client": []}],
-    }
-
-
-def _bearer() -> Document:
-    return {"security": [{"token": []}, {"oauth2": []}]}
-
-
-def _bearer_in_form() -> Document:
-    """Return the request with the token in the header or in a form (RFC 6750 §2.2)."""
-    token = mark(
-        {**TEXT, "format": "password", "description": "access token, instead of the header"},
-        "an access token in the body of a POST to userinfo",
-    )
-    schema = {"type": "object", "properties": {"access_token": token}}
-    body = {"required": False, "content": {MEDIA_TYPE: {"schema": schema}}}
-    return {"requestBody": body, "security": [{}, {"token": []}, {"oauth2": []}]}
-
+        **{name: PARAMETERS[name] for name in ("client_id", "client_secret")},
+    },
+    "token",
+)
+_BEARER_FORM = mark(
+    {**TEXT, "format": "password", "description": "access token, instead of the header"},
+    "an access token in the body of a POST to userinfo",
+)
 
 _ADDED = "/healthz, /readyz, X-Request-Id"
 _EXTRAS = "introspection, revocation and metadata"
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
-    ("access_token", "POST"): Operation("Issue or renew an access token", ACCESS_TOKEN_REFUSALS, "Token", _form()),
-    ("access_token", "GET"): Operation("Renew an access token", ACCESS_TOKEN_REFUSALS, "Token", _query()),
-    ("userinfo", "GET"): Operation("Return the claims of an access token", USERINFO_REFUSALS, "Claims", _bearer()),
-    ("userinfo", "POST"): Operation(
-        "Return the claims of an access token", USERINFO_REFUSALS | FORM_REFUSALS, "Claims", _bearer_in_form()
+    ("access_token", "POST"): Operation(
+        "Issue or renew an access token", ACCESS_TOKEN_REFUSALS, "Token", _CLIENT | _form(PARAMETERS, "grant_type")
     ),
-    ("healthz", "GET"): Operation("Check that the store can be read", frozenset(), "Health", {"security": []}, _ADDED),
+    ("access_token", "GET"): Operation(
+        "Renew an access token",
+        ACCESS_TOKEN_REFUSALS,
+        "Token",
+        _CLIENT | {"parameters": [*map(_query_parameter, REFRESH_PARAMETERS)]},
+    ),
+    ("userinfo", "GET"): Operation("Return the claims of an access token", USERINFO_REFUSALS, "Claims", _TOKEN),
+    ("userinfo", "POST"): Operation(
+        "Return the claims of an access token",
+        USERINFO_REFUSALS | FORM_REFUSALS,
+        "Claims",
+        {"security": [{}, *_TOKEN["security"]]} | _form({"access_token": _BEARER_FORM}, media_types=[MEDIA_TYPE]),
+    ),
+    ("healthz", "GET"): Operation("Check that the store can be read", frozenset(), "Health", _PUBLIC, _ADDED),
     ("readyz", "GET"): Operation(
-        "Check whether the server should get requests", READYZ_REFUSALS, "Health", {"security": []}, _ADDED
+        "Check whether the server should get requests", READYZ_REFUSALS, "Health", _PUBLIC, _ADDED
     ),
     ("introspect", "POST"): Operation(
         "With --extras: return the state of a token (RFC 7662)",
         EXTRA_REFUSALS | FORM_REFUSALS | CLIENT_REFUSALS,
         "Introspection",
-        _token_form(),
+        _TOKEN_FORM,
         _EXTRAS,
     ),
     ("revoke", "POST"): Operation(
         "With --extras: revoke a token with its session (RFC 7009)",
         EXTRA_REFUSALS | FORM_REFUSALS | CLIENT_REFUSALS,
         "Revocation",
-        _token_form(),
+        _TOKEN_FORM,
         _EXTRAS,
     ),
     ("oauth-authorization-server", "GET"): Operation(
         "With --extras: return the metadata of the server (RFC 8414)",
         frozenset(),
         "Metadata",
-        {"security": []},
+        _PUBLIC,
         _EXTRAS,
     ),
 }
@@ -220,9 +207,9 @@ def _refusal_responses(rules: frozenset[str]) -> Iterator[tuple[str, Document]]:
     """Yield the statuses of `rules` in both formats, with examples."""
     by_status: dict[int, Document] = {}
     for rule in filter(rules.__contains__, TABLE):
-        for response_format, write_error in refusals.ERROR_WRITERS.items():
+        for response_format in refusals.FORMATS:
             name = f"{rule}.{response_format}"
-            for status in (write_error(TABLE[rule])[0], *((EXPIRED_STATUS,) if rule == "token_expired" else ())):
+            for status in {ResponseFormat(response_format, each).status_and_body(rule)[0] for each in EXPIRED_STATUSES}:
                 by_status.setdefault(status, {})[name] = {"$ref": f"#/components/examples/{name}"}
     for status in sorted(by_status):
         schema = {"$ref": "#/components/schemas/Refusal"}
@@ -233,12 +220,9 @@ def _refusal_responses(rules: frozenset[str]) -> Iterator[tuple[str, Document]]:
 def _examples() -> Iterator[tuple[str, Document]]:
     """Yield an example of every refusal in each format."""
     for rule, refusal in TABLE.items():
-        for response_format, write_error in refusals.ERROR_WRITERS.items():
-            decided = refusal.decided if response_format == "gam" else ""
-            yield (
-                f"{rule}.{response_format}",
-                mark({"summary": rule, "value": write_error(refusal)[1]}, decided, "summary"),
-            )
+        for name in refusals.FORMATS:
+            example = {"summary": rule, "value": ResponseFormat(name).status_and_body(rule)[1]}
+            yield f"{rule}.{name}", mark(example, refusal.decided if name == "gam" else "", "summary")
 
 
 def _headers(status: int) -> Document:

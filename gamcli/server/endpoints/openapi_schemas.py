@@ -1,6 +1,6 @@
 """The parameters of the OpenAPI document, and the JSON Schemas of tokens, claims and the other responses."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from gamcli.rules import claims, scopes
 from gamcli.rules.users import LENGTHS
@@ -13,55 +13,6 @@ TEXT: Document = {"type": "string"}
 _GUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
-class Parameter(NamedTuple):
-    """A parameter of access_token, its schema besides the type, and the decision of gamcli that it depends on."""
-
-    description: str
-    schema: Document
-    decided: str = ""
-
-
-PARAMETERS: dict[str, Parameter] = {
-    "grant_type": Parameter(
-        "password, with an API key or a password; refresh_token to renew; in any case",
-        {"examples": ["password", "refresh_token"]},
-        "names in another case, username by email",
-    ),
-    "client_id": Parameter("client ID of the application; may be sent as HTTP Basic", {}, "credentials in HTTP Basic"),
-    "client_secret": Parameter(
-        "client secret; may be sent as HTTP Basic instead", {"format": "password"}, "credentials in HTTP Basic"
-    ),
-    "api_key": Parameter(
-        "the API key to exchange; not empty", {"format": "password"}, "an empty parameter, or one without ="
-    ),
-    "authentication_type_name": Parameter(
-        "authentication type; default: the one of the repository", {"examples": ["apikey", "local"]}
-    ),
-    "username": Parameter(
-        "the user, by name or email; with an api_key it must be the user of the key",
-        {},
-        "names in another case, username by email",
-    ),
-    "password": Parameter("password of the user", {"format": "password"}),
-    "scope": Parameter(
-        "scopes joined by + or spaces; with an api_key they narrow the token",
-        {"examples": [scopes.join([*scopes.TABLE][:3])]},
-        "scope in an API key request",
-    ),
-    "repository": Parameter("the GUID of this repository", {}),
-    "refresh_token": Parameter("refresh token that was returned with the access token", {"format": "password"}),
-    "initial_properties": Parameter(
-        'JSON array of {"Id", "Value"}, at most 100, stored with the session',
-        {"examples": ['[{"Id":"Company","Value":"ACME"}]']},
-        "limits",
-    ),
-    "request_token_type": Parameter(
-        "OAuth or Web; both are treated alike", {"examples": ["OAuth", "Web"]}, "request_token_type"
-    ),
-    "additional_parameters": Parameter("accepted and ignored", {}, "additional_parameters"),
-}
-
-
 def mark(value: Document, decided: str, text: str = "description") -> Document:
     """
     Return `value` with the mark of a decision of gamcli; unchanged if there is none.
@@ -69,6 +20,46 @@ def mark(value: Document, decided: str, text: str = "description") -> Document:
     `decided` is its question on the manual page `gam`; the mark follows the field `text`.
     """
     return {**value, text: f"{value.get(text, '')} †".lstrip(), "x-decision": decided} if decided else value
+
+
+def _text(description: str, decided: str = "", **schema: object) -> Document:
+    return mark({**TEXT, **schema, "description": description}, decided)
+
+
+_CASE, _BASIC = "names in another case, username by email", "credentials in HTTP Basic"
+
+PARAMETERS: dict[str, Document] = {
+    "grant_type": _text(
+        "password, with an API key or a password; refresh_token to renew; in any case",
+        _CASE,
+        examples=["password", "refresh_token"],
+    ),
+    "client_id": _text("client ID of the application; may be sent as HTTP Basic", _BASIC),
+    "client_secret": _text("client secret; may be sent as HTTP Basic instead", _BASIC, format="password"),
+    "api_key": _text("the API key to exchange; not empty", "an empty parameter, or one without =", format="password"),
+    "authentication_type_name": _text(
+        "authentication type; default: the one of the repository", examples=["apikey", "local"]
+    ),
+    "username": _text("the user, by name or email; with an api_key it must be the user of the key", _CASE),
+    "password": _text("password of the user", format="password"),
+    "scope": _text(
+        "scopes joined by + or spaces; with an api_key they narrow the token",
+        "scope in an API key request",
+        examples=[scopes.join([*scopes.TABLE][:3])],
+    ),
+    "repository": _text("the GUID of this repository"),
+    "refresh_token": _text("refresh token that was returned with the access token", format="password"),
+    "initial_properties": _text(
+        'JSON array of {"Id", "Value"}, at most 100, stored with the session',
+        "limits",
+        examples=['[{"Id":"Company","Value":"ACME"}]'],
+    ),
+    "request_token_type": _text(
+        "OAuth or Web; both are treated alike", "request_token_type", examples=["OAuth", "Web"]
+    ),
+    "additional_parameters": _text("accepted and ignored", "additional_parameters"),
+}
+"""The parameters of access_token."""
 
 
 def build_schemas() -> Document:
@@ -93,34 +84,23 @@ def _object(properties: Document, required: list[str]) -> Document:
 
 
 _TOKEN: Document = {
-    "access_token": mark(
-        {
-            **TEXT,
-            "pattern": f"^{_GUID}![A-Za-z0-9]{{78}}$",
-            "description": "the GUID of the repository and 78 characters, the first 12 of which are its ID",
-        },
+    "access_token": _text(
+        "the GUID of the repository and 78 characters, the first 12 of which are its ID",
         "format of a token",
+        pattern=f"^{_GUID}![A-Za-z0-9]{{78}}$",
     ),
     "token_type": {"const": "Bearer"},
     "expires_in": mark(
         {"type": "integer", "minimum": 0, "description": "seconds; 0 for no expiry"}, "unit of expires_in"
     ),
     "refresh_token": {**TEXT, "pattern": "^([0-9]{3}[A-Za-z0-9]{36})?$"},
-    "scope": mark(
-        {
-            **TEXT,
-            "pattern": r"^[^\s+]+(\+[^\s+]+)*$|^$",
-            "description": "scopes joined by +, in the order of the table",
-        },
-        "order of the scopes",
+    "scope": _text(
+        "scopes joined by +, in the order of the table", "order of the scopes", pattern=r"^[^\s+]+(\+[^\s+]+)*$|^$"
     ),
-    "user_guid": mark(
-        {
-            **TEXT,
-            "pattern": f"^({_GUID})?$",
-            "description": "GUID of the user; the pairwise ID if IDs are not shared",
-        },
+    "user_guid": _text(
+        "GUID of the user; the pairwise ID if IDs are not shared",
         "user_guid when user IDs are not shared",
+        pattern=f"^({_GUID})?$",
     ),
 }
 
@@ -129,10 +109,8 @@ _RFC = "form of responses for OAuth libraries"
 _RFC_TOKEN: Document = {
     **_TOKEN,
     "expires_in": mark({"type": "integer", "minimum": 1, "description": "seconds; absent = never"}, _RFC),
-    "refresh_token": mark(
-        {**TEXT, "pattern": "^[0-9]{3}[A-Za-z0-9]{36}$", "description": "absent if there is none"}, _RFC
-    ),
-    "scope": mark({**TEXT, "description": "scopes joined by spaces", "pattern": r"^[^\s+]+( [^\s+]+)*$|^$"}, _RFC),
+    "refresh_token": _text("absent if there is none", _RFC, pattern="^[0-9]{3}[A-Za-z0-9]{36}$"),
+    "scope": _text("scopes joined by spaces", _RFC, pattern=r"^[^\s+]+( [^\s+]+)*$|^$"),
 }
 """With --format rfc6749."""
 
@@ -163,9 +141,7 @@ _CLAIMS: Document = {
         {**TEXT, "pattern": f"^{_GUID}$", "description": "with --format rfc6749: GUID of the user, or pairwise ID"},
         _RFC,
     ),
-    "CustomInfo": mark(
-        {**TEXT, "maxLength": LENGTHS["custom_info"], "description": "custom text of the user"}, "length of CustomInfo"
-    ),
+    "CustomInfo": _text("custom text of the user", "length of CustomInfo", maxLength=LENGTHS["custom_info"]),
     "verified_email": {"type": "boolean"},
     "birthday": {**TEXT, "format": "date"},
     "gender": {"enum": ["N", "F", "M"]},

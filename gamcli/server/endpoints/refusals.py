@@ -6,7 +6,7 @@ secrets nor anything that the client sent; the log has the details.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -254,22 +254,8 @@ def find_refusal(rule: str, cause: str = "") -> Refusal:
     return refusal._replace(message=CAUSES[rule][cause]) if cause in CAUSES.get(rule, ()) else refusal
 
 
-ErrorWriter = Callable[[Refusal], tuple[int, dict[str, object]]]
-"""Returns status and body of a refusal."""
-
-
-def write_gam_error(refusal: Refusal) -> tuple[int, dict[str, object]]:
-    return refusal.status, {"error": {"code": refusal.code, "message": refusal.message}}
-
-
-def write_rfc6749_error(refusal: Refusal) -> tuple[int, dict[str, object]]:
-    """Write a refusal in the format of RFC 6749 §5.2; RFC 6750 §3.1 has cases without an error name."""
-    named = {"error": refusal.error} if refusal.error else {}
-    return refusal.rfc_status, {**named, "error_description": refusal.message}
-
-
-ERROR_WRITERS: dict[str, ErrorWriter] = {"gam": write_gam_error, "rfc6749": write_rfc6749_error}
-"""How errors are written with each value of `--format`."""
+FORMATS = ("gam", "rfc6749")
+"""The values of `--format`."""
 
 _NOT_IN_HOST = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 
@@ -287,7 +273,12 @@ class ResponseFormat:
         return self.name == "rfc6749"
 
     def status_and_body(self, rule: str, cause: str = "") -> tuple[int, dict[str, object]]:
-        status, body = ERROR_WRITERS[self.name](find_refusal(rule, cause))
+        """Return those of a refusal, in RFC form by RFC 6749 §5.2; RFC 6750 §3.1 has cases without an error name."""
+        refusal = find_refusal(rule, cause)
+        status, body = refusal.status, dict[str, object](error={"code": refusal.code, "message": refusal.message})
+        if self.is_rfc:
+            named = {"error": refusal.error} if refusal.error else {}
+            status, body = refusal.rfc_status, {**named, "error_description": refusal.message}
         return self.expired_status if rule == "token_expired" else status, body
 
     def challenge(self, rule: str, host: str = "") -> str:
@@ -295,10 +286,7 @@ class ResponseFormat:
         if self.name == "gam":
             return f'OAuth realm="{_NOT_IN_HOST.sub("", host) or "gam"}"'
         name = TABLE[rule].error
-        return f'Bearer realm="gam", error="{name}"' if self._shows_error(name) else 'Bearer realm="gam"'
-
-    def _shows_error(self, error: str) -> bool:
-        return self.is_rfc and error == "invalid_token"
+        return f'Bearer realm="gam", error="{name}"' if name == "invalid_token" else 'Bearer realm="gam"'
 
 
 GAM_FORMAT = ResponseFormat()

@@ -17,7 +17,7 @@ from gamcli.actions import Gam
 from gamcli.server.dev.faults import Faults
 from gamcli.server.dev.journal import Journal
 from gamcli.server.dev.server import DevOptions, DevServer
-from gamcli.server.endpoints.refusals import ERROR_WRITERS, TABLE, ResponseFormat
+from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.server.server import ServerOptions
 
 TOKEN = "/oauth/gam/v2.0/access_token"
@@ -99,7 +99,7 @@ def test_a_fault_is_reported_as_the_real_one(
     faults.add(f"token={status}")
     found, fields, body = visit(begin(response_format=ResponseFormat(response_format))).ask("POST", TOKEN, form)
     rules = {401: "client_secret_wrong", 429: "too_many_failures", 500: "bug", 503: "store_gone"}
-    assert (found, body) == ERROR_WRITERS[response_format](TABLE[rules[status]])
+    assert (found, body) == ResponseFormat(response_format).status_and_body(rules[status])
     assert found == status
     assert fields.get("Retry-After") == ("1" if status in (429, 503) else None)
     scheme = "OAuth" if response_format == "gam" else "Bearer"

@@ -58,9 +58,7 @@ def test_every_refusal_is_documented_where_it_may_come() -> None:
     }
     wanted = {(rule, status) for rule, each in TABLE.items() for status in (each.status, each.rfc_status)}
     assert told == wanted | {("token_expired", 403)}
-    assert [*DOCUMENT["components"]["examples"]] == [
-        f"{rule}.{name}" for rule in TABLE for name in refusals.ERROR_WRITERS
-    ]
+    assert [*DOCUMENT["components"]["examples"]] == [f"{rule}.{name}" for rule in TABLE for name in refusals.FORMATS]
     assert all(valid("Refusal", each["value"]) for each in DOCUMENT["components"]["examples"].values())
 
 

@@ -99,7 +99,7 @@ def test_a_refusal_has_the_shape_of_rfc_6749_when_that_is_requested() -> None:
     )
 
 
-@pytest.mark.parametrize("response_format", refusals.ERROR_WRITERS)
+@pytest.mark.parametrize("response_format", refusals.FORMATS)
 @pytest.mark.parametrize("rule", refusals.TABLE)
 def test_the_status_of_an_expired_token_is_that_of_no_other_refusal(rule: str, response_format: str) -> None:
     (usual, body), (status, same_body) = (
