@@ -33,8 +33,10 @@ def open_destination(out: Output, path: str | None, *, dry_run: bool = False) ->
     to. The function raises FailedError when stdout, which gets the secret later, cannot be written.
     """
     if out.format == "github":
-        with _write_to_step_outputs(out, path) as save_secret:
-            yield save_secret
+        if path is not None:
+            raise UsageError("--out and -o github cannot be combined", "-o github writes to the file of $GITHUB_OUTPUT")
+        with open_step_outputs() as append:
+            yield lambda record, secret: append([secret], out.client_variables(record, secret.reveal()))
     elif path is not None and dry_run and os.path.lexists(path):
         raise _file_exists_error(path)
     elif dry_run:
@@ -44,14 +46,6 @@ def open_destination(out: Output, path: str | None, *, dry_run: bool = False) ->
     else:
         with _write_to_file(out, path) as save_secret:
             yield save_secret
-
-
-@contextmanager
-def _write_to_step_outputs(out: Output, path: str | None) -> Iterator[SaveSecret[RecordWithSecret]]:
-    if path is not None:
-        raise UsageError("--out and -o github cannot be combined", "-o github writes to the file of $GITHUB_OUTPUT")
-    with open_step_outputs() as append:
-        yield lambda record, secret: append([secret], out.client_variables(record, secret.reveal()))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from shlex import join
@@ -73,7 +74,9 @@ def doctor(
     )
     facts, findings = actions.diagnose(environment, settings.store())
     if fix and _fix_modes(out, facts):
-        environment = replace(environment, files=tuple(_reread(environment.files)))
+        changed = [(file, files.load_file_facts(Path(file.path), file.role)) for file in environment.files]
+        reread = tuple(new._replace(is_secret=old.is_secret) for old, new in changed if new is not None)
+        environment = replace(environment, files=reread)
         _, findings = actions.diagnose(environment, settings.store())
     _print_findings(out, environment.path, findings)
 
@@ -117,16 +120,12 @@ def _config_file_facts(settings: Settings) -> Iterator[FileFacts]:
     for path in (settings.project_path, settings.user_path):
         is_own = path is not None and find_foreign_owner(path) is None
         facts = files.load_file_facts(path, "config file") if path is not None and is_own else None
-        if facts is not None:
-            yield facts._replace(path=str(path), is_secret=_has_leak(_read_prefix(facts.path)))
-
-
-def _read_prefix(path: str) -> bytes:
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(MAX_FILE_BYTES)
-    except OSError:
-        return b""
+        if facts is None:
+            continue
+        data = b""
+        with suppress(OSError), Path(facts.path).open("rb") as file:
+            data = file.read(MAX_FILE_BYTES)
+        yield facts._replace(path=str(path), is_secret=_has_leak(data))
 
 
 def _tls_key_facts(path: str) -> FileFacts | ReadProblem:
@@ -160,13 +159,6 @@ def _fix_modes(out: Output, facts: DoctorFacts) -> bool:
         else:
             out.print_note(f"chmod {mode:o} {path}")
     return has_changes
-
-
-def _reread(known: tuple[FileFacts, ...]) -> Iterator[FileFacts]:
-    for file in known:
-        facts = files.load_file_facts(Path(file.path), file.role)
-        if facts is not None:
-            yield facts._replace(is_secret=file.is_secret)
 
 
 def _print_findings(out: Output, path: str, findings: list[DoctorFinding]) -> None:

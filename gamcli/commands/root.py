@@ -2,7 +2,7 @@
 
 import gc
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import copy
 from functools import cache, partial
 from importlib import import_module
@@ -112,18 +112,15 @@ def _load_command(noun: str, verb: str | None) -> Any:  # noqa: ANN401 - typer's
         verbs.registered_groups = []
         for module in entry.more_modules:
             verbs.add_typer(import_module(f"gamcli.commands.{module}").verbs)
-    for info in (*verbs.registered_commands, *_nested_commands(verbs)):
+    nested = (group.typer_instance for group in verbs.registered_groups)
+    more = (info for group in nested if group for info in group.registered_commands)
+    for info in (*verbs.registered_commands, *more):
         info.cls = GroupedCommand if info.cls is TyperCommand else info.cls
     command = typer.main.get_group(verbs) if called else typer.main.get_command(verbs)
     if not gc.isenabled():
         gc.freeze()  # the objects of start-up stay; scanning them takes as long as the command
         gc.enable()
     return command
-
-
-def _nested_commands(verbs: typer.Typer) -> Iterator[Any]:
-    for group in verbs.registered_groups:
-        yield from group.typer_instance.registered_commands if group.typer_instance else ()
 
 
 def _command_name(command: Any) -> str:  # noqa: ANN401 - typer's own types

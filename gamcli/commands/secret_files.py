@@ -29,13 +29,10 @@ def open_destination(gam: Gam, path: str | None, output: str) -> Iterator[SaveSe
     elif output == "github":
         with delivery.open_step_outputs() as append:
             yield lambda issued: append(issued.secrets(), [*issued.variables()])
+    elif output in ("json", "jsonl"):  # stdout gets the secrets in the JSON of the result
+        yield lambda _: Output.require_writable_stdout(f"use {SECRETS_OPTION} FILE to write new secrets to a file")
     else:
-        yield _require_stdout_reader if output in ("json", "jsonl") else None
-
-
-def _require_stdout_reader(_: IssuedSecrets) -> None:
-    """Check that stdout, which gets the secrets in the JSON of the result, can be written."""
-    Output.require_writable_stdout(f"use {SECRETS_OPTION} FILE to write new secrets to a file")
+        yield None
 
 
 @contextmanager
@@ -48,15 +45,12 @@ def report_lost_secrets(issued: IssuedSecrets, path: str | None) -> Iterator[Non
         if not issued or path is not None:
             raise
         lost = format_count(len(issued.secrets()), "new secret")
+        lines = [command("app", "rotate-secret", app.name, "--overlap", "0") for app, _ in issued.apps]
+        lines += [command("key", "rotate", key.id, "--overlap", "0") for key, _ in issued.keys]
+        hint = "; ".join([*lines[:MAX_HINT_COMMANDS], *(["..."] if len(lines) > MAX_HINT_COMMANDS else [])])
         raise FailedError(
-            f"the changes were applied, but {lost} could not be written: {error.strerror}", _reissue_commands(issued)
+            f"the changes were applied, but {lost} could not be written: {error.strerror}", hint
         ) from error
-
-
-def _reissue_commands(issued: IssuedSecrets) -> str:
-    lines = [command("app", "rotate-secret", app.name, "--overlap", "0") for app, _ in issued.apps]
-    lines += [command("key", "rotate", key.id, "--overlap", "0") for key, _ in issued.keys]
-    return "; ".join([*lines[:MAX_HINT_COMMANDS], *(["..."] if len(lines) > MAX_HINT_COMMANDS else [])])
 
 
 @contextmanager

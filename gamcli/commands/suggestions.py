@@ -25,24 +25,21 @@ LOCAL_AUTH_TYPE = "local"
 
 def suggest_fix(cli: "CliContext", gam: "Gam | None", spec: ExchangeSpec) -> str | None:
     """Return a suggestion; `gam` is the local store if its own server was used."""
-    return _find_swapped_secret(spec) or _suggest_for_rule(cli, gam, spec) or _suggest_inspection(spec)
+    from gamcli.rules.credentials import parse_api_key_id  # noqa: PLC0415 - start-up: needed only after a refusal
+
+    is_damaged = spec.user_credential.parameter == "api_key" and parse_api_key_id(spec.user_credential.secret) is None
+    inspection = command("key", "inspect", "--api-key-file", "FILE") if is_damaged else None
+    return _find_swapped_secret(spec) or _suggest_for_rule(cli, gam, spec) or inspection
 
 
 def _find_swapped_secret(spec: ExchangeSpec) -> str | None:
-    from gamcli.rules.inspection import inspect  # noqa: PLC0415 - start-up: needed only after a refusal
+    from gamcli.rules.inspection import inspect  # noqa: PLC0415 - as above
 
     for credential in spec.credentials:
         actual, expected = inspect(credential.secret.reveal()).type, CREDENTIAL_TYPES.get(credential.parameter)
         if actual in TYPE_LABELS and expected is not None and actual != expected:
             return f"{credential.source} contains {TYPE_LABELS[actual]}, not {TYPE_LABELS[expected]}"
     return None
-
-
-def _suggest_inspection(spec: ExchangeSpec) -> str | None:
-    from gamcli.rules.credentials import parse_api_key_id  # noqa: PLC0415 - as above
-
-    is_damaged = spec.user_credential.parameter == "api_key" and parse_api_key_id(spec.user_credential.secret) is None
-    return command("key", "inspect", "--api-key-file", "FILE") if is_damaged else None
 
 
 def _suggest_for_rule(cli: "CliContext", gam: "Gam | None", spec: ExchangeSpec) -> str | None:
