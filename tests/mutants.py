@@ -40,6 +40,23 @@ _STORE = [
 PARTS = {
     "rules": Part(["gamcli/rules"], 100, _GRANTS),
     "endpoints": Part(["gamcli/server/endpoints"], 80, _GRANTS),
+    "issuance": Part(
+        [
+            "gamcli/actions/issuance.py",
+            "gamcli/actions/grant_facts.py",
+            "gamcli/store/grant_facts.py",
+            "gamcli/store/engine.py",
+        ],
+        40,
+        [
+            "tests/actions/test_turns.py",
+            "tests/actions/test_grants.py",
+            "tests/store/test_grant_facts.py",
+            "tests/server/test_sessions.py",
+            "tests/server/test_group_commit.py",
+            "tests/store/sqlite/test_database.py",
+        ],
+    ),
     "grant cache": Part(["gamcli/actions/grant_cache.py"], 40, ["tests/actions/test_grants.py"]),
     "group commit": Part(["gamcli/server/group_commit.py"], 40, ["tests/server/test_group_commit.py"]),
     "transactions": Part(
@@ -121,6 +138,7 @@ def main() -> int:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=62, help="of the draw")
     parser.add_argument("--minutes", type=float, help="stop after this time; what was judged is a draw too")
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this part; repeatable")
     parser.add_argument("--judge", action="store_true", help="as cosmic-ray calls it, for each")
     asked = parser.parse_args()
     if asked.judge:
@@ -129,7 +147,7 @@ def main() -> int:
         clone, session, config = (Path(folder) / name for name in ("clone", "session.sqlite", "config.toml"))
         subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
         words = [sys.executable, "tests/mutants.py", "--judge"]
-        modules = [module for part in PARTS.values() for module in part.modules]
+        modules = [module for name in asked.part or PARTS for module in PARTS[name].modules]
         config.write_text(CONFIG.format(modules=modules, command=shlex.join(words)), encoding="utf-8")
         settings = os.environ | {
             "PYTHONPATH": str(clone),
