@@ -19,6 +19,7 @@ from gamcli.errors import ConflictError, FailedError
 from gamcli.model import Key, format_rfc3339
 from gamcli.render.csv_cells import escape_formula
 from gamcli.rules.credentials import Secret
+from gamcli.system.new_files import sync_folder
 
 COLUMNS = ("id", "user", "app", "client_id", "api_key", "scopes", "expires_at", "replaces")
 HEADER = f"{','.join(COLUMNS)}\n".encode()
@@ -34,6 +35,7 @@ def open_file(path: str, is_saved: Callable[[str], bool]) -> Iterator[SaveSecret
     descriptor = open_existing(path)
     if descriptor is None:
         descriptor = create_file(path)
+        sync_folder(Path(path).parent)
         os.write(descriptor, HEADER)
     else:
         lock_output(path, descriptor)
@@ -81,6 +83,7 @@ def open_folder(path: str, is_saved: Callable[[str], bool]) -> Iterator[SaveSecr
     folder = Path(path)
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(folder.parent)
     except OSError as error:
         raise FailedError(f"cannot create {path}: {error.strerror}", "use --out-dir with another folder") from error
 
@@ -91,6 +94,7 @@ def open_folder(path: str, is_saved: Callable[[str], bool]) -> Iterator[SaveSecr
             _write(name, descriptor, f"{secret.reveal()}\n".encode())
         finally:
             os.close(descriptor)
+        sync_folder(folder)
 
     _finish_files(folder, is_saved)
     try:
@@ -107,6 +111,7 @@ def _finish_files(folder: Path, is_saved: Callable[[str], bool]) -> None:
             part.rename(folder / name)
         else:
             part.unlink()
+    sync_folder(folder)
 
 
 def _write(path: str, descriptor: int, data: bytes) -> None:

@@ -3,10 +3,14 @@
 import os
 import stat
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+from gamcli.actions import Gam, keys
+from gamcli.actions.keys import KeySpec
 
 Run = Callable[..., Any]
 
@@ -78,6 +82,8 @@ CREATING = {
     "app rotate-secret": (("app", "rotate-secret", "portal", "--overlap", "0", "--out", "out/file"), "out/file"),
     "bulk": (("key", "generate", "--from", "in.csv", "--out", "out/file"), "out/file"),
     "bulk folder": (("key", "generate", "--from", "in.csv", "--out-dir", "out/dir"), "out/dir"),
+    "rotation": (("key", "rotate", "--due", "14d", "--overlap", "1h", "--out", "out/file"), "out/file"),
+    "rotation folder": (("key", "rotate", "--due", "14d", "--overlap", "1h", "--out-dir", "out/dir"), "out/dir"),
     "apply": (("apply", "m.toml", "--secrets-out", "out/file"), "out/file"),
     "plan": (("plan", "m.toml", "--out", "out/file"), "out/file"),
     "backup": (("store", "backup", "out/file"), "out/file"),
@@ -87,13 +93,15 @@ CREATING = {
 
 @pytest.mark.parametrize("what", CREATING)
 def test_a_new_file_and_its_name_are_on_disk_and_nothing_was_taken_over(
-    world: Run, place: Path, monkeypatch: pytest.MonkeyPatch, what: str
+    world: Run, place: Path, monkeypatch: pytest.MonkeyPatch, what: str, ago: Callable[[timedelta], Gam]
 ) -> None:
     assert world("app", "list").code == 0
     monkeypatch.chdir(place)
     (place / "in.csv").write_text("user,app\nana,portal\n", encoding="utf-8")
     (place / "m.toml").write_text("[user.max]\n[[key]]\nuser = 'max'\napp = 'portal'\n", encoding="utf-8")
     (place / "out").mkdir()
+    if "rotation" in what:
+        keys.generate(ago(timedelta(days=29)), KeySpec("ana", "portal", expires_in=timedelta(days=30)))
     words, result = CREATING[what]
     before = os.umask(0)
     with monkeypatch.context() as patch:
