@@ -63,19 +63,16 @@ class RequestParser:
 
     def _next_body(self, head: RequestHead) -> bytes | None:
         """Return the whole body, None when bytes are missing."""
-        if head.is_chunked:
-            return self._next_chunked_body(self._max_body(head.path))
-        if len(self._buffer) < head.length:
-            return None
-        body, self._buffer = self._buffer[: head.length], self._buffer[head.length :]
-        return body
-
-    def _next_chunked_body(self, max_body: int) -> bytes | None:
+        if not head.is_chunked:
+            if len(self._buffer) < head.length:
+                return None
+            body, self._buffer = self._buffer[: head.length], self._buffer[head.length :]
+            return body
         self._sent_continue = self._sent_continue or bool(self._buffer)  # the client does not wait
-        chunked = self._chunked or ChunkedBody(max_body)
-        body, self._buffer = chunked.read(self._buffer)
-        self._chunked = chunked if body is None else None
-        return body
+        chunked = self._chunked or ChunkedBody(self._max_body(head.path))
+        decoded, self._buffer = chunked.read(self._buffer)
+        self._chunked = chunked if decoded is None else None
+        return decoded
 
     def _skip_empty_lines(self) -> None:
         """Skip a few empty lines before a request: old clients send one after a body (RFC 9112 §2.2)."""
