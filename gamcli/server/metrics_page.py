@@ -148,9 +148,6 @@ class MetricsHandler:
         lines = (*_write_server(row, self._response_format), *_write_commits(row), *_write_store(counts), "")
         return "\n".join(lines)
 
-    def begin_turn(self) -> None:
-        """Do nothing: requests are answered one by one."""
-
     def end_turn(self) -> None:
         """Do nothing: every request is answered at once."""
 

@@ -38,17 +38,17 @@ class LogEntry:
     """
 
     time: str
-    request: str
-    method: str
-    path: str
-    status: int
-    ms: float
-    address: str
-    client_id: str
-    key: str
-    token: str
-    rule: str
-    detail: str
+    request: str = "-"
+    method: str = "-"
+    path: str = "-"
+    status: int = 0
+    ms: float = 0.0
+    address: str = ""
+    client_id: str = ""
+    key: str = ""
+    token: str = ""
+    rule: str = ""
+    detail: str = ""
 
 
 def sanitize(text: str) -> str:
@@ -181,19 +181,7 @@ class RequestLog:
         """Write how many lines were lost since the last such line, if any."""
         if not self._lost_lines:
             return
-        entry = LogEntry(
-            format_rfc3339(self._now()),
-            "-",
-            "-",
-            "-",
-            0,
-            0.0,
-            "",
-            "",
-            "",
-            "",
-            "lines_lost",
-            f"{self._lost_lines} lines lost",
-        )
+        lost = f"{self._lost_lines} lines lost"
+        entry = LogEntry(format_rfc3339(self._now()), rule="lines_lost", detail=lost)
         if self._sink(self._format(entry)):
             self._lost_lines = 0

@@ -62,18 +62,14 @@ class Server:
         self._metrics: ProcessMetrics | None = None
         if options.metrics is not None:
             self._metrics = options.metrics.process(options.slot, self._config.base_path)
+            options = replace(options, report_connections=self._metrics.set_connections)
         self._log_writer = LogWriter(options.log)
         try:
             self.log = self._open_log(gam, self._log_writer.write)
-            self._loop = EventLoop(self._loop_options(), lambda notify: self._create_handler(gam, notify))
+            self._loop = EventLoop(options, lambda notify: self._create_handler(gam, notify))
         except BaseException:
             self._log_writer.close()
             raise
-
-    def _loop_options(self) -> ListenOptions:
-        if self._metrics is None:
-            return self._options
-        return replace(self._options, report_connections=self._metrics.set_connections)
 
     def _open_log(self, gam: Gam, sink: Callable[[str], bool]) -> RequestLog:
         return RequestLog(sink, self._options.log_format, gam.now, gam.entropy(4).hex(), self._options.log_address)
