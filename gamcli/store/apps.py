@@ -10,7 +10,7 @@ from gamcli import store
 from gamcli.errors import NotFoundError, command
 from gamcli.model import ApiKeyPolicy, App, TokenPolicy, normalize_name
 from gamcli.store.engine import Row, Transaction
-from gamcli.store.queries import Conditions, chunks, order_by, placeholders, suggest_name
+from gamcli.store.queries import Conditions, chunks, order_by, placeholders, split_joined, suggest_name
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
 COLUMNS = (
@@ -56,7 +56,7 @@ def build_record(row: Row) -> App:
         updated_at=from_micros(row[5]),
         description=row[6],  # type: ignore[arg-type]
         enabled=bool(row[7]),
-        scopes=_split(row[8]),
+        scopes=split_joined(row[8]),
         remote_rest=bool(row[9]),
         api_keys=ApiKeyPolicy(bool(row[10]), row[11], row[22], bool(row[13])),  # type: ignore[arg-type]
         token=TokenPolicy(row[14], row[15]),  # type: ignore[arg-type]
@@ -72,10 +72,6 @@ def build_record(row: Row) -> App:
 def _with_use(row: Row) -> App:
     *settings, grants, last_used_at = row
     return replace(build_record(tuple(settings)), grants=grants, last_used_at=from_micros_or_none(last_used_at))  # type: ignore[arg-type]
-
-
-def _split(joined: object) -> tuple[str, ...]:
-    return tuple(str(joined).split("+")) if joined else ()
 
 
 def _row(app: App) -> Row:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from gamcli.errors import NotFoundError, UsageError, command
 from gamcli.model import Key, normalize_name
 from gamcli.store.engine import Row, Transaction
-from gamcli.store.queries import Conditions, chunks, order_by, placeholders
+from gamcli.store.queries import Conditions, chunks, order_by, placeholders, share, split_joined
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
 _COLUMNS = (
@@ -68,7 +68,7 @@ def build_record(row: Row) -> Key:
     value: Any = row
     return Key(
         id=value[0],
-        scopes=tuple(value[1].split("+")) if value[1] else (),
+        scopes=split_joined(value[1]),
         digest=value[2],
         created_at=from_micros(value[3]),
         expires_at=from_micros_or_none(value[4]),
@@ -85,9 +85,9 @@ def build_record(row: Row) -> Key:
         last_used_from=value[15],
         user_guid=value[16],
         user=value[17],
-        client_id=value[18],
-        app=value[19],
-        auth_type=value[20],
+        client_id=share(value[18]),
+        app=share(value[19]),
+        auth_type=share(value[20]),
     )
 
 

@@ -1,13 +1,16 @@
 """SQL for lists: WHERE, ORDER BY and placeholders; values are always bound, never part of the text."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from gamcli.errors import UsageError
 from gamcli.model import normalize_name
 from gamcli.store.engine import Transaction
+
+ValueT = TypeVar("ValueT", bound=Hashable)
 
 
 @dataclass(slots=True)
@@ -75,6 +78,18 @@ def with_asked(columns: str, rows: Sequence[Sequence[object]]) -> tuple[str, lis
     padded = [*rows, *[rows[-1]] * ((1 << (len(rows) - 1).bit_length()) - len(rows))]
     row = f"({placeholders(rows[0])})"
     return f"WITH asked ({columns}) AS (VALUES {', '.join([row] * len(padded))}) ", [*chain.from_iterable(padded)]
+
+
+@lru_cache(maxsize=1024)
+def split_joined(text: str | None) -> tuple[str, ...]:
+    """Return the parts of a value that is joined by `+`, nothing for None."""
+    return tuple(str(text).split("+")) if text else ()
+
+
+@lru_cache(maxsize=1024)
+def share(value: ValueT) -> ValueT:
+    """Return a value that is in many rows as one object, since a server caches thousands of records."""
+    return value
 
 
 CHUNK = 250

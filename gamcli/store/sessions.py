@@ -7,6 +7,7 @@ from typing import Any
 
 from gamcli.model.tokens import InitialProperty, RefreshToken, Session
 from gamcli.store.engine import Row, Transaction
+from gamcli.store.queries import split_joined
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros
 
 # With one token per user, a newer token supersedes the refresh tokens that were issued with earlier ones.
@@ -27,7 +28,7 @@ def build_records(columns: Row) -> tuple[RefreshToken, Session]:
         user_guid=row[1],
         client_id=row[2],
         auth_type=row[3],
-        scopes=tuple(row[4].split("+")) if row[4] else (),
+        scopes=split_joined(row[4]),
         key=row[5],
         initial_properties=parse_properties(row[6]),
         revoked_at=from_micros_or_none(row[7]),

@@ -9,7 +9,7 @@ from gamcli.model.tokens import Session, Token
 from gamcli.store import sessions
 from gamcli.store.engine import Row, Transaction
 from gamcli.store.hash_chain import ChainHead
-from gamcli.store.queries import Conditions, chunks, order_by, placeholders
+from gamcli.store.queries import Conditions, chunks, order_by, placeholders, share, split_joined
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
 # A token also becomes inactive with its key, while its key is disabled, with its session, or with a newer token (one
@@ -55,10 +55,10 @@ def _record(row: Row) -> Token:
         row=value[0],
         user=value[12],
         user_guid=value[2],
-        app=value[13],
-        client_id=value[3],
+        app=share(value[13]),
+        client_id=share(value[3]),
         key=value[4],
-        scopes=tuple(value[5].split("+")) if value[5] else (),
+        scopes=split_joined(value[5]),
         digest=value[1],
         issued_at=from_micros(value[6]),
         expires_at=from_micros_or_none(value[7]),

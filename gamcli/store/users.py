@@ -10,7 +10,7 @@ from gamcli import store
 from gamcli.errors import NotFoundError, command
 from gamcli.model import User, normalize_name
 from gamcli.store.engine import Row, Transaction
-from gamcli.store.queries import Conditions, chunks, order_by, placeholders, suggest_name
+from gamcli.store.queries import Conditions, chunks, order_by, placeholders, split_joined, suggest_name
 from gamcli.store.timestamps import from_micros_or_none, to_micros_or_none
 
 _TEXTS = (
@@ -58,7 +58,7 @@ def build_record(row: Row) -> User:
         values[name] = bool(values[name])
     for name in _TIMES:
         values[name] = from_micros_or_none(values[name])
-    values["roles"] = tuple(values["roles"].split("+")) if values["roles"] else ()
+    values["roles"] = split_joined(values["roles"])
     values["attributes"] = {} if values["attributes"] == "{}" else json.loads(values["attributes"])
     return User(**values)
 

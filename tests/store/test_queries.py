@@ -3,6 +3,7 @@
 import pytest
 
 from gamcli.errors import UsageError
+from gamcli.store import queries
 from gamcli.store.queries import Conditions, chunks, order_by, placeholders
 
 COLUMNS = {"name": "fold", "when": "at IS NULL, at"}
@@ -52,3 +53,12 @@ def test_many_values_are_asked_for_in_chunks() -> None:
     values = [str(number) for number in range(600)]
     assert list(chunks([*values, *values])) == [values[:250], values[250:500], values[500:]]
     assert list(chunks([])) == []
+
+
+def test_values_that_are_in_many_rows_are_one_object() -> None:
+    first, second = ("".join(["c"] * 32) for _ in range(2))
+    assert first is not second
+    assert queries.share(first) is queries.share(second)
+    scopes, same = ("+".join(name for name in ("user_email", "user_phone")) for _ in range(2))
+    assert queries.split_joined(scopes) is queries.split_joined(same)
+    assert queries.split_joined(None) == queries.split_joined("") == ()

@@ -24,8 +24,8 @@ LARGEST_PAGE = 65536
 
 
 def parse_commit(index: bytes) -> bytes:
-    """Return what identifies the last commit: both copies of the header, which every commit changes."""
-    return index[: 2 * _HEADER]
+    """Return what identifies the last commit: the first copy of the header, which is the last that a commit writes."""
+    return index[:_HEADER]
 
 
 def parse_checkpoint(index: bytes) -> bytes:
