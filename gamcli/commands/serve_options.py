@@ -4,13 +4,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
 from gamcli.commands.settings import MAX_PORT
 from gamcli.errors import FailedError, UsageError
+from gamcli.server.endpoints.extras import is_loopback
 from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, MAX_LIMIT
 
 if TYPE_CHECKING:
@@ -226,11 +226,7 @@ class TestingOptions(NamedTuple):
 
 
 def require_safe_host(host: str, *, is_encrypted: bool) -> str:
-    try:
-        is_local = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        is_local = False
-    if not is_local and not is_encrypted:
+    if not is_loopback(host) and not is_encrypted:
         raise UsageError(
             f"other machines can connect to {host}, and secrets would be sent unencrypted",
             "--tls-cert FILE --tls-key FILE, or --allow-http behind a proxy that terminates TLS",

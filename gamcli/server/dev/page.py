@@ -26,6 +26,7 @@ from gamcli.server.dev.clock import Clock
 from gamcli.server.dev.control import PREFIX, Controls
 from gamcli.server.dev.faults import Faults
 from gamcli.server.dev.journal import Journal, JournalRecord
+from gamcli.server.endpoints.extras import is_loopback
 from gamcli.server.transport.messages import Request, Response
 from gamcli.store.apps import AppFilter
 from gamcli.store.users import UserFilter
@@ -75,7 +76,7 @@ class Page:
             return None
         if not is_direct(request.fields.get("host", "")):
             return None
-        is_trusted = knows_secret or _is_loopback(request.peer)
+        is_trusted = knows_secret or is_loopback(request.peer)
         parts = self._parts(shows_secrets=self.shows_secrets and is_trusted)
         text = _template().text.safe_substitute(parts, control=control if control and is_trusted else "")
         return Response(200, _template().fields, text.encode("utf-8", "replace"))
@@ -134,15 +135,6 @@ def is_direct(host: str) -> bool:
         return name == "localhost" or bool(ip_address(name))
     except ValueError:
         return False
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return (mapped or parsed).is_loopback
 
 
 def _app_cells(app: App) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def parse_issuer(text: str) -> str:
     is_valid = is_valid and text.isascii() and text.isprintable() and not {*text} & {*'?#"<>\\ '}
     if not is_valid or parts.scheme not in ("https", "http"):
         raise _invalid_issuer(text)
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise UsageError(f"the issuer '{text}' is not encrypted", f"--issuer https{text[len('http') :]}")
     return text.removesuffix("/")
 
@@ -65,11 +65,13 @@ def _invalid_issuer(text: str) -> UsageError:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a name or address is that of this machine."""
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        parsed = ip_address(host)
     except ValueError:
-        return False
+        return host == "localhost"
+    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
 
 
 def metadata_path(config: ServerConfig) -> str:

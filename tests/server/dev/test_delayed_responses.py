@@ -3,7 +3,7 @@
 from queue import SimpleQueue
 from time import monotonic
 
-from gamcli.server.dev.delayed_responses import DelayedResponses
+from gamcli.server.dev.server import DelayedResponses
 
 
 def test_who_is_due_first_leaves_first() -> None:
