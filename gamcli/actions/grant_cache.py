@@ -4,6 +4,12 @@ Caches what the turns before have loaded and decided, since most clients send th
 Every change writes an audit entry, and issuing a token writes none. So a decision holds while the head of the audit log
 stays the same, which is compared in the transaction that saves the token: a change by any process counts for the next
 request. Refusals and password and refresh grants are not cached.
+
+On PostgreSQL this is right under READ COMMITTED, where each statement sees what was committed when it began. The head
+is read by the first statement, after the request has arrived. A change that was acknowledged before is committed, and
+its entry is in the same commit, so the statement sees a newer head. The statements that follow see at least as much. A
+change that is committed later is ordered after the grant. Nothing depends on notifications between nodes: none are
+sent.
 """
 
 from collections.abc import MutableMapping

@@ -64,7 +64,7 @@ def measure(port: int, requests: list[bytes], connections: int, seconds: float) 
             client.send()
         start = perf_counter() + seconds * WARM_UP
         end = start + seconds
-        while (now := perf_counter()) < end:
+        while (now := perf_counter()) < end or not taken:
             for key, _ in selector.select(1.0):
                 if key.data.receive():
                     if now >= start:

@@ -7,7 +7,8 @@ userinfo requests per second over all nodes, the median and the 99th percentile 
 per request of the nodes and of the database. Every node has a separate load generator, and all of them share the
 processors of this machine: the processor time is the figure to plan with, and the last table does so.
 
-`--brief` runs everything once with the smallest numbers.
+With the defaults it takes about 13 minutes. The tables are those of the page `operations` of the manual, in Markdown;
+progress goes to stderr. `--brief` runs everything once with the smallest numbers.
 """
 
 import json
@@ -16,9 +17,11 @@ import sys
 from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from time import monotonic
 from typing import NamedTuple
 
 from gamcli.store.postgres.url import parse_url
@@ -30,7 +33,10 @@ LOADS = ("grants, one client", f"grants, {serve.MANY:,} keys", "userinfo, one cl
 RATES = (1_000, 10_000, 100_000)
 SCHEMA = "bench"
 BUSY = 0.7
-"""The share of a processor that a node is planned to use."""
+"""The share of a processor that nodes and the database are planned to use."""
+
+WAL_BYTES = 300
+"""What a grant adds to the write-ahead log of PostgreSQL, in transactions of many grants."""
 
 
 class Nodes(NamedTuple):
@@ -135,38 +141,81 @@ def start(stack: ExitStack, engine: Engine, count: int, folder: Path) -> Nodes:
 
 
 def run(targets: list[Nodes], options: Namespace) -> Results:
-    results = Results()
-    for connections in options.connections:
-        for _ in range(options.rounds):
+    results, began = Results(), monotonic()
+    for number in range(options.rounds):
+        for connections in options.connections:
             for load in LOADS:
                 for target in targets:
                     figures = measure(target, target.requests(load), connections, options.seconds)
                     results.add((target.title, load, connections), figures)
+        sys.stderr.write(f"round {number + 1} of {options.rounds}: {(monotonic() - began) / 60:.1f} minutes\n")
     return results
 
 
 def table(results: Results) -> None:
-    write(f"{'':24} {'':22} {'conn.':>5} {'req/s':>8} {'p50 ms':>8} {'p99 ms':>8} {'node us':>8} {'db us':>8}  ratio")
-    for title, load, connections in results.runs:
-        found = results.typical((title, load, connections))
-        base = results.typical((next(iter(results.runs))[0], load, connections))
-        write(
-            f"{title:24} {load:22} {connections:5} {found.rate:8.0f} {found.p50:8.2f} {found.p99:8.2f}"
-            f" {found.node_cpu:8.0f} {found.database_cpu:8.0f} {found.rate / base.rate:5.2f}x"
-        )
+    """Print a table for each number of connections; a cell is the rate, the latency, and node + database time."""
+    titles = list(dict.fromkeys(key[0] for key in results.runs))
+    for connections in dict.fromkeys(key[2] for key in results.runs):
+        write(f"| {connections} connections per node | {' | '.join(LOADS)} |")
+        write(f"|---{'|--:' * len(LOADS)}|")
+        for title in titles:
+            cells = [format_cell(results.typical((title, load, connections))) for load in LOADS]
+            write(f"| {title} | {' | '.join(cells)} |")
+        write("")
+
+
+def format_cell(found: Figures) -> str:
+    database = f" + {found.database_cpu:.0f}" if found.database_cpu else ""
+    return f"{found.rate:,.0f}/s, {found.p50:.1f} / {found.p99:.1f} ms, {found.node_cpu:.0f}{database} µs"
+
+
+class Goal(NamedTuple):
+    """The worst ratio of a figure between two lines of the table must be at least, or at most, `limit`."""
+
+    what: str
+    title: str
+    base: str
+    load: str
+    figure: str
+    limit: float
+
+    def evaluate(self, results: Results) -> str:
+        keys = [key for key in results.runs if key[0] == self.title and key[1].startswith(self.load)]
+        pairs = [(results.typical(key), results.typical((self.base, *key[1:]))) for key in keys]
+        ratios = [getattr(one, self.figure) / getattr(two, self.figure) for one, two in pairs]
+        is_least = self.figure == "rate"
+        worst = min(ratios) if is_least else max(ratios)
+        is_met = worst >= self.limit if is_least else worst <= self.limit
+        comparison = f"at {'least' if is_least else 'most'} {self.limit}"
+        return f"{self.what}: {worst:.2f}, goal {comparison}{'' if is_met else ' (missed)'}"
+
+
+def goals(results: Results, delay: float) -> None:
+    sqlite, one, two = "SQLite, 1 node", "PostgreSQL, 1 node", "PostgreSQL, 2 nodes"
+    far = f"PostgreSQL + {delay:g} ms, 1 node"
+    titles = {key[0] for key in results.runs}
+    for goal in (
+        Goal("grants of a node, of SQLite's", one, sqlite, "grants", "rate", 0.5),
+        Goal("grants of a node with the delay, of SQLite's", far, sqlite, "grants", "rate", 0.35),
+        Goal("grants of two nodes, of one node's", two, one, "grants", "rate", 1.2),
+        Goal("userinfo of a node, of SQLite's", one, sqlite, "userinfo", "rate", 0.5),
+        Goal("processor time of a node per grant, of SQLite's", one, sqlite, "grants", "node_cpu", 1.5),
+    ):
+        if {goal.title, goal.base} <= titles:
+            write(goal.evaluate(results))
     write("")
 
 
 def plan(results: Results) -> None:
-    """Print how many nodes carry a rate, from the processor times at the largest number of connections."""
-    load, connections = LOADS[1], max(key[2] for key in results.runs)
-    write(f"Processors for {load}, each busy for {BUSY:.0%} of the time:")
-    write(f"{'':24} " + " ".join(f"{rate:>16,}/s" for rate in RATES))
-    for title in dict.fromkeys(key[0] for key in results.runs):
-        found = results.typical((title, load, connections))
-        shares = [rate / BUSY / 1e6 for rate in RATES]
-        needs = (f"{each * found.node_cpu:7.1f} + {each * found.database_cpu:5.1f} db" for each in shares)
-        write(f"{title:24} {' '.join(needs)}")
+    """Print how many nodes and which database carry a rate, from the processor times with the most connections."""
+    connections = max(key[2] for key in results.runs)
+    title = "PostgreSQL, 1 node" if any(key[0].startswith("PostgreSQL") for key in results.runs) else "SQLite, 1 node"
+    found = results.typical((title, LOADS[1], connections))
+    write("| grants/s | nodes with one process | processors of the database | WAL of the database |")
+    write("|--:|--:|--:|--:|")
+    for rate in RATES:
+        nodes, processors = (ceil(rate * each / BUSY / 1e6) for each in (found.node_cpu, found.database_cpu))
+        write(f"| {rate:,} | {nodes} | {processors} | {rate * WAL_BYTES / 1e6:.1f} MB/s |")
 
 
 def write(line: str) -> None:
@@ -196,6 +245,7 @@ def main() -> None:
         targets = [start(stack, engine, count, Path(folder)) for engine in engines for count in options.nodes]
         results = run(targets, options)
     table(results)
+    goals(results, options.delay)
     plan(results)
 
 

@@ -3,10 +3,12 @@
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from threading import Thread
+from time import sleep
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +18,7 @@ from gamcli.actions import Gam, apps, keys, repository, users
 from gamcli.rules.credentials import Secret
 from gamcli.server.server import Server, ServerOptions
 from gamcli.store import Store
+from gamcli.store.postgres.database import ROW_LOCK_SECONDS, PostgresStore
 from gamcli.store.postgres.url import PostgresUrl, parse_url
 
 CLIENT_ID, CLIENT_SECRET = "portal-0123456789-0123456789-0123", "a-secret-of-forty-characters-0123456789-"
@@ -92,6 +95,22 @@ def test_a_revocation_by_a_third_process_applies_to_the_next_request_on_each_nod
     with admin.store.reading() as tx:
         assert sum(int(str(count)) for (count,) in tx.each("SELECT grants FROM app_use WHERE grants > 0")) == 4
         assert tx.one("SELECT count(*) FROM app_use WHERE grants > 0") == (2,)  # each node has a row
+
+
+def test_a_grant_that_waits_too_long_for_a_row_is_tried_again(
+    admin: Gam, nodes: list[Server], url: PostgresUrl
+) -> None:
+    secret = keys.generate(admin, keys.KeySpec("ana", "portal")).secret.reveal()
+    assert request_token(nodes[0], secret)[0] == 200
+    with Store.open(url) as other, ThreadPoolExecutor(1) as pool:
+        assert isinstance(other, PostgresStore)
+        tx = other.begin()
+        assert tx.one("SELECT client_id FROM app_use WHERE grants > 0 FOR UPDATE") == (CLIENT_ID,)
+        request = pool.submit(request_token, nodes[0], secret)
+        sleep(1.3 * ROW_LOCK_SECONDS)
+        assert not request.done()
+        other.rollback()
+        assert request.result()[0] == 200
 
 
 def test_nodes_go_on_after_their_connections_were_ended(admin: Gam, nodes: list[Server]) -> None:
