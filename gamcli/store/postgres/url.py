@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from gamcli.errors import UsageError
 from gamcli.store.engine import Store, StoreUrl
@@ -41,7 +41,7 @@ class PostgresUrl(StoreUrl):
         parts = urlsplit(self.shown)
         pairs = [(name, value) for name, value in parse_qsl(parts.query) if name != "schema"]
         pairs += [("schema", require_schema_name(schema))] if schema != DEFAULT_SCHEMA else []
-        shown = urlunsplit(parts._replace(query=urlencode(pairs, quote_via=quote, safe="/,:")))
+        shown = _join(parts.netloc, parts.path, urlencode(pairs, quote_via=quote, safe="/,:"))
         return PostgresUrl(self.conninfo, shown, schema)
 
     def open_store(self, *, durable: bool, timeout: float) -> Store:
@@ -92,10 +92,15 @@ def parse_url(text: str, *, may_have_password: bool = False) -> PostgresUrl:
     shown_netloc = f"{user}@{address}" if user else address
     libpq = urlencode([pair for pair in pairs if pair[0] != "schema"], quote_via=quote)
     return PostgresUrl(
-        urlunsplit(("postgresql", parts.netloc, parts.path, libpq, "")),
-        urlunsplit(("postgresql", shown_netloc, parts.path, urlencode(public, quote_via=quote, safe="/,:"), "")),
+        _join(parts.netloc, parts.path, libpq),
+        _join(shown_netloc, parts.path, urlencode(public, quote_via=quote, safe="/,:")),
         require_schema_name(unquote(schema)),
     )
+
+
+def _join(address: str, path: str, query: str) -> str:
+    """Return a URL; `urlunsplit` leaves the slashes out when there is no address, and libpq needs them."""
+    return f"postgresql://{address}{path}" + (f"?{query}" if query else "")
 
 
 def require_schema_name(name: str) -> str:

@@ -34,3 +34,10 @@ def test_the_schema_is_a_parameter_that_libpq_does_not_get() -> None:
 def test_a_schema_that_would_have_to_be_quoted_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="invalid schema name"):
         parse_url("postgresql://db/gam").with_schema(name)
+
+
+@pytest.mark.parametrize("text", ["postgresql:///gam", "postgresql:///?service=gam", "postgresql:///gam?host=/run/pg"])
+def test_a_url_without_an_address_is_for_a_socket_or_a_service_file(text: str) -> None:
+    url = parse_url(text)
+    assert (url.conninfo.replace("%2F", "/"), str(url)) == (text, text)
+    assert str(url.with_schema("other")).startswith("postgresql:///")
