@@ -161,7 +161,7 @@ def _rotate_all(
         try:
             rotation.rotate(gam, key.id, overlap, if_due=within, save_secret=save_secret)
         except (ConflictError, NotFoundError, RefusedError, UsageError) as error:
-            yield key, error.message
+            yield key, f"{error.message}; {error.hint}" if error.hint else error.message
 
 
 def _open_target(gam: Gam, target: tuple[str | None, str | None]) -> AbstractContextManager[SaveSecret[Key]]:

@@ -160,6 +160,14 @@ def test_what_cannot_be_rotated_is_named_and_is_7(world: Run, issue: Callable[..
     assert world("key", "verify", "--api-key-file", str(path)).code == 0
 
 
+def test_rotation_of_many_says_how_to_replace_an_expired_key(world: Run, issue: Callable[..., str]) -> None:
+    expired = issue("ana", 31, 30)
+    ran = world(*ALL, "--out", "new.csv")
+    assert ran.code == 7
+    reason = f"key {expired} is expired; gamcli key generate --user ana --app portal"
+    assert f"warning: not rotated: key {expired} of ana for portal: {reason}\n" in ran.err
+
+
 def test_rotation_of_many_can_be_limited_and_previewed(world: Run, issue: Callable[..., str], place: Path) -> None:
     issue("ana", 25, 30)
     issue("bea", 25, 30)
