@@ -164,9 +164,9 @@ def table(results: Results) -> None:
         write("")
 
 
-def format_cell(found: Figures) -> str:
-    database = f" + {found.database_cpu:.0f}" if found.database_cpu else ""
-    return f"{found.rate:,.0f}/s, {found.p50:.1f} / {found.p99:.1f} ms, {found.node_cpu:.0f}{database} µs"
+def format_cell(figures: Figures) -> str:
+    database = f" + {figures.database_cpu:.0f}" if figures.database_cpu else ""
+    return f"{figures.rate:,.0f}/s, {figures.p50:.1f} / {figures.p99:.1f} ms, {figures.node_cpu:.0f}{database} µs"
 
 
 class Goal(NamedTuple):
