@@ -30,7 +30,9 @@ HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 PAGES = sorted((HERE.parent / "gamcli" / "manual").glob("*.md"))
 SCRIPTS = sorted((HERE / "scripts").glob("*.txt"))
-SECONDS = 60
+SECONDS = 100
+"""How long a session may take, less than a test."""
+
 MARK = "\x1e"
 """Ends the output of a command; no program here prints it."""
 

@@ -85,7 +85,10 @@ def test_pipelined_requests_and_a_large_body_come_whole(server: Server, trusting
     assert answer.count(b"HTTP/1.1 405 ") == 5
 
 
-def test_who_does_not_shake_hands_is_released_and_blocks_nobody(server: Server, trusting: ssl.SSLContext) -> None:
+def test_who_does_not_shake_hands_is_released_and_blocks_nobody(
+    serve: Callable[..., Server], files: Pair, trusting: ssl.SSLContext
+) -> None:
+    server = serve(tls=tls.load_context(*files), timeouts=Timeouts(request=3.0, linger=1.0))  # two handshakes fit in it
     with connected(server) as silent, connected(server) as plain:
         plain.sendall(HEALTHZ)
         with connected(server) as other, trusting.wrap_socket(other, server_hostname="localhost") as client:
