@@ -23,7 +23,7 @@ from gamcli.rules.grants import TokenRequest
 from gamcli.server import group_commit, worker_pool
 from gamcli.server.endpoints.outcomes import DEFAULT_CONFIG, DeferredGrant, Trace
 from gamcli.server.endpoints.routes import PendingGrant
-from gamcli.server.metrics import COMMIT_WAITS, SECONDS, Metrics
+from gamcli.server.metrics import COMMIT_DURATIONS, COMMIT_WAITS, SECONDS, Metrics
 from gamcli.server.server import Server
 from gamcli.server.transport.connection import PendingRequest
 from gamcli.server.transport.messages import Request, Response
@@ -201,7 +201,9 @@ def test_the_wait_of_a_batch_is_that_of_its_first_request(gam: Gam) -> None:
         book.start_batch()
         assert notified.wait(10)
         assert len(book.pop_responses()) == 2
-    assert metrics.sum_rows()[COMMIT_WAITS + len(SECONDS) + 1] >= 1000
+    total = len(SECONDS) + 1
+    assert metrics.sum_rows()[COMMIT_WAITS + total] >= 1000
+    assert 0 <= metrics.sum_rows()[COMMIT_DURATIONS + total] < 100
 
 
 def test_grants_go_on_while_others_write(post: Ask, gam: Gam) -> None:
@@ -228,6 +230,7 @@ def test_a_batch_that_fails_is_tried_again_one_by_one(
     monkeypatch.setattr(SqliteStore, step, fails_once)
     assert post().status == 200
     assert failed
+    assert used(gam)[0] == 1
     assert post().status == 200
     assert rows_of(gam) == 2
 
@@ -333,3 +336,11 @@ def test_the_uses_of_a_key_are_written_when_no_request_comes_for_a_while(gam: Ga
         while book._is_task_running:  # noqa: SLF001 - until the commit is done
             book.pop_responses()
     assert used(gam) == (1, "192.0.2.1")
+
+
+def test_nothing_is_written_when_no_request_comes_for_a_while_and_no_key_was_used(gam: Gam) -> None:
+    notified = Event()
+    with closing(group_commit.GroupCommit[PendingRequest](gam, GrantCache(), notified.set, idle_seconds=0.01)) as book:
+        assert notified.wait(10)
+        book.start_batch()
+        assert not book._is_task_running  # noqa: SLF001 - as above
