@@ -121,7 +121,7 @@ def count_orphans(tx: Transaction, condition: str = "TRUE") -> int:
 def delete_orphans(tx: Transaction, limit: int) -> tuple[int, int]:
     """Delete at most `limit` sessions without application or user; return how many, and how many refresh tokens."""
     orphans = [*tx.each(f"SELECT id {_ORPHANS} LIMIT ?", [limit])]
-    refresh_tokens = sum(tx.run("DELETE FROM refresh_token WHERE session = ?", *row) for row in orphans)
+    refresh_tokens = tx.run_many("DELETE FROM refresh_token WHERE session = ?", orphans)
     return tx.run_many("DELETE FROM session WHERE id = ?", orphans), refresh_tokens
 
 
