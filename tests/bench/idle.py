@@ -118,12 +118,11 @@ def became(client: socket.socket) -> str:
 def flood(address: tuple[str, int], count: int, rate: float, parent: Connection) -> None:
     """Open silent connections, `rate` per second (0 = as fast as possible), and report what became of them."""
     with ExitStack() as stack:
-        opened, began = [], time.monotonic()
-        for number in range(count):
+        opened, due = [], time.monotonic()
+        for _ in range(count):
             opened.append(stack.enter_context(socket.create_connection(address, timeout=30)))
-            early = began + number / rate - time.monotonic() if rate else 0.0
-            if early > 0:
-                time.sleep(early)
+            due = max(due + 1 / rate, time.monotonic()) if rate else 0.0  # a delay is not made up for by a burst
+            time.sleep(max(due - time.monotonic(), 0))
         parent.send("opened")
         parent.recv()
         parent.send(Counter(map(became, opened)).most_common())
