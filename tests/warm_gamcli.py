@@ -71,7 +71,7 @@ def serve(listener: socket.socket) -> None:
 
 
 def run_command(client: socket.socket) -> None:
-    """Run what `client` asks for in a process of its own, and send its exit code."""
+    """Run what `client` asks for in a separate process, and send its exit code."""
     length, streams, _, _ = socket.recv_fds(client, 4, 3)
     request = client.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL)
     words, environment, folder, umask = ast.literal_eval(request.decode("utf-8", "surrogateescape"))
