@@ -28,7 +28,7 @@ def generated() -> ModuleType:
     return module
 
 
-@pytest.mark.timeout(300)  # each request is sent on a connection of its own, and some hash a password
+@pytest.mark.timeout(300)  # 750 requests, and some hash a password
 @pytest.mark.parametrize("response_format", ["gam", "rfc6749"])
 def test_every_response_to_generated_requests_is_documented(generated: ModuleType, response_format: str) -> None:
     statuses = generated.drive(COUNT, response_format)
