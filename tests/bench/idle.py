@@ -6,8 +6,8 @@ requests grants over new connections from the same address and from 127.0.0.2, b
 Reported are how long the grants took, for the client and within the server; what became of the silent connections; and
 the processor time, memory and threads of the server. Each grant is answered within 100 ms.
 
-The flood has a rate, by default 4,000 connections per second, which replaces all connections of an address 15 times per
-second. Without one, the opener takes a processor as a whole: on a machine with two, the server and the client that
+The flood has a rate, by default at most 4,000 connections per second, which replaces all connections of an address up
+to 15 times per second. Without one, the opener takes a processor as a whole: on a machine with two, the server and the client that
 measures share the other one, and the figures show how the system schedules them. `--rate 0` measures that as well. So
 does a busy machine: there the slowest grant within the server is the figure to look at.
 """
@@ -177,7 +177,9 @@ def until(seconds: float) -> Callable[[], bool]:
 def run() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=10_000, help="how many, as far as ulimit -n allows")
-    parser.add_argument("--rate", type=float, default=4000.0, help="opened per second; 0 = as fast as possible")
+    parser.add_argument(
+        "--rate", type=float, default=4000.0, help="at most this many are opened per second; 0 = as fast as possible"
+    )
     parser.add_argument("--seconds", type=float, default=3.0, help="how long to measure before and after the flood")
     options = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
