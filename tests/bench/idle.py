@@ -7,9 +7,9 @@ Reported are how long the grants took, for the client and within the server; wha
 the processor time, memory and threads of the server. Each grant is answered within 100 ms.
 
 The flood has a rate, by default at most 4,000 connections per second, which replaces all connections of an address up
-to 15 times per second. Without one, the opener takes a processor as a whole: on a machine with two, the server and the client that
-measures share the other one, and the figures show how the system schedules them. `--rate 0` measures that as well. So
-does a busy machine: there the slowest grant within the server is the figure to look at.
+to 15 times per second. Without one, the opener takes a processor as a whole: on a machine with two, the server and the
+client that measures share the other one, and the figures show how the system schedules them. `--rate 0` measures that
+as well. So does a busy machine: there the slowest grant within the server is the figure to look at.
 """
 
 import json
