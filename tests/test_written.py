@@ -35,7 +35,7 @@ OPTIONS_OF_OTHERS = {
     "--no-access-log", "--no-proxy-headers",  # uvicorn
     "--no-cache-dir", "--system", "--uid",  # pip, useradd
     "--no-file-parallelism",  # vitest
-    "--asgi", "--only", "--rounds", "--seconds",  # tests/bench/serve.py and tests/faults/run.py
+    "--asgi", "--only", "--postgres", "--rounds", "--seconds",  # tests/bench/serve.py and tests/faults/run.py
 }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from gamcli.store import Transaction
 from gamcli.store.engine import DataVersion
 from gamcli.store.hash_chain import ChainHead
 
-READ_AGAIN_AFTER = timedelta(minutes=1)
+READ_AGAIN_AFTER = timedelta(seconds=5)
 """A cached token is read again after this time, whatever the audit log says."""
 
 ResponseT = TypeVar("ResponseT")
