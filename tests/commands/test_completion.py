@@ -246,7 +246,7 @@ def test_fields_and_actions_are_offered(offered: Run) -> None:
     assert {"user", "app", "-user"} <= {*offered("key", "list", "--sort", "")}
     assert offered("app", "show", "--field", "api_keys.t") == ["api_keys.timeout_hours"]
     assert offered("key", "generate", "--field", "api") == ["api_key"]
-    assert offered("audit", "list", "--action", "key.re") == ["key.reissue", "key.release", "key.revoke"]
+    assert offered("audit", "list", "--action", "key.re") == ["key.reissue", "key.release", "key.retire", "key.revoke"]
 
 
 def test_the_actions_are_those_of_the_manual() -> None:

@@ -34,6 +34,7 @@ CHANGES: dict[str, tuple[str, str]] = {
     "user rename ana eva": ("update", "user"),
     "user delete ana": ("delete", "user"),
     "key generate --user idle --app open": ("create", "key"),
+    "key import --user idle --app open --api-key-file old_key": ("create", "key"),
     "key rotate {key} --overlap 0": ("create", "key"),
     "key update {key} --label ci": ("update", "key"),
     "key disable {key}": ("update", "key"),
@@ -69,6 +70,7 @@ def lived_in(world: Run, key_id: str, token: str, place: Path) -> dict[str, str]
     assert world("user", "block", "away").code == 0
     assert world("user", "disable", "away").code == 0
     (place / "password").write_text("a long password\n", encoding="utf-8")
+    (place / "old_key").write_text("a key of another system\n", encoding="utf-8")
     off: str = world("key", "generate", "--user", "out", "--app", "open", "-o", "json").json["id"]
     assert world("key", "disable", off).code == 0
     assert world("user", "create", "idle").code == 0
