@@ -83,6 +83,7 @@ def test_both_engines_have_the_same_tables_and_columns(created: Gam) -> None:
             assert columns == set(ours.columns(table)), table
 
 
+@pytest.mark.needs_file
 def test_a_copy_has_the_same_rows_and_head_in_both_directions(gam: Gam, url: PostgresUrl, tmp_path: Any) -> None:  # noqa: ANN401 - a path
     users.create(gam, "ana", {"email": "ana@example.org", "blocked": True})
     back = tmp_path / "back.db"
