@@ -23,6 +23,7 @@ from gamcli.actions import Gam, repository
 from gamcli.rules.credentials import Entropy
 from gamcli.store import Store
 from gamcli.store.postgres.url import parse_url
+from gamcli.store.schema import MIGRATIONS
 
 settings.register_profile("here", deadline=None, max_examples=40)
 settings.register_profile("ci", deadline=None, max_examples=40, derandomize=True)
@@ -181,6 +182,7 @@ def clear_schema(store: Store) -> None:
     tables += " repository auth_type adoption default_type_use audit"
     with store.writing() as tx:
         tx.run("; ".join(f"DELETE FROM {table}" for table in tables.split()))
+        tx.run("DELETE FROM migration WHERE version > ?", len(MIGRATIONS))
 
 
 @pytest.fixture

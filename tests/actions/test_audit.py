@@ -15,7 +15,7 @@ from gamcli.model import App, AuditEntry
 from gamcli.store import audit as audit_table
 from gamcli.store.audit import AuditFilter
 
-ODD = 'Ñ "\\/\x00\x1f\x7f\x85\u2028\u202e😀'
+ODD = 'Ñ "\\/\x1f\x7f\x85\u2028\u202e😀'
 """Characters that JSON must or may escape, and those that we escape for terminals."""
 
 ReadAuditLog = Callable[[], list[AuditEntry]]
@@ -26,7 +26,7 @@ def changed_users(gam: Gam) -> Gam:
     for name in ("ana", "zoë"):
         users.create(gam, name, {})
         with gam.store.writing() as tx:
-            gam.record(tx, "user.update", ODD, odd=[ODD, 1.5, None])
+            gam.record(tx, "user.update", ODD, odd=[f"\0{ODD}", 1.5, None])
     return gam
 
 

@@ -23,8 +23,8 @@ def put_tokens(gam: Gam, count: int, days: int) -> None:
     with gam.store.writing() as tx:
         tx.run_many(
             """INSERT INTO token (id, digest, user_guid, client_id, scopes, issued_at, expires_at)
-            VALUES (?, zeroblob(32), ?, '', '', ?, ?)""",
-            [(at + number, user, at, at) for number in range(count)],
+            VALUES (?, ?, ?, '', '', ?, ?)""",
+            [(at + number, bytes(32), user, at, at) for number in range(count)],
         )
 
 

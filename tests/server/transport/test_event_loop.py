@@ -610,6 +610,7 @@ def process(gam: Gam) -> Iterator[tuple[subprocess.Popen[str], int]]:
         started.kill()
 
 
+@pytest.mark.needs_file
 def test_a_signal_stops_the_server(process: tuple[subprocess.Popen[str], int]) -> None:
     started, port = process
     with connected_to(port) as client:
@@ -620,6 +621,7 @@ def test_a_signal_stops_the_server(process: tuple[subprocess.Popen[str], int]) -
     assert started.wait(5) == 0
 
 
+@pytest.mark.needs_file
 def test_a_killed_server_loses_no_token_that_it_gave(
     process: tuple[subprocess.Popen[str], int], gam: Gam, form: dict[str, str]
 ) -> None:

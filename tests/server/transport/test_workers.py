@@ -25,6 +25,8 @@ from gamcli.server.server import ServerOptions
 from gamcli.server.transport.workers import WorkerProcesses
 from gamcli.store import Store
 
+pytestmark = pytest.mark.needs_file
+
 TOKEN_PATH = "/oauth/gam/v2.0/access_token"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -139,7 +141,6 @@ def readiness(port: int) -> int:
     return response.status
 
 
-@pytest.mark.needs_file
 def test_workers_drain_after_the_first_signal_and_stop_at_the_second(gam: Gam) -> None:
     program = SERVE.replace("ServerOptions(log=log)", "ServerOptions(log=log, drain_seconds=60)")
     program = program.replace(
@@ -233,7 +234,6 @@ def test_lines_are_written_in_pieces_that_a_pipe_takes_whole() -> None:
     assert [len(piece) for piece in pieces] == [3001, 1500, 5000, 1]
 
 
-@pytest.mark.needs_file
 def test_grants_of_two_processes_take_turns(running: Running, form: dict[str, str], gam: Gam) -> None:
     with ThreadPoolExecutor(16) as pool:
         statuses = Counter(pool.map(lambda _: asked(running.port, form)[0], range(300)))
