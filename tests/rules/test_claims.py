@@ -60,6 +60,13 @@ def bearer(now: datetime, app: App, full_user: User) -> UserinfoFacts:
     return UserinfoFacts(now=now, secret=TOKEN, token=token, app=app, user=full_user, pairwise_key=KEY)
 
 
+def test_the_repr_of_facts_hides_the_token_and_the_pairwise_key(bearer: UserinfoFacts) -> None:
+    assert bearer.user is not None
+    assert bearer.user.name in repr(bearer)
+    assert TOKEN.reveal() not in repr(bearer)
+    assert repr(KEY) not in repr(bearer)
+
+
 EXPECTED: dict[str, tuple[str, ...]] = {
     "gam_user_data": (*BASIC, "CustomInfo"),
     "gam_user_additional_data": ("attributes",),

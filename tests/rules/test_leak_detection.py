@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli.model.credential_formats import API_KEY, CLIENT_SECRET, FORMATS
+from gamcli.model.findings import ScanSource
 from gamcli.model.token_ids import BASE62_ALPHABET
 from gamcli.rules.credentials import Entropy, mint_api_key, mint_client_secret
 from gamcli.rules.leak_detection import (
     MAX_LENGTH,
     UTF_16,
     Leak,
+    build_finding,
     find_leaks,
     may_contain_credential,
 )
@@ -138,6 +140,14 @@ def test_a_leak_reports_the_id_of_a_key_and_hides_the_rest(entropy: Entropy) -> 
     assert key.fingerprint == Leak(API_KEY, secret, 7, 7).fingerprint != client.fingerprint
     assert key.fingerprint not in secret.digest().hex()
     assert secret.reveal() not in repr(key)
+
+
+@pytest.mark.parametrize(("status", "is_live"), [("unknown", None), ("foreign", False)])
+def test_whether_a_credential_works_is_unknown_when_no_store_was_checked(status: str, *, is_live: bool | None) -> None:
+    (leak,) = find_leaks([f"one\n  {KEY}".encode()])
+    found = build_finding(ScanSource("app.log", "c0ffee"), leak, status)
+    assert (found.status, found.live, found.fingerprint) == (status, is_live, leak.fingerprint)
+    assert (found.file, found.commit, found.line, found.column, found.id) == ("app.log", "c0ffee", 2, 3, KEY_ID)
 
 
 @pytest.mark.parametrize(
