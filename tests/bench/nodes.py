@@ -7,8 +7,8 @@ userinfo requests per second over all nodes, the median and the 99th percentile 
 per request of the nodes and of the database. Every node has a separate load generator, and all of them share the
 processors of this machine: the processor time is the figure to plan with, and the last table does so.
 
-With the defaults it takes about eight minutes. The tables are those of the page `operations` of the manual, in Markdown;
-progress goes to stderr. `--brief` runs everything once with the smallest numbers.
+With the defaults it takes about eight minutes. The tables are those of the page `operations` of the manual, in
+Markdown; progress goes to stderr. `--brief` runs everything once with the smallest numbers.
 """
 
 import json
