@@ -257,7 +257,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
 
     def noted(path: object, mode: int) -> None:
         name = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
-        if mode & (0o022 if Path(name).name in PUBLIC else 0o077):
+        if "__pycache__" not in name and mode & (0o022 if Path(name).name in PUBLIC else 0o077):
             found[name] = mode
 
     def os_open(path: Any, flags: int, mode: int = 0o777, **more: Any) -> int:  # noqa: ANN401 - as os.open
