@@ -233,7 +233,7 @@ def _pasted_key_hint(arguments: Sequence[str]) -> str | None:
 
 def _key_file_hint(message: str, words: str) -> str | None:
     """Return how to name a key to the commands that need the whole key."""
-    takes_file = words in ("key verify", "key inspect") and "unexpected extra argument" in message
+    takes_file = words in ("key import", "key verify", "key inspect") and "unexpected extra argument" in message
     return command_line(*words.split(), "--api-key-file", "FILE") if takes_file else None
 
 

@@ -49,6 +49,7 @@ def test_an_option_in_the_wrong_place_is_reported_where_it_goes(gamcli: Run, wor
         (["user", "rm", "ana"], "gamcli user delete"),
         (["user", "ls"], "gamcli user list"),
         (["key", "verify", "3GqWOffF"], "gamcli key verify --api-key-file FILE"),
+        (["key", "import", "--user", "ana", "old-key"], "gamcli key import --api-key-file FILE"),
         (["app", "show"], "gamcli app show --help"),
         (["app", "show", "a", "b"], "gamcli app show --help"),
         (["app", "list", "--limit"], "gamcli app list --help"),
