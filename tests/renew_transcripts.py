@@ -2,8 +2,8 @@
 Update the console transcripts of README and manual: `python tests/renew_transcripts.py [FILE...]`.
 
 When an output differs in more than keys, IDs and times, all outputs of that document become what the program prints
-today, so that the IDs of one session fit together. Read the changes before you commit them: a wrong output is renewed
-as readily as a right one.
+today, so that the IDs of one session fit together. Commands that print an error now and did not before are named, and the exit
+code is 1. Read all changes before you commit them: a wrong output is renewed as readily as a right one.
 """
 
 import re
@@ -18,6 +18,10 @@ _STEP = re.compile(r"((?:^\$ .*\n)(?:^> .*\n)*)((?:^(?!\$ |# ).*\n)*)", re.MULTI
 """A command with its further lines, and its output."""
 
 
+FAILING: list[str] = []
+"""Commands that print an error now and did not before."""
+
+
 def renew(path: Path) -> str:
     """Return the text of a document with current transcripts."""
     text = path.read_text(encoding="utf-8")
@@ -28,6 +32,9 @@ def renew(path: Path) -> str:
         outputs = [step.output for step in run_steps([*preparation, *steps], home)][len(preparation) :]
         if all(_is_same(step.output, output, home) for step, output in zip(steps, outputs, strict=True)):
             return text
+        for step, output in zip(steps, outputs, strict=True):
+            if _has_error(output) and not _has_error(step.output):
+                FAILING.append(f"{path.name}: {step.command}")
         remaining = iter(outputs)
         return _BLOCK.sub(lambda block: _STEP.sub(lambda step: step[1] + _show(next(remaining), home), block[0]), text)
 
@@ -35,6 +42,10 @@ def renew(path: Path) -> str:
 def _is_same(shown: list[str], printed: list[str], home: Path) -> bool:
     before, now = (replace_placeholders(lines, home) for lines in (shown, printed))
     return [line for line in before if line] == [line for line in now if line]
+
+
+def _has_error(lines: list[str]) -> bool:
+    return any(line.startswith("gamcli: error: ") for line in lines)
 
 
 def _show(printed: list[str], home: Path) -> str:
@@ -47,3 +58,4 @@ if __name__ == "__main__":
         if renewed != document.read_text(encoding="utf-8"):
             document.write_text(renewed, encoding="utf-8")
             sys.stdout.write(f"updated {document.name}\n")
+    sys.exit("".join(f"now prints an error: {each}\n" for each in FAILING).rstrip() or 0)
