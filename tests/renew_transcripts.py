@@ -2,8 +2,8 @@
 Update the console transcripts of README and manual: `python tests/renew_transcripts.py [FILE...]`.
 
 When an output differs in more than keys, IDs and times, all outputs of that document become what the program prints
-today, so that the IDs of one session fit together. Commands that print an error now and did not before are named, and the exit
-code is 1. Read all changes before you commit them: a wrong output is renewed as readily as a right one.
+today, so that the IDs of one session fit together. Commands that print an error now and did not before are named, and
+the exit code is 1. Read all changes before you commit them: a wrong output is renewed as readily as a right one.
 """
 
 import re
