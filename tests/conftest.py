@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -136,6 +136,23 @@ class PostgresServer:
             sleep(0.005)
         for lock in (pid_file, *self.folder.glob(".s.PGSQL.*")):  # with the number of a zombie
             lock.unlink()
+
+    @contextmanager
+    def stopped(self, *, connections_only: bool = False) -> Iterator[None]:
+        """Stop the processes of the server with SIGSTOP; with `connections_only`, it accepts new connections."""
+        main = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        children = [*map(int, Path(f"/proc/{main}/task/{main}/children").read_text().split())]
+        if connections_only:
+            children = [pid for pid in children if b"postgres: gam " in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        pids = children if connections_only else [main, *children]
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def url(self, schema: str) -> str:
         return f"postgresql://gam@127.0.0.1:{self.port}/postgres?schema={schema}"

@@ -24,7 +24,13 @@ from gamcli.server.metrics import ProcessMetrics
 from gamcli.server.refusal_counts import RefusalCounts
 from gamcli.server.request_log import RequestLog, add_request_id
 from gamcli.server.transport.messages import Request, Response
-from gamcli.server.worker_pool import RequestT, WorkerPool
+from gamcli.server.worker_pool import MAX_WAIT_SECONDS, RequestT, WorkerPool
+
+TURN_STATEMENT_SECONDS = 2.0
+"""How long a turn waits for a database that does not answer: nothing else is answered meanwhile. See `ROW_LOCK_SECONDS`."""
+
+THREAD_STATEMENT_SECONDS = MAX_WAIT_SECONDS + 1
+"""The same for a thread that may wait for others, which takes up to MAX_WAIT_SECONDS."""
 
 
 class Dispatcher(Generic[RequestT]):
@@ -53,11 +59,14 @@ class Dispatcher(Generic[RequestT]):
         self._ready: list[tuple[RequestT, TracedResponse]] = []
         self._group_commit: GroupCommit[RequestT] | None = None
         with ExitStack() as opened:
+            gam.store.limit_statements(THREAD_STATEMENT_SECONDS)
             self._gam = replace(gam, store=opened.enter_context(gam.store.open_again(durable=False, timeout=0)))
+            self._gam.store.limit_statements(TURN_STATEMENT_SECONDS)
             self._refusal_counts = opened.enter_context(closing(RefusalCounts(gam)))
             self._worker_pool: WorkerPool[RequestT] = opened.enter_context(closing(WorkerPool(gam, config, notify)))
             if not gam.store.is_in_memory:
                 writer = replace(gam, store=opened.enter_context(gam.store.open_again(durable=True, timeout=0)))
+                writer.store.limit_statements(TURN_STATEMENT_SECONDS)
                 commits = GroupCommit[RequestT](writer, self._grant_cache, notify, metrics)
                 self._group_commit = opened.enter_context(closing(commits))
             self._exit_stack = opened.pop_all()

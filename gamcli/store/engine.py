@@ -215,6 +215,9 @@ class Store(ABC):
     def rollback(self) -> None:
         """Roll back what was written since `begin`."""
 
+    def limit_statements(self, seconds: float) -> None:
+        """Fail with StoreBusyError when the database has not answered a statement for this long."""
+
     @abstractmethod
     def close(self) -> None:
         """Close the connection and roll back what was not committed."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import RunResult
+from tests.conftest import PostgresServer
 
 MANIFEST = '[user.carl]\nemail = "carl@example.org"\n'
 
@@ -57,6 +58,14 @@ def test_a_store_is_checked_and_copied_to_a_file_and_back(pg: Callable[..., RunR
     assert pg("--store", "copy.db", "store", "migrate", "--to", f"{postgres_url}_back").code == 5
     for verb in (("backup", "x.db"), ("restore", "x.db"), ("compact",)):
         assert pg("store", *verb).code == 2
+
+
+def test_a_command_ends_with_8_when_the_database_is_stopped(
+    pg: Callable[..., RunResult], postgres: PostgresServer, postgres_url: str
+) -> None:
+    with postgres.stopped():
+        ran = pg("--store", f"{postgres_url}&connect_timeout=2", "user", "list")
+    assert (ran.code, "check that the database is running" in ran.hint) == (8, True)
 
 
 def test_a_database_that_is_away_is_8_and_a_password_in_the_url_is_2(gamcli: Callable[..., RunResult]) -> None:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from threading import Thread
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,16 +16,19 @@ import pytest
 
 from gamcli.actions import Gam, apps, keys, repository, users
 from gamcli.rules.credentials import Secret
+from gamcli.server import dispatcher, worker_pool
 from gamcli.server.server import Server, ServerOptions
 from gamcli.store import Store
+from gamcli.store.postgres import connection
 from gamcli.store.postgres.database import ROW_LOCK_SECONDS, PostgresStore
 from gamcli.store.postgres.url import PostgresUrl, parse_url
+from tests.conftest import PostgresServer
 
 CLIENT_ID, CLIENT_SECRET = "portal-0123456789-0123456789-0123", "a-secret-of-forty-characters-0123456789-"
 
 
 def open_gam(url: PostgresUrl, opened: ExitStack) -> Gam:
-    return Gam(opened.enter_context(Store.open(url)), lambda: datetime.now(UTC), os.urandom, "test")
+    return Gam(opened.enter_context(Store.open(url, timeout=1)), lambda: datetime.now(UTC), os.urandom, "test")
 
 
 @pytest.fixture
@@ -120,3 +123,54 @@ def test_nodes_go_on_after_their_connections_were_ended(admin: Gam, nodes: list[
         others = "usename = current_user AND pid <> pg_backend_pid()"
         tx.one(f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {others}")
     assert [request_token(node, secret)[0] for node in (*nodes, *nodes)] == [200] * 4
+
+
+def get(server: Server, path: str) -> tuple[int, str | None]:
+    client = HTTPConnection("127.0.0.1", server.port, timeout=20)
+    client.request("GET", path)
+    response = client.getresponse()
+    client.close()
+    return response.status, response.getheader("Retry-After")
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nodes wait a tenth as long for a database that does not answer."""
+    monkeypatch.setattr(dispatcher, "TURN_STATEMENT_SECONDS", 0.3)
+    monkeypatch.setattr(dispatcher, "THREAD_STATEMENT_SECONDS", 0.5)
+    monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 1.0)
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 2)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_node_answers_503_while_its_database_is_stopped_and_goes_on_when_that_does(
+    admin: Gam, postgres: PostgresServer, request: pytest.FixtureRequest
+) -> None:
+    node: Server = request.getfixturevalue("nodes")[0]
+    secret = keys.generate(admin, keys.KeySpec("ana", "portal")).secret.reveal()
+    status, content = request_token(node, secret)
+    token = content["access_token"]
+    assert (status, read_claims(node, token)) == (200, 200)
+    with postgres.stopped(), ThreadPoolExecutor() as pool:
+        grants = [pool.submit(request_token, node, secret) for _ in range(3)]
+        others = [pool.submit(get, node, path) for path in ("/readyz", "/healthz") for _ in range(2)]
+        claims = [pool.submit(read_claims, node, token) for _ in range(2)]
+        assert {grant.result()[0] for grant in grants} | {claim.result() for claim in claims} == {503}
+        assert {other.result() for other in others} == {(503, "1")}
+    end = monotonic() + 20
+    while request_token(node, secret)[0] != 200:
+        assert monotonic() < end
+        sleep(0.05)
+    assert (read_claims(node, token), get(node, "/readyz")[0]) == (200, 200)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_node_replaces_connections_whose_process_in_the_database_is_stopped(
+    admin: Gam, postgres: PostgresServer, request: pytest.FixtureRequest
+) -> None:
+    node: Server = request.getfixturevalue("nodes")[0]
+    secret = keys.generate(admin, keys.KeySpec("ana", "portal")).secret.reveal()
+    assert request_token(node, secret)[0] == 200
+    with postgres.stopped(connections_only=True):
+        status, content = request_token(node, secret)
+        assert (status, read_claims(node, content["access_token"])) == (200, 200)

@@ -1,6 +1,6 @@
 """Connections to PostgreSQL: opened with our settings, and opened again when they are lost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import datetime
 from threading import Thread
@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg import RawCursor
+from psycopg.abc import RV, PQGen
 
 from gamcli.errors import StoreBusyError, StoreUnusableError, StoreVersionError
 from gamcli.store.postgres.errors import unreachable_error
@@ -23,9 +24,14 @@ RESOLVE_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between attempts to connect; the pause doubles."""
 
+STATEMENT_SECONDS = 60.0
+"""How long a command waits for the answer to a statement; see `Store.limit_statements`."""
+
+CONNECT_SECONDS, SHORTEST_CONNECT_SECONDS = 5, 2
+"""How long one attempt to connect takes at most; libpq does not accept less than two seconds."""
+
 DEFAULTS = {
     "application_name": "gamcli",
-    "connect_timeout": "5",
     "keepalives_idle": "5",
     "keepalives_interval": "2",
     "keepalives_count": "3",
@@ -33,18 +39,50 @@ DEFAULTS = {
 }
 """Parameters of libpq unless the URL has them: a network that drops packets is noticed after about 10 seconds."""
 
-Connection = psycopg.Connection[Any]
-
 _SERVER = "SELECT clock_timestamp(), (pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time())::text"
 
 
-def connect(url: PostgresUrl, *, durable: bool) -> Connection:
+class NoAnswerError(psycopg.OperationalError):
+    """The database did not answer in time, and the connection was closed."""
+
+
+class Connection(psycopg.Connection[Any]):
+    """
+    A connection that is closed when a statement has had no answer for `patience` seconds.
+
+    TCP notices a silent network, but not a database that was stopped: its kernel still acknowledges what is sent.
+    """
+
+    patience = STATEMENT_SECONDS
+
+    def wait(self, gen: PQGen[RV], *args: Any, **options: Any) -> RV:  # noqa: ANN401 - they differ between versions
+        return super().wait(self._bound(gen), *args, **options)
+
+    def _bound(self, gen: PQGen[RV]) -> Generator[Any, Any, RV]:
+        """Run a generator of psycopg, which resumes it at least every 0.1 seconds."""
+        end = monotonic() + self.patience
+        try:
+            state = next(gen)
+            while True:
+                ready = yield state
+                if not ready and monotonic() > end:
+                    self.pgconn.finish()
+                    raise NoAnswerError(f"the database did not answer within {self.patience:g} seconds")
+                state = gen.send(ready)
+        except StopIteration as result:
+            value: RV = result.value
+            return value
+
+
+def connect(url: PostgresUrl, *, durable: bool, timeout: float = CONNECT_SECONDS) -> Connection:
     """Connect once; raises psycopg.Error."""
     given = psycopg.conninfo.conninfo_to_dict(url.conninfo)
-    parameters: dict[str, Any] = {name: value for name, value in DEFAULTS.items() if name not in given}
-    connection: Connection = psycopg.connect(
+    defaults = {**DEFAULTS, "connect_timeout": str(min(CONNECT_SECONDS, max(SHORTEST_CONNECT_SECONDS, int(timeout))))}
+    parameters: dict[str, Any] = {name: value for name, value in defaults.items() if name not in given}
+    connection: Connection = Connection.connect(
         url.conninfo, autocommit=True, cursor_factory=RawCursor, prepare_threshold=2, **parameters
     )
+    connection.patience = CONNECT_SECONDS
     try:
         _require_supported(connection.info.server_version)
         connection.execute(
@@ -67,10 +105,11 @@ class Reconnecting:
     A connection that is opened again when it was lost.
 
     With a timeout, `get` waits for a database that cannot be reached. Without one, it never blocks: another thread
-    connects, and `get` raises StoreBusyError meanwhile. `on_connect` is called with the time of the database.
+    connects, and `get` raises StoreBusyError meanwhile, as it does when less than no time is left. `on_connect` is called with the time of the database.
     """
 
     def __init__(self, url: PostgresUrl, *, durable: bool, on_connect: Callable[[datetime], None]) -> None:
+        self.patience = STATEMENT_SECONDS
         self.server = ""
         """A text that differs after the database has crashed and for another database."""
         self._url = url
@@ -90,10 +129,16 @@ class Reconnecting:
         connection = self._connection
         if connection is not None and not connection.closed:
             return connection
-        if timeout:
+        if timeout > 0:
             return self._connect_until(monotonic() + timeout)
-        self._connect_in_background()
+        if timeout == 0:
+            self._connect_in_background()
         raise StoreBusyError(f"the store {self._url} cannot be reached at the moment", "try again", str(self._url))
+
+    def limit_statements(self, seconds: float) -> None:
+        self.patience = seconds
+        if self._connection is not None:
+            self._connection.patience = seconds
 
     def connect_once(self) -> None:
         """Connect; raises StoreUnusableError."""
@@ -123,11 +168,12 @@ class Reconnecting:
         if self._connection is not None:
             self._connection.close()
 
-    def _connect(self) -> Connection:
-        connection = connect(self._url, durable=self._durable)
+    def _connect(self, timeout: float = CONNECT_SECONDS) -> Connection:
+        connection = connect(self._url, durable=self._durable, timeout=timeout)
         row: Any = connection.execute(_SERVER).fetchone()
         now, self.server = row
         self._on_connect(now)
+        connection.patience = self.patience
         self._connection = connection
         if self._is_closed:
             connection.close()
@@ -137,7 +183,7 @@ class Reconnecting:
         pause = FIRST_PAUSE
         while True:
             try:
-                return self._connect()
+                return self._connect(end - monotonic())
             except psycopg.Error as error:
                 if monotonic() + pause >= end or not isinstance(error, psycopg.OperationalError):
                     raise unreachable_error(error, str(self._url)) from error

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from threading import RLock
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -23,7 +24,7 @@ from gamcli.errors import FailedError, StoreBusyError, UsageError
 from gamcli.store.engine import BUSY_TIMEOUT, Result, Store, StoreFacts, Transaction
 from gamcli.store.postgres import errors, migration
 from gamcli.store.postgres.clock import DatabaseClock
-from gamcli.store.postgres.connection import Connection, Reconnecting
+from gamcli.store.postgres.connection import Connection, NoAnswerError, Reconnecting
 from gamcli.store.postgres.dialect import translate
 from gamcli.store.postgres.slots import IdSlot
 from gamcli.store.postgres.transaction import PostgresTransaction, pipelined
@@ -117,13 +118,28 @@ class PostgresStore(Store):
             store._connections.connect_once()
             yield store
 
+    def limit_statements(self, seconds: float) -> None:
+        self._connections.limit_statements(seconds)
+
     def close(self) -> None:
         self._connections.close()
 
+    @contextmanager
+    def _lock_for_thread(self) -> Iterator[float]:
+        """Let no other thread use the connection meanwhile; yield until when the operation may wait."""
+        end = monotonic() + self.timeout
+        if not self._lock.acquire(timeout=self.timeout):
+            raise StoreBusyError(f"the store {self.name} did not answer in time", "try again", self.name)
+        try:
+            with self._translate_errors():
+                yield end
+        finally:
+            self._lock.release()
+
     def read_without_transaction(self, query: Callable[[Transaction], Result]) -> Result:
-        with self._lock, self._translate_errors():
+        with self._lock_for_thread() as end:
             for is_last in (False, True):
-                connection = self._connections.get(self.timeout)
+                connection = self._connections.get(end - monotonic() if self.timeout else 0)
                 try:
                     return query(PostgresTransaction(connection, self._find_slot, {}, is_open=False))
                 except psycopg.OperationalError:
@@ -133,11 +149,11 @@ class PostgresStore(Store):
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
-        with self._lock, self._translate_errors():
+        with self._lock_for_thread() as end:
             if self._open is not None:  # nested: this thread holds the lock
                 yield self._open
                 return
-            tx = self._begin(_READ)
+            tx = self._begin(_READ, end)
             try:
                 yield tx
                 self._commit()
@@ -146,11 +162,11 @@ class PostgresStore(Store):
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
-        with self._lock, self._translate_errors():
+        with self._lock_for_thread() as end:
             if self._open is not None:
                 yield self._open
                 return
-            tx = self._begin_change()
+            tx = self._begin_change(end)
             try:
                 yield tx
                 self._commit()
@@ -159,8 +175,8 @@ class PostgresStore(Store):
 
     @contextmanager
     def dry_run(self) -> Iterator[Transaction]:
-        with self._lock, self._translate_errors():
-            tx = self._begin_change()
+        with self._lock_for_thread() as end:
+            tx = self._begin_change(end)
             try:
                 yield tx
             finally:
@@ -169,7 +185,7 @@ class PostgresStore(Store):
     def begin(self, first_query: str = "") -> Transaction:
         with self._translate_errors():
             statement = _WRITE.format(int(ROW_LOCK_SECONDS * 1000), _GRANT)
-            return self._begin(statement, is_writing=True, first_query=first_query)
+            return self._begin(statement, monotonic() + self.timeout, is_writing=True, first_query=first_query)
 
     def run(self, task: Callable[[], Result]) -> Result:
         with self._translate_errors():
@@ -198,17 +214,19 @@ class PostgresStore(Store):
         )
         return StoreFacts(version=row[0], engine=f"PostgreSQL {str(row[1]).split()[0]}", size=int(row[2]))
 
-    def _begin_change(self) -> PostgresTransaction:
+    def _begin_change(self, end: float) -> PostgresTransaction:
         # A timeout of zero would wait forever.
         milliseconds = max(1, int(self.timeout * 1000))
-        return self._begin(_WRITE.format(milliseconds, _CHANGE), is_writing=True)
+        return self._begin(_WRITE.format(milliseconds, _CHANGE), end, is_writing=True)
 
-    def _begin(self, statement: str, *, is_writing: bool = False, first_query: str = "") -> PostgresTransaction:
+    def _begin(
+        self, statement: str, end: float, *, is_writing: bool = False, first_query: str = ""
+    ) -> PostgresTransaction:
         """Begin, on another connection if this one was lost meanwhile; all statements are one round trip."""
         if first_query:
             statement += f"; {translate(first_query)}"
         while True:
-            connection = self._connections.get(self.timeout)
+            connection = self._connections.get(end - monotonic() if self.timeout else 0)
             try:
                 cursor = connection.execute(statement)
             except psycopg.OperationalError:
@@ -271,6 +289,9 @@ class PostgresStore(Store):
     def _translate_errors(self) -> Iterator[None]:
         try:
             yield
+        except NoAnswerError as error:
+            hint = "check that the database is running and not blocked, and try again"
+            raise StoreBusyError(f"{error}; nothing was changed", hint, self.name) from error
         except psycopg.OperationalError as error:
             if self._connections.is_lost or (self._begun is not None and self._begun.closed):
                 message = f"the connection to {self.name} was lost; nothing was changed"

@@ -4,7 +4,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from gamcli.errors import (
 from gamcli.store import Location, Store, audit, copies, tokens
 from gamcli.store.postgres import connection, database, migration, schema
 from gamcli.store.postgres.url import PostgresUrl, parse_url
+from tests.conftest import PostgresServer
 from tests.faults.proxy import CuttingProxy
 
 
@@ -171,6 +174,40 @@ def test_an_outcome_that_nobody_can_tell_is_reported_as_unknown(
         proxy.close()  # nobody can connect again
         with pytest.raises(StoreUnknownOutcomeError, match="it is not known whether"):
             users.create(Gam(store, created.now, created.entropy, "tester"), "ana", {})
+
+
+def test_a_statement_that_a_stopped_database_does_not_answer_fails_in_time(
+    created: Gam, postgres: PostgresServer
+) -> None:
+    created.store.limit_statements(0.2)
+    with (
+        pytest.raises(StoreBusyError, match=r"not answer within 0\.2 seconds; nothing was changed"),
+        created.store.writing() as tx,
+        postgres.stopped(),
+    ):
+        tx.run("DELETE FROM audit")
+    created.store.limit_statements(20)
+    with created.store.reading() as tx:
+        assert audit.load_head(tx) is not None
+
+
+def test_the_outcome_of_a_commit_that_a_stopped_database_does_not_answer_is_unknown_until_it_goes_on(
+    created: Gam, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created.store.limit_statements(0.2)
+    monkeypatch.setattr(connection, "RESOLVE_SECONDS", 0.2)
+    stopped = ExitStack()
+    with stopped, pytest.raises(StoreUnknownOutcomeError), created.store.writing() as tx:
+        tx.run("DELETE FROM audit")
+        stopped.enter_context(postgres.stopped())
+    monkeypatch.setattr(connection, "RESOLVE_SECONDS", 20)
+    with created.store.writing() as tx:
+        tx.run("INSERT INTO adoption (kind, id) VALUES ('app', 'x')")
+        stopped.enter_context(postgres.stopped())
+        timer = Timer(0.5, stopped.close)
+        timer.start()
+    with created.store.reading() as tx:
+        assert tx.one("SELECT id FROM adoption") == ("x",)
 
 
 def test_after_a_crash_of_the_database_the_id_of_a_transaction_may_be_that_of_another_one(
