@@ -105,7 +105,8 @@ class Reconnecting:
     A connection that is opened again when it was lost.
 
     With a timeout, `get` waits for a database that cannot be reached. Without one, it never blocks: another thread
-    connects, and `get` raises StoreBusyError meanwhile, as it does when less than no time is left. `on_connect` is called with the time of the database.
+    connects, and `get` raises StoreBusyError meanwhile, as it does when less than no time is left. `on_connect` is
+    called with the time of the database.
     """
 
     def __init__(self, url: PostgresUrl, *, durable: bool, on_connect: Callable[[datetime], None]) -> None:

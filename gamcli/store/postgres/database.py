@@ -12,7 +12,7 @@ the rows of the key, the user, the application and the session.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
 from threading import RLock
 from time import monotonic
@@ -147,38 +147,28 @@ class PostgresStore(Store):
                         raise
             raise AssertionError("the second attempt returns or raises")
 
+    def reading(self) -> AbstractContextManager[Transaction]:
+        return self._transact(lambda end: self._begin(_READ, end))
+
+    def writing(self) -> AbstractContextManager[Transaction]:
+        return self._transact(self._begin_change)
+
+    def dry_run(self) -> AbstractContextManager[Transaction]:
+        return self._transact(self._begin_change, is_kept=False)
+
     @contextmanager
-    def reading(self) -> Iterator[Transaction]:
+    def _transact(
+        self, begin: Callable[[float], PostgresTransaction], *, is_kept: bool = True
+    ) -> Iterator[Transaction]:
         with self._lock_for_thread() as end:
             if self._open is not None:  # nested: this thread holds the lock
                 yield self._open
                 return
-            tx = self._begin(_READ, end)
+            tx = begin(end)
             try:
                 yield tx
-                self._commit()
-            finally:
-                self.rollback()
-
-    @contextmanager
-    def writing(self) -> Iterator[Transaction]:
-        with self._lock_for_thread() as end:
-            if self._open is not None:
-                yield self._open
-                return
-            tx = self._begin_change(end)
-            try:
-                yield tx
-                self._commit()
-            finally:
-                self.rollback()
-
-    @contextmanager
-    def dry_run(self) -> Iterator[Transaction]:
-        with self._lock_for_thread() as end:
-            tx = self._begin_change(end)
-            try:
-                yield tx
+                if is_kept:
+                    self._commit()
             finally:
                 self.rollback()
 
