@@ -27,7 +27,7 @@ from gamcli.server.transport.messages import Request, Response
 from gamcli.server.worker_pool import MAX_WAIT_SECONDS, RequestT, WorkerPool
 
 TURN_STATEMENT_SECONDS = 2.0
-"""How long a turn waits for a database that does not answer: nothing else is answered meanwhile. See `ROW_LOCK_SECONDS`."""
+"""How long a turn waits for a database that does not answer, and every request with it; above `ROW_LOCK_SECONDS`."""
 
 THREAD_STATEMENT_SECONDS = MAX_WAIT_SECONDS + 1
 """The same for a thread that may wait for others, which takes up to MAX_WAIT_SECONDS."""

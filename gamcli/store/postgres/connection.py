@@ -46,7 +46,7 @@ class NoAnswerError(psycopg.OperationalError):
     """The database did not answer in time, and the connection was closed."""
 
 
-class Connection(psycopg.Connection[Any]):
+class BoundedConnection(psycopg.Connection[Any]):
     """
     A connection that is closed when a statement has had no answer for `patience` seconds.
 
@@ -74,12 +74,15 @@ class Connection(psycopg.Connection[Any]):
             return value
 
 
+Connection = BoundedConnection
+
+
 def connect(url: PostgresUrl, *, durable: bool, timeout: float = CONNECT_SECONDS) -> Connection:
     """Connect once; raises psycopg.Error."""
     given = psycopg.conninfo.conninfo_to_dict(url.conninfo)
     defaults = {**DEFAULTS, "connect_timeout": str(min(CONNECT_SECONDS, max(SHORTEST_CONNECT_SECONDS, int(timeout))))}
     parameters: dict[str, Any] = {name: value for name, value in defaults.items() if name not in given}
-    connection: Connection = Connection.connect(
+    connection: Connection = BoundedConnection.connect(
         url.conninfo, autocommit=True, cursor_factory=RawCursor, prepare_threshold=2, **parameters
     )
     connection.patience = CONNECT_SECONDS
