@@ -12,7 +12,7 @@ change that is committed later is ordered after the grant. Nothing depends on no
 sent.
 """
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
@@ -39,6 +39,10 @@ class BoundedCache(dict[CacheKeyT, CacheValueT]):
         if len(self) >= self._max_entries and key not in self:
             del self[next(iter(self))]
         super().__setitem__(key, value)
+
+    def update(self, entries: Mapping[CacheKeyT, CacheValueT]) -> None:  # type: ignore[override] # less than of a dict
+        for key, value in entries.items():  # `dict.update` would not drop any
+            self[key] = value
 
 
 class CachedGrant(NamedTuple):

@@ -11,9 +11,9 @@ began before its application allowed several tokens per user may still invalidat
 READ_AGAIN_AFTER.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from gamcli import store
 from gamcli.actions import Gam
@@ -24,7 +24,8 @@ from gamcli.model.tokens import Token
 from gamcli.rules import claims
 from gamcli.rules.credentials import Secret, parse_access_token
 from gamcli.store import Transaction
-from gamcli.store.engine import DataVersion
+from gamcli.store.engine import DataVersion, Query
+from gamcli.store.grant_facts import AskedClient, ClientFacts
 from gamcli.store.hash_chain import ChainHead
 
 READ_AGAIN_AFTER = timedelta(seconds=5)
@@ -75,11 +76,12 @@ class ClaimsResult(NamedTuple, Generic[ResponseT]):
 
 
 class ClaimsCache(Generic[ResponseT]):
-    """Responses by the digest of their token, and the owners of tokens. Used by one thread."""
+    """Responses by the digest of their token, and the applications and users of tokens. Used by one thread."""
 
     def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
         self.responses: BoundedCache[bytes, CachedClaims[ResponseT]] = BoundedCache(max_entries)
-        self.owners: BoundedCache[tuple[str, str], Owner] = BoundedCache(max_entries)
+        self.clients: BoundedCache[AskedClient, ClientFacts] = BoundedCache(max_entries)
+        self.users: BoundedCache[str, User] = BoundedCache(max_entries)
         self._head: ChainHead | None = None
 
     def clear_if_changed(self, head: ChainHead | None) -> bool:
@@ -87,7 +89,8 @@ class ClaimsCache(Generic[ResponseT]):
         if head == self._head:
             return False
         self.responses.clear()
-        self.owners.clear()
+        self.clients.clear()
+        self.users.clear()
         self._head = head
         return True
 
@@ -148,29 +151,29 @@ def _load_tokens(
         return {}
     if cache.clear_if_changed(head) and held:
         return _load_tokens(tx, cache, secrets, now)
-    owners = {pair: cache.owners.get(pair) for pair in {_owner_of(token) for token in tokens.values()}}
-    unknown = [pair for pair, owner in owners.items() if owner is None]
-    loaded = _load_owners(tx, unknown) if unknown else {}
-    cache.owners.update(loaded)
-    found = ((digest, tokens[row]) for digest, row in rows.items() if row in tokens)
-    return held | {digest: (token, owners[_owner_of(token)] or loaded[_owner_of(token)]) for digest, token in found}
+    owners = _load_owners(tx, cache, tokens.values())
+    return held | {
+        digest: (tokens[row], owners[row]) for digest, row in rows.items() if row is not None and row in tokens
+    }
 
 
-def _owner_of(token: Token) -> tuple[str, str]:
-    return token.client_id, token.user_guid
-
-
-def _load_owners(tx: Transaction, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Owner]:
-    clients, users = tx.fetch_together(
-        [
-            store.grant_facts.find_clients(sorted({(client_id, "") for client_id, _ in pairs})),
-            store.grant_facts.find_users_by_guid(sorted({guid for _, guid in pairs})),
-        ]
-    )
+def _load_owners(tx: Transaction, cache: ClaimsCache[ResponseT], tokens: Collection[Token]) -> dict[int, Owner]:
+    """Return the owner of each token by its row; reads the applications and users that are not cached together."""
+    client_ids, guids = {(token.client_id, "") for token in tokens}, {token.user_guid for token in tokens}
+    clients = {each: cache.clients[each] for each in client_ids if each in cache.clients}
+    users = {each: cache.users[each] for each in guids if each in cache.users}
+    asked: list[tuple[Query[Any], dict[Any, Any], BoundedCache[Any, Any]]] = []
+    if missing_clients := sorted(client_ids - clients.keys()):
+        asked.append((store.grant_facts.find_clients(missing_clients), clients, cache.clients))
+    if missing_users := sorted(guids - users.keys()):
+        asked.append((store.grant_facts.find_users_by_guid(missing_users), users, cache.users))
+    for (_, known, cached), found in zip(asked, tx.fetch_together([query for query, *_ in asked]), strict=True):
+        known.update(found)
+        cached.update(found)
     return {
-        (client_id, guid): Owner(client.app, users.get(guid), client.repository.pairwise_key)
-        for client_id, guid in pairs
-        for client in [clients[client_id, ""]]
+        token.row: Owner(client.app, users.get(token.user_guid), client.repository.pairwise_key)
+        for token in tokens
+        for client in [clients[token.client_id, ""]]
     }
 
 

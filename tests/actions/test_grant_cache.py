@@ -128,3 +128,13 @@ def test_a_cache_drops_its_oldest_entry() -> None:
     for name in "abbc":
         found[name] = ord(name)
     assert list(found) == ["b", "c"]
+    found.update({"d": 1, "e": 2, "f": 3})
+    assert found == {"e": 2, "f": 3}
+
+
+def test_unknown_clients_do_not_fill_the_memory(gam: Gam, asked: TokenRequest) -> None:
+    cache = GrantCache(max_entries=2)
+    for number in range(4):
+        with gam.store.writing() as tx:
+            issuance.issue_tokens(gam, tx, [GrantAttempt(asked._replace(client_id=f"unknown{number}"))], cache)
+    assert len(cache.clients) == 2

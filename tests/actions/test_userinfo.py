@@ -142,4 +142,4 @@ def test_the_cache_of_claims_is_bounded(gam: Gam, asked: TokenRequest) -> None:
     secrets = [issuance.exchange(gam, asked).secret for _ in range(3)]
     results = userinfo.load_claims(gam, secrets, cache, lambda claims: claims)
     assert len({each.response["guid"] for each in results}) == 1  # type: ignore[index]
-    assert (len(cache.responses), len(cache.owners)) == (2, 1)
+    assert (len(cache.responses), len(cache.clients), len(cache.users)) == (2, 1, 1)
