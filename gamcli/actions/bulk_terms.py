@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 from typing import NamedTuple
 
 from gamcli import store
-from gamcli.actions.keys import exists_message
+from gamcli.actions.changes import parse_scopes
+from gamcli.actions.keys import exists_message, require_new
 from gamcli.actions.problems import MAX_PROBLEMS, ProblemList
-from gamcli.errors import ConflictError, UsageError, format_count
+from gamcli.errors import UsageError, format_count
 from gamcli.model import Key
 from gamcli.rules import durations, scopes
 from gamcli.rules.api_key_grant import find_auth_type
@@ -70,13 +70,12 @@ class TermsResolver:
     def _compute_terms(self, user: BulkUser, app_name: str, words: str, expires_in: str) -> KeyTerms:
         tx, app = self.tx, store.apps.get(self.tx, app_name)
         auth_type = find_auth_type(app, self._auth_types)
-        facts = GrantFacts(self.now, app=app, user=store.users.find_by_guid(tx, user.guid), auth_type=auth_type)
-        known = partial(store.users.is_attribute_known, tx, app.scopes)
-        requested_scopes = scopes.parse([words], known) if words else None
+        facts = GrantFacts(self.now, app, auth_type, store.users.find_by_guid(tx, user.guid))
+        requested_scopes = parse_scopes(tx, app, [words]) if words else None
         requested_lifetime = _parse_lifetime(expires_in, self.now)
-        approved = approve(facts, KeyOptions(requested_scopes, requested_lifetime))
+        granted, expires_at = approve(facts, KeyOptions(requested_scopes, requested_lifetime))
         number, has_keys = store.bulk_rows.find_app_number(tx, app.client_id)
-        lifetime = None if approved.expires_at is None else approved.expires_at - self.now
+        lifetime = None if expires_at is None else expires_at - self.now
         self.has_existing_keys |= has_keys
         self._count += 1
         return KeyTerms(
@@ -84,7 +83,7 @@ class TermsResolver:
             app=number,
             name=app.name,
             client_id=app.client_id,
-            scopes=scopes.join(approved.scopes),
+            scopes=scopes.join(granted),
             lifetime_us=None if lifetime is None else lifetime // MICROSECOND,
             requested_scopes=words,
             expires_in=expires_in,
@@ -137,6 +136,5 @@ class ImportReader:
 
 def require_new_import(tx: Transaction, row: BulkRow) -> None:
     """Raise ConflictError if the key that a row imports was issued or imported meanwhile."""
-    existing = store.keys.find(tx, row.key_id) if row.key_id is not None and row.outcome is None else None
-    if existing is not None and row.digest is not None:
-        raise ConflictError(exists_message(existing, bytes.fromhex(row.digest)))
+    if row.key_id is not None and row.digest is not None and row.outcome is None:
+        require_new(tx, row.key_id, bytes.fromhex(row.digest))

@@ -10,8 +10,9 @@ from typing import NamedTuple, TypeVar
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.bulk_terms import ImportReader, KeyRow, TermsResolver, require_new_import
+from gamcli.actions.keys import KeySpec
 from gamcli.actions.problems import MAX_PROBLEMS, ProblemList, error_message
-from gamcli.actions.request_ids import CanonicalRequest, check_id, is_import, is_unused, require_same_request
+from gamcli.actions.request_ids import canonical_json, check_id, is_import, is_unused, require_same_request
 from gamcli.errors import ConflictError, DeliveredKeysError, GamcliError, NotFoundError, Problem, command
 from gamcli.model import Key, normalize_name
 from gamcli.rules import bulk_minting, durations
@@ -142,19 +143,19 @@ class _RowReader:
                 terms = self._resolver.resolve(user, row.app, row.scopes, row.expiry())
                 label = row.label and check_text("the label", row.label)
                 if row.request_id:
-                    self._add_request(number, row, CanonicalRequest(user.guid, terms.client_id, label=label))
+                    self._add_request(number, row, KeySpec(user.guid, terms.client_id, label=label))
                 key_id, digest = self.imports.read(row)
                 values.append((number, row.line, user.number, user.name, terms.app, terms.id, label, key_id, digest))
             except GamcliError as error:
                 self._problems.add(row.line, error_message(error))
         return values
 
-    def _add_request(self, number: int, row: KeyRow, request: CanonicalRequest) -> None:
-        words = [row.scopes] if row.scopes else None
+    def _add_request(self, number: int, row: KeyRow, request: KeySpec) -> None:
+        words = (row.scopes,) if row.scopes else None
         expires_in = durations.parse(row.expires_in) if row.expires_in else None
         api_key = None if row.api_key is NO_SECRET else row.api_key
         request = request._replace(scopes=words, expires_in=expires_in, api_key=api_key)
-        self._requests.append((number, row.line, check_id(row.request_id), request.json()))
+        self._requests.append((number, row.line, check_id(row.request_id), canonical_json(request)))
 
     def pop_requests(self) -> list[tuple[int, int, str, str]]:
         """Return the requests of the rows read since the last call."""

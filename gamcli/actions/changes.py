@@ -1,15 +1,15 @@
 """What the actions share: the results they return, the keys that a change affects, and how named records change."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.errors import ConflictError, InvalidatesKeysError, UnconfirmedError, command
-from gamcli.model import App, AuthType, KeyImpact, User
-from gamcli.rules import impact
+from gamcli.model import App, AuthType, Key, KeyImpact, User
+from gamcli.rules import impact, scopes
 from gamcli.rules.api_key_grant import find_auth_type
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import GrantFacts
@@ -176,16 +176,24 @@ def _facts_change(tx: Transaction, before: Named, after: Named | None) -> impact
     return lambda facts: impact.apply_to_facts(facts, auth_types, **{noun.field: after})
 
 
-def load_key_facts(tx: Transaction, gam: Gam, filters: KeyFilter) -> Iterator[GrantFacts]:
-    """Yield the facts about each key that is not revoked, replaced or invalidated."""
+def parse_scopes(tx: Transaction, app: App, words: Iterable[str]) -> tuple[str, ...]:
+    """Return the scopes that `words` name; attributes that some user has are scopes too."""
+    return scopes.parse(words, partial(store.users.is_attribute_known, tx, app.scopes))
+
+
+def load_issue_facts(tx: Transaction, gam: Gam, user: User, app: App) -> GrantFacts:
+    """Return the facts about a new key of the user for the application."""
+    return GrantFacts(gam.now(), app, find_auth_type(app, store.auth_types.search(tx)), user)
+
+
+def load_key_facts(tx: Transaction, gam: Gam, keys: Iterable[Key]) -> Iterator[GrantFacts]:
+    """Yield the facts about each key."""
     apps = lru_cache(maxsize=256)(lambda client_id: store.apps.find_by_client_id(tx, client_id))
     users = lru_cache(maxsize=256)(lambda guid: store.users.find_by_guid(tx, guid))
     types, now = list(store.auth_types.search(tx)), gam.now()
     auth_types = lru_cache(maxsize=256)(lambda client_id: find_auth_type(apps(client_id), types))
-    for key in store.keys.search(tx, filters._replace(not_ended=True)):
-        yield GrantFacts(
-            now=now, key=key, app=apps(key.client_id), user=users(key.user_guid), auth_type=auth_types(key.client_id)
-        )
+    for key in keys:
+        yield GrantFacts(now, apps(key.client_id), auth_types(key.client_id), users(key.user_guid), key)
 
 
 def assess_impact(
@@ -196,7 +204,8 @@ def assess_impact(
 
     Raises InvalidatesKeysError unless `accept` is the number of invalidated keys.
     """
-    impacts = tuple(impact.find_impacts(change, load_key_facts(tx, gam, filters)))
+    keys = store.keys.search(tx, filters._replace(not_ended=True))
+    impacts = tuple(impact.find_impacts(change, load_key_facts(tx, gam, keys)))
     invalidated = [each for each in impacts if each.is_permanent]
     if gam.dry_run is None:
         require_accepted(invalidated, accept)

@@ -2,6 +2,7 @@
 
 from gamcli import store
 from gamcli.actions import Gam, keys
+from gamcli.actions.changes import load_key_facts
 from gamcli.actions.grant_facts import load_facts
 from gamcli.model import Key
 from gamcli.rules import diagnosis
@@ -15,20 +16,20 @@ from gamcli.store import Transaction
 def verify(gam: Gam, secret: Secret, app: str | None = None) -> diagnosis.KeyVerification:
     """Say whether the API key is accepted now, for `app` if given."""
     with gam.store.reading() as tx:
-        return diagnosis.verify(_load_facts(tx, gam, _find_key(tx, secret), app, TokenRequest(api_key=secret)))
+        return diagnosis.verify(_load_facts(tx, gam, _find_key(tx, secret), secret, app))
 
 
 def explain(gam: Gam, key_id: str) -> tuple[diagnosis.RuleResult, ...]:
     """Return the result of each rule for the key whose ID begins with `key_id`."""
     with gam.store.reading() as tx:
-        return diagnosis.explain(_load_facts(tx, gam, keys.load_key(tx, key_id), None, None))
+        return diagnosis.explain(_load_facts(tx, gam, keys.load_key(tx, key_id)))
 
 
 def explain_secret(gam: Gam, secret: Secret) -> tuple[diagnosis.RuleResult, ...]:
     """Return the result of each rule for an API key; empty if no key has its ID."""
     with gam.store.reading() as tx:
         key = _find_key(tx, secret)
-        return diagnosis.explain(_load_facts(tx, gam, key, None, TokenRequest(api_key=secret))) if key else ()
+        return diagnosis.explain(_load_facts(tx, gam, key, secret)) if key else ()
 
 
 def find_refusal(gam: Gam, request: TokenRequest) -> tuple[Rule, GrantFacts] | None:
@@ -50,15 +51,10 @@ def _find_key(tx: Transaction, secret: Secret) -> Key | None:
 
 
 def _load_facts(
-    tx: Transaction, gam: Gam, key: Key | None, app: str | None, request: TokenRequest | None
+    tx: Transaction, gam: Gam, key: Key | None, secret: Secret | None = None, app: str | None = None
 ) -> GrantFacts:
-    requested_app = store.apps.get(tx, app) if app is not None else None
-    known_app = requested_app or (store.apps.find_by_client_id(tx, key.client_id) if key else None)
-    return GrantFacts(
-        now=gam.now(),
-        key=key,
-        app=known_app,
-        user=store.users.find_by_guid(tx, key.user_guid) if key else None,
-        auth_type=find_auth_type(known_app, store.auth_types.search(tx)) if key else None,
-        request=request,
-    )
+    facts = GrantFacts(gam.now()) if key is None else next(load_key_facts(tx, gam, [key]))
+    if app is not None:
+        requested = store.apps.get(tx, app)
+        facts = facts._replace(app=requested, auth_type=find_auth_type(requested, store.auth_types.search(tx)))
+    return facts if secret is None else facts._replace(request=TokenRequest(api_key=secret))

@@ -1,5 +1,6 @@
-"""Forecasts: how many keys expire in each coming day, week or month."""
+"""How many keys there are, and how many expire in each coming day, week or month."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -28,6 +29,20 @@ class ForecastResult(NamedTuple):
     until: datetime
     expiring_later: int
     never_expiring: int
+
+
+class KeyCounts(NamedTuple):
+    """The number of keys by status, and of those that expire soon and were not rotated."""
+
+    by_status: Mapping[str, int]
+    expiring: int
+
+
+def count_keys(gam: Gam, within: timedelta) -> KeyCounts:
+    """Count all keys from indexes, for monitoring; raises StoreError."""
+    now = gam.now()
+    with gam.store.reading() as tx:
+        return KeyCounts(counts.count_by_status(tx, now), counts.count_expiring(tx, now, now + within))
 
 
 def forecast(gam: Gam, unit: str, within: timedelta) -> ForecastResult:

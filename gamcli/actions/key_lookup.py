@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
 
 from gamcli import store
 from gamcli.actions import Gam
+from gamcli.actions.changes import parse_scopes
 from gamcli.actions.keys import KeySpec
 from gamcli.errors import ConflictError, NotFoundError, command
-from gamcli.model import App, Key
-from gamcli.rules import scopes
+from gamcli.model import Key
 from gamcli.store.apps import AppFilter
 
 
@@ -28,9 +26,8 @@ def find_matching(gam: Gam, spec: KeySpec) -> Key | None:
             return None
         if spec.api_key is not None and not spec.api_key.matches(key.digest):
             return None
-        known = partial(store.users.is_attribute_known, tx, app.scopes)
-        words = key.scopes if spec.scopes is None else scopes.parse(spec.scopes, known)
-    if set(words) != set(key.scopes) or spec.label not in ("", key.label):
+        wanted = key.scopes if spec.scopes is None else parse_scopes(tx, app, spec.scopes)
+    if set(wanted) != set(key.scopes) or spec.label not in ("", key.label):
         raise ConflictError(
             f"user '{key.user}' already has a key for application '{key.app}' with different settings: {key.id}",
             command("key", "show", key.id),
@@ -73,10 +70,8 @@ def find_available_apps(gam: Gam, user: str) -> Iterator[Iterator[AvailableApp]]
     with gam.store.reading() as tx:
         guid, now = store.users.get(tx, user).guid, gam.now()
         apps = store.apps.search(tx, AppFilter(enabled=True, remote_rest=True, api_keys=True))
-        yield (_describe_available_app(app, store.keys.find_current(tx, guid, app.client_id), now) for app in apps)
-
-
-def _describe_available_app(app: App, key: Key | None, now: datetime) -> AvailableApp:
-    if key is None or not key.is_valid(now):
-        return AvailableApp(app.name, app.client_id)
-    return AvailableApp(app.name, app.client_id, key.status(now), key.id)
+        current = ((app, store.keys.find_current(tx, guid, app.client_id)) for app in apps)
+        yield (
+            AvailableApp(app.name, app.client_id, *((key.status(now), key.id) if key and key.is_valid(now) else ()))
+            for app, key in current
+        )

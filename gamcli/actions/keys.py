@@ -4,20 +4,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.actions.changes import ChangeResult, SaveSecret, discard_secret, invalidates_keys_error
+from gamcli.actions.changes import (
+    ChangeResult,
+    SaveSecret,
+    discard_secret,
+    invalidates_keys_error,
+    load_issue_facts,
+    parse_scopes,
+)
 from gamcli.errors import ConflictError, NotFoundError, UnconfirmedError, UsageError, command
 from gamcli.model import Key, KeyImpact
-from gamcli.rules import durations, names, scopes
+from gamcli.rules import durations, names
 from gamcli.rules import keys as rules
-from gamcli.rules.api_key_grant import find_auth_type
 from gamcli.rules.credentials import Secret, api_key_lookup_id, parse_api_key_id
-from gamcli.rules.grants import GrantFacts
 from gamcli.store import Transaction
 from gamcli.store.keys import KeyFilter
 
@@ -65,27 +69,25 @@ def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_sec
     """
     with gam.store.writing() as tx:
         user, app = store.users.get(tx, spec.user), store.apps.get(tx, spec.app)
-        facts = GrantFacts(gam.now(), app=app, user=user, auth_type=find_auth_type(app, store.auth_types.search(tx)))
-        known = partial(store.users.is_attribute_known, tx, app.scopes)
-        words = None if spec.scopes is None else scopes.parse(spec.scopes, known)
+        facts = load_issue_facts(tx, gam, user, app)
+        granted = None if spec.scopes is None else parse_scopes(tx, app, spec.scopes)
         lifetime = spec.expires_in if spec.expires_at is None else spec.expires_at - facts.now
-        options = rules.KeyOptions(words, lifetime, spec.label, api_key=spec.api_key)
+        options = rules.KeyOptions(granted, lifetime, spec.label, api_key=spec.api_key)
         issued = rules.issue(facts, options, gam.entropy)
         if spec.api_key is not None:
-            require_new(tx, issued.record)
-        old = replace_current_key(tx, gam, issued.record, timedelta(0) if spec.replace else spec.overlap)
-        issued = inherit_owner(tx, old, issued)
+            require_new(tx, issued.record.id, issued.record.digest)
+        issued, old = replace_current_key(tx, gam, issued, timedelta(0) if spec.replace else spec.overlap)
         action = "key.generate" if spec.api_key is None else "key.import"
-        add(gam, tx, issued.record, None if old is None else old.id, action=action)
+        add(gam, tx, issued.record, old.id if old else None, action=action)
         save_secret(issued.record, issued.secret)
     return issued
 
 
-def require_new(tx: Transaction, key: Key) -> None:
+def require_new(tx: Transaction, key_id: str, digest: bytes) -> None:
     """Raise ConflictError if a key with the ID of an imported one exists."""
-    existing = store.keys.find(tx, key.id)
+    existing = store.keys.find(tx, key_id)
     if existing is not None:
-        raise ConflictError(exists_message(existing, key.digest), command("key", "show", key.id))
+        raise ConflictError(exists_message(existing, digest), command("key", "show", key_id))
 
 
 def exists_message(existing: Key, digest: bytes) -> str:
@@ -103,10 +105,12 @@ def add(
     *,
     action: str = "key.generate",
     is_first: bool = False,
+    **details: object,
 ) -> None:
     """Save a new key; `is_first` says that the user never had a key for the application."""
     store.keys.add(tx, key, is_first=is_first, is_current=key.is_valid(gam.now()))
-    gam.record(tx, action, key.id, (None, key), **audit_details(key), replaces=replaces)
+    settings = {name: getattr(key, name) for name in ("user", "app", "scopes", "expires_at", "label")}
+    gam.record(tx, action, key.id, (None, key), **settings, replaces=replaces, **details)
 
 
 def replace_key(gam: Gam, tx: Transaction, old: Key, new: Key, overlap: timedelta = timedelta(0)) -> None:
@@ -122,23 +126,19 @@ def replace_key(gam: Gam, tx: Transaction, old: Key, new: Key, overlap: timedelt
     gam.record_impact(KeyImpact(old, is_permanent=True, reason="replaced by the new key"))
 
 
-def inherit_owner(tx: Transaction, old: Key | None, issued: rules.IssuedKey) -> rules.IssuedKey:
-    """Give a key the owner of the key that it succeeds; the successor of an adopted key counts as adopted too."""
-    if old is None or old.managed_by is None:
-        return issued
-    store.adoptions.inherit(tx, old, issued.record)
-    return issued._replace(record=replace(issued.record, managed_by=old.managed_by))
-
-
-def replace_current_key(tx: Transaction, gam: Gam, key: Key, overlap: timedelta | None) -> Key | None:
+def replace_current_key(
+    tx: Transaction, gam: Gam, issued: rules.IssuedKey, overlap: timedelta | None
+) -> tuple[rules.IssuedKey, Key | None]:
     """
-    Replace or retire the key that `key` succeeds, and return it.
+    Replace or retire the key that a new key succeeds; return the new one, which has the same owner, and the old one.
 
-    An `overlap` of zero replaces it immediately. Raises ConflictError if `overlap` is None.
+    An `overlap` of zero replaces it immediately. Raises ConflictError if `overlap` is None. The successor of an adopted
+    key counts as adopted too.
     """
+    key = issued.record
     old = store.keys.find_current(tx, key.user_guid, key.client_id)
     if old is None or not old.is_valid(gam.now()):
-        return None
+        return issued, None
     if overlap is None:
         adjective = "an active" if old.enabled else "a disabled"
         raise ConflictError(
@@ -146,7 +146,10 @@ def replace_current_key(tx: Transaction, gam: Gam, key: Key, overlap: timedelta 
             "add --replace to replace it now, or --overlap 7d to keep it valid for 7 days",
         )
     replace_key(gam, tx, old, key, overlap)
-    return old
+    if old.managed_by is not None:
+        store.adoptions.inherit(tx, old, key)
+        issued = issued._replace(record=replace(key, managed_by=old.managed_by))
+    return issued, old
 
 
 MAX_RETIRING_KEYS = 2
@@ -162,10 +165,6 @@ def _require_few_retiring(tx: Transaction, gam: Gam, key: Key) -> None:
             f"{command('key', 'revoke', retiring[0].id)}, or wait until it retires at "
             f"{retiring[0].retires_at:%Y-%m-%d %H:%M}Z",
         )
-
-
-def audit_details(key: Key) -> dict[str, object]:
-    return {"user": key.user, "app": key.app, "scopes": key.scopes, "expires_at": key.expires_at, "label": key.label}
 
 
 def show(gam: Gam, key_id: str) -> Key:
@@ -196,7 +195,7 @@ def load_key(tx: Transaction, key_id: str) -> Key:
 def search(gam: Gam, search: KeySearch) -> Iterator[Iterator[Key]]:
     now = gam.now()
     with gam.store.reading() as tx:
-        keys = store.keys.search(tx, _build_filter(tx, search, now))
+        keys = store.keys.search(tx, build_filter(tx, search, now))
         yield islice((key for key in keys if _matches_search(key, search, now)), search.limit)
 
 
@@ -208,7 +207,8 @@ def _matches_search(key: Key, search: KeySearch, now: datetime) -> bool:
     return not search.statuses or key.status(now) in search.statuses
 
 
-def _build_filter(tx: Transaction, search: KeySearch, now: datetime) -> KeyFilter:
+def build_filter(tx: Transaction, search: KeySearch, now: datetime) -> KeyFilter:
+    """Return what the store can decide of a search; raises NotFoundError for an unknown user or application."""
     within = search.expiring_within
     return KeyFilter(
         user_guid=None if search.user is None else store.users.get(tx, search.user).guid,
@@ -260,7 +260,7 @@ def revoke_by_secret(gam: Gam, secret: Secret, reason: str | None) -> ChangeResu
 def revoke_all(gam: Gam, search: KeySearch, reason: str | None, accept: int | None) -> list[ChangeResult[Key]]:
     """Revoke all keys of a user or application that are valid; their number must be in `accept`."""
     with gam.store.writing() as tx:
-        filters = _build_filter(tx, search, gam.now())._replace(not_ended=True)
+        filters = build_filter(tx, search, gam.now())._replace(not_ended=True)
         keys = [key for key in store.keys.search(tx, filters) if key.is_valid(gam.now())]
         if keys and len(keys) != accept and gam.dry_run is None:
             raise invalidates_keys_error([KeyImpact(key, is_permanent=True, reason="revoked") for key in keys], accept)
@@ -269,16 +269,16 @@ def revoke_all(gam: Gam, search: KeySearch, reason: str | None, accept: int | No
 
 def _revoke_keys(tx: Transaction, gam: Gam, keys: Sequence[Key], reason: str | None) -> list[ChangeResult[Key]]:
     tokens = store.tokens.count_active(tx, keys, gam.now())
-    return [_revoke_key(tx, gam, load_key(tx, key.id), reason, tokens.get(key.id, 0)) for key in keys]
+    return [_revoke_key(tx, gam, key, reason, tokens.get(key.id, 0)) for key in keys]
 
 
 def _revoke_key(tx: Transaction, gam: Gam, key: Key, reason: str | None, tokens: int) -> ChangeResult[Key]:
     now = gam.now()
     if not key.is_valid(now):
         return ChangeResult(key, is_changed=False)
-    store.keys.record_end(
-        tx, key.id, "revoked", now, None if reason is None else names.check_text("the reason", reason)
-    )
+    if reason is not None:
+        names.check_text("the reason", reason)
+    store.keys.record_end(tx, key.id, "revoked", now, reason)
     after = replace(key, ended_at=now, end="revoked", reason=reason)
     gam.record(tx, "key.revoke", key.id, (key, after), user=key.user, app=key.app, reason=reason, tokens=tokens)
     gam.record_impact(KeyImpact(key, is_permanent=True, reason=reason or "revoked"))

@@ -5,6 +5,7 @@ from itertools import islice
 
 from gamcli import store
 from gamcli.actions import Gam, diagnosis, key_lookup, keys
+from gamcli.actions.forecasts import RESOLUTION
 from gamcli.errors import command
 from gamcli.model import App, Key, User
 from gamcli.model.overviews import (
@@ -32,9 +33,6 @@ MAX_EXAMPLES = 3
 
 MAX_COUNTED_KEYS = 100_000
 """Up to this number all keys are read to count those never used, which have no index; takes 0.1 seconds."""
-
-RESOLUTION = timedelta(microseconds=1)
-"""The precision of timestamps in the store."""
 
 
 def app_overview(gam: Gam, name: str) -> AppOverview:

@@ -6,21 +6,20 @@ secret, because the first one may be lost. A used, inactive or imported key stay
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam, keys, rotation
-from gamcli.actions.changes import SaveSecret, discard_secret
+from gamcli.actions.changes import SaveSecret, discard_secret, load_key_facts
 from gamcli.actions.keys import KeySpec
 from gamcli.errors import ConflictError, UsageError, command
 from gamcli.model import Key
 from gamcli.rules import bulk_minting, grants, names, scopes
-from gamcli.rules.api_key_grant import find_auth_type
 from gamcli.rules.credentials import Secret
-from gamcli.rules.grants import GrantFacts
 from gamcli.rules.keys import ISSUE_RULES, IssuedKey
 from gamcli.store import Transaction
 from gamcli.store.request_ids import KeyRequest
@@ -44,14 +43,10 @@ def generate(gam: Gam, spec: KeySpec, request_id: str, save_secret: SaveSecret[K
     """
     check_id(request_id)
     with gam.store.writing() as tx:
-        request_json = _canonical_json(tx, spec)
-        earlier = store.request_ids.find(tx, request_id)
-        if earlier is not None:
-            require_same_request(earlier, request_json)
-            return _repeat_request(tx, gam, earlier, save_secret)
-
-        issued = keys.generate(gam, spec, _save_request_too(tx, request_id, request_json, save_secret))
-    return RequestedKey(issued.record, issued.secret)
+        user, app = store.users.get(tx, spec.user), store.apps.get(tx, spec.app)
+        request_json = canonical_json(spec._replace(user=user.guid, app=app.client_id))
+        request = KeyRequest(request_id, "", request_json)
+        return _issue_once(tx, gam, request, lambda save: keys.generate(gam, spec, save), save_secret)
 
 
 def rotate(
@@ -61,29 +56,31 @@ def rotate(
     check_id(request_id)
     with gam.store.writing() as tx:
         old = keys.load_key(tx, key_id)
-        request = CanonicalRequest(old.user_guid, old.client_id, overlap=overlap).json()
-        request_json = json.dumps({**json.loads(request), "rotation": True}, sort_keys=True, separators=(",", ":"))
-        earlier = store.request_ids.find(tx, request_id)
-        if earlier is not None:
-            require_same_request(earlier, request_json)
-            return _repeat_request(tx, gam, earlier, save_secret)
-
-        save = _save_request_too(tx, request_id, request_json, save_secret)
-        issued = rotation.rotate(gam, old.id, overlap, save_secret=save)
-    assert issued is not None, "rotated whether due or not"
-    return RequestedKey(issued.record, issued.secret)
+        request_json = canonical_json(KeySpec(old.user_guid, old.client_id, overlap=overlap), rotation=True)
+        request = KeyRequest(request_id, "", request_json)
+        return _issue_once(tx, gam, request, partial(rotation.rotate, gam, old.id, overlap, None), save_secret)
 
 
-def _save_request_too(
-    tx: Transaction, request_id: str, request_json: str, save_secret: SaveSecret[Key]
-) -> SaveSecret[Key]:
-    """Return a function that saves the request of a new key, and then its secret."""
+def _issue_once(
+    tx: Transaction,
+    gam: Gam,
+    request: KeyRequest,
+    issue: Callable[[SaveSecret[Key]], IssuedKey | None],
+    save_secret: SaveSecret[Key],
+) -> RequestedKey:
+    """Issue a key and save its request before its secret, or return the key of the earlier request with this ID."""
+    earlier = store.request_ids.find(tx, request.id)
+    if earlier is not None:
+        require_same_request(earlier, request.request_json)
+        return _repeat_request(tx, gam, earlier, save_secret)
 
     def save(key: Key, secret: Secret) -> None:
-        store.request_ids.add(tx, [KeyRequest(request_id, key.id, request_json)])
+        store.request_ids.add(tx, [request._replace(key_id=key.id)])
         save_secret(key, secret)
 
-    return save
+    issued = issue(save)
+    assert issued is not None, "rotated whether due or not"
+    return RequestedKey(*issued)
 
 
 def check_id(text: str) -> str:
@@ -93,39 +90,21 @@ def check_id(text: str) -> str:
     return names.check_text("the request ID", text, MAX_ID_LENGTH)
 
 
-class CanonicalRequest(NamedTuple):
-    """The settings of a request in a form that can be compared."""
-
-    user: str
-    client_id: str
-    scopes: Sequence[str] | None = None
-    expires_in: timedelta | None = None
-    label: str = ""
-    replace: bool = False
-    overlap: timedelta | None = None
-    expires_at: datetime | None = None
-    api_key: Secret | None = None
-
-    def json(self) -> str:
-        fields = self._asdict()
-        fields["scopes"] = None if self.scopes is None else _sorted_scopes(self.scopes)
-        fields["expires_in"] = None if self.expires_in is None else self.expires_in.total_seconds()
-        fields["overlap"] = None if self.overlap is None else self.overlap.total_seconds()
-        fields["expires_at"] = None if self.expires_at is None else self.expires_at.isoformat()
-        fields["api_key"] = None if self.api_key is None else self.api_key.digest().hex()
-        for name in ("expires_at", "api_key"):
-            if fields[name] is None:
-                del fields[name]  # requests of earlier versions have none
-        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
+def canonical_json(spec: KeySpec, **more: object) -> str:
+    """Return a request in a form that can be compared; its user is a GUID, and its application a client ID."""
+    requested = None if spec.scopes is None else sorted({name for word in spec.scopes for name in scopes.split(word)})
+    fields = {**spec._asdict(), "client_id": spec.app, "scopes": requested, **more}
+    del fields["app"]
+    for name in ("expires_at", "api_key"):
+        if fields[name] is None:
+            del fields[name]  # requests of earlier versions have none
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), default=_to_json_value)
 
 
-def _sorted_scopes(words: Sequence[str]) -> list[str]:
-    return sorted({name for word in words for name in scopes.split(word)})
-
-
-def _canonical_json(tx: Transaction, spec: KeySpec) -> str:
-    user, app = store.users.get(tx, spec.user), store.apps.get(tx, spec.app)
-    return CanonicalRequest(user.guid, app.client_id, *spec[2:]).json()
+def _to_json_value(value: timedelta | datetime | Secret) -> object:
+    if isinstance(value, Secret):
+        return value.digest().hex()
+    return value.total_seconds() if isinstance(value, timedelta) else value.isoformat()
 
 
 def require_same_request(earlier: KeyRequest, request_json: str) -> None:
@@ -149,13 +128,19 @@ _FIELD_LABELS = {"client_id": "app", "expires_in": "expiry", "expires_at": "expi
 
 
 def _repeat_request(tx: Transaction, gam: Gam, earlier: KeyRequest, save_secret: SaveSecret[Key]) -> RequestedKey:
+    """Return the key of an earlier request, with a new secret if it is unused and the rules allow a new key."""
     key = store.keys.find(tx, earlier.key_id)
     assert key is not None, "a request is deleted with its key"
     if not is_unused(key, gam.now()) or is_import(earlier):
         return RequestedKey(key, None, is_repeat=True)
-    issued = _reissue(tx, gam, key, earlier.id)
-    save_secret(issued.record, issued.secret)
-    return RequestedKey(issued.record, issued.secret, is_repeat=True)
+    (facts,) = load_key_facts(tx, gam, [key])
+    grants.require(ISSUE_RULES, facts)
+    (secret,) = bulk_minting.mint_secrets([key.id], gam.entropy)
+    after = replace(key, digest=secret.digest())
+    store.batches.replace_digests(tx, {key.id: after.digest})
+    gam.record(tx, "key.reissue", key.id, (key, after), user=key.user, app=key.app, request_id=earlier.id)
+    save_secret(after, secret)
+    return RequestedKey(after, secret, is_repeat=True)
 
 
 def is_import(request: KeyRequest) -> bool:
@@ -166,15 +151,3 @@ def is_import(request: KeyRequest) -> bool:
 def is_unused(key: Key, now: datetime) -> bool:
     """Say whether the key is valid and was never used."""
     return key.last_used_at is None and key.is_valid(now)
-
-
-def _reissue(tx: Transaction, gam: Gam, key: Key, request_id: str) -> IssuedKey:
-    """Replace the secret of an unused key, if the rules allow a new key."""
-    app, user = store.apps.find_by_client_id(tx, key.client_id), store.users.find_by_guid(tx, key.user_guid)
-    auth_type = find_auth_type(app, store.auth_types.search(tx))
-    grants.require(ISSUE_RULES, GrantFacts(gam.now(), app=app, user=user, auth_type=auth_type))
-    (secret,) = bulk_minting.mint_secrets([key.id], gam.entropy)
-    after = replace(key, digest=secret.digest())
-    store.batches.replace_digests(tx, {key.id: after.digest})
-    gam.record(tx, "key.reissue", key.id, (key, after), user=key.user, app=key.app, request_id=request_id)
-    return IssuedKey(after, secret)

@@ -9,20 +9,18 @@ from typing import NamedTuple
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.changes import SaveSecret, discard_secret, load_key_facts
-from gamcli.actions.keys import audit_details, inherit_owner, load_key, replace_current_key
+from gamcli.actions.keys import KeySearch, add, build_filter, load_key, replace_current_key
 from gamcli.errors import RefusedError, command
 from gamcli.model import Key
 from gamcli.rules import keys as rules
-from gamcli.rules.api_key_grant import KEY_DISABLED, find_auth_type
+from gamcli.rules.api_key_grant import KEY_DISABLED
 from gamcli.rules.grants import GrantFacts, find_violation
-from gamcli.store.keys import KeyFilter
 
 
 def rotate(
     gam: Gam,
     key_id: str,
     overlap: timedelta,
-    *,
     if_due: timedelta | None = None,
     save_secret: SaveSecret[Key] = discard_secret,
 ) -> rules.IssuedKey | None:
@@ -37,15 +35,12 @@ def rotate(
         _require_active(old, now)
         if not rules.is_expiring(old, now, if_due):
             return None
-        app, user = store.apps.find_by_client_id(tx, old.client_id), store.users.find_by_guid(tx, old.user_guid)
-        facts = GrantFacts(now, app=app, user=user, auth_type=find_auth_type(app, store.auth_types.search(tx)))
+        (facts,) = load_key_facts(tx, gam, [old])
         issued = rules.issue(facts, rules.renewal_options(old), gam.entropy)
         rules.require_larger_lifetime(issued.record, if_due)
         issued = issued._replace(record=replace(issued.record, replaces=old.id))
-        issued = inherit_owner(tx, replace_current_key(tx, gam, issued.record, overlap), issued)
-        store.keys.add(tx, issued.record)
-        details = {**audit_details(issued.record), "replaces": old.id, "overlap": overlap}
-        gam.record(tx, "key.rotate", issued.record.id, (None, issued.record), **details)
+        issued, _ = replace_current_key(tx, gam, issued, overlap)
+        add(gam, tx, issued.record, old.id, action="key.rotate", overlap=overlap)
         save_secret(issued.record, issued.secret)
     return issued
 
@@ -85,14 +80,10 @@ def find_due(gam: Gam, search: DueSearch) -> Iterator[Iterator[DueKey]]:
     Expired keys of users and applications that are not active are left out.
     """
     with gam.store.reading() as tx:
-        filters = KeyFilter(
-            user_guid=None if search.user is None else store.users.get(tx, search.user).guid,
-            client_id=None if search.app is None else store.apps.get(tx, search.app).client_id,
-            expires_before=gam.now() + search.within,
-            is_current=True,
-            sort="expires_at",
-        )
-        yield (due for facts in load_key_facts(tx, gam, filters) if (due := _judge_due(facts)) is not None)
+        expiring = KeySearch(search.user, search.app, expiring_within=search.within, sort="expires_at")
+        filters = build_filter(tx, expiring, gam.now())._replace(is_current=True, include_retiring=False)
+        facts = load_key_facts(tx, gam, store.keys.search(tx, filters))
+        yield (due for each in facts if (due := _judge_due(each)) is not None)
 
 
 def _judge_due(facts: GrantFacts) -> DueKey | None:

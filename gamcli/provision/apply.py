@@ -64,7 +64,8 @@ def make_plan(tx: Transaction, gam: Gam, desired: Desired, options: PlanOptions)
         raise ProblemsError(problems[:MAX_PROBLEMS])
     if conflicts:
         raise conflicts[0]
-    facts = chain.from_iterable(load_key_facts(tx, gam, each) for each in impacts.key_filters(plan.steps))
+    filters = (each._replace(not_ended=True) for each in impacts.key_filters(plan.steps))
+    facts = load_key_facts(tx, gam, chain.from_iterable(store.keys.search(tx, each) for each in filters))
     return replace(plan, impacts=impacts.find_impacts(plan.steps, facts, actual.auth_types.values()))
 
 

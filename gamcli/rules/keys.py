@@ -45,29 +45,18 @@ class IssuedKey(NamedTuple):
     secret: Secret
 
 
-class ApprovedKey(NamedTuple):
-    """A key that satisfies all rules, before it is minted."""
-
-    app: App
-    scopes: tuple[str, ...]
-    expires_at: datetime | None
-
-
-def approve(facts: grants.GrantFacts, options: KeyOptions) -> ApprovedKey:
-    """Return the settings of a key with these options, or raise RefusedError for the first violated rule."""
+def approve(facts: grants.GrantFacts, options: KeyOptions) -> tuple[tuple[str, ...], datetime | None]:
+    """Return scopes and expiry of a key with these options, or raise RefusedError for the first violated rule."""
     grants.require(ISSUE_RULES, facts)
-    app = facts.app
-    assert app is not None
     names.check_text("the label", options.label)
-    return ApprovedKey(app, _allowed_scopes(app, options), _key_expiry(app, options.expires_in, facts.now))
+    app = facts.known_app
+    return _allowed_scopes(app, options), _key_expiry(app, options.expires_in, facts.now)
 
 
 def issue(facts: grants.GrantFacts, options: KeyOptions, entropy: Entropy) -> IssuedKey:
     """Return a new key for the user and application of `facts`, or raise RefusedError for the first violated rule."""
-    app, granted_scopes, expires_at = approve(facts, options)
-    user = facts.user
-    assert user is not None
-    given = options.api_key
+    granted_scopes, expires_at = approve(facts, options)
+    app, user, given = facts.known_app, facts.known_user, options.api_key
     key_id, secret = mint_api_key(entropy) if given is None else (api_key_lookup_id(given), given)
     record = Key(
         id=key_id,
@@ -136,9 +125,7 @@ def with_status(key: Key, status: str, now: datetime) -> Key:
 
 def with_everything_enabled(facts: grants.GrantFacts) -> grants.GrantFacts:
     """Return the facts without what suspends keys: a seed can contain the keys of a blocked user."""
-    app, user, auth_type = facts.app, facts.user, facts.auth_type
-    assert app is not None
-    assert user is not None
+    app, user, auth_type = facts.known_app, facts.known_user, facts.auth_type
     api_keys = replace(app.api_keys, enabled=True)
     return facts._replace(
         app=replace(app, enabled=True, remote_rest=True, api_keys=api_keys),

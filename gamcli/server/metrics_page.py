@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from gamcli import __version__
 from gamcli.actions import Gam
-from gamcli.actions.key_counts import KeyCounts, count_keys
+from gamcli.actions.forecasts import KeyCounts, count_keys
 from gamcli.errors import RefusedError, StoreError
 from gamcli.model import KEY_STATUSES
 from gamcli.server import metrics
