@@ -9,10 +9,10 @@ from functools import partial
 from gamcli import store
 from gamcli.actions import Gam, changes
 from gamcli.actions.changes import ChangeResult, CreateResult, SaveSecret, discard_secret
-from gamcli.errors import ConflictError, UsageError, command
+from gamcli.errors import UsageError, command
 from gamcli.model import APIKEY, App
 from gamcli.rules import apps as rules
-from gamcli.rules import names, scopes
+from gamcli.rules import names
 from gamcli.rules.credentials import Secret, mint_client_id, mint_client_secret
 from gamcli.store import Transaction
 from gamcli.store.apps import AppFilter
@@ -93,8 +93,7 @@ def _resolve_settings(tx: Transaction, settings: rules.Changes, edit: ScopeEdit,
 
 
 def _resolve_scopes(tx: Transaction, edit: ScopeEdit, app: App | None) -> tuple[str, ...]:
-    published = app.scopes if app else ()
-    parse = partial(scopes.parse, is_attribute=partial(store.users.is_attribute_known, tx, published))
+    parse = partial(changes.parse_scopes, tx, app.scopes if app else ())
     if edit.exactly is not None:
         return parse(edit.exactly)
     assert app is not None, "a new application has no scopes to add to"
@@ -124,7 +123,7 @@ def update(
     with gam.store.writing() as tx:
         before = store.apps.get(tx, name)
         after = rules.apply_changes(before, _resolve_settings(tx, settings, edit, before), gam.now())
-        return changes.update(gam, tx, before, after, accept)
+        return changes.save(gam, tx, before, after, accept)
 
 
 def rename(gam: Gam, name: str, new_name: str) -> ChangeResult[App]:
@@ -133,13 +132,7 @@ def rename(gam: Gam, name: str, new_name: str) -> ChangeResult[App]:
     with gam.store.writing() as tx:
         before = store.apps.get(tx, name)
         other = _find_existing(tx, replace(before, name=new_name, client_id=""))
-        if other is not None and other.client_id != before.client_id:
-            raise ConflictError(
-                f"'{new_name}' already identifies application '{other.name}'", command("app", "show", other.name)
-            )
-        if before.name == new_name:
-            return ChangeResult(before, is_changed=False)
-        return ChangeResult(changes.rename(gam, tx, before, new_name))
+        return changes.rename(gam, tx, before, new_name, other)
 
 
 def rotate_secret(

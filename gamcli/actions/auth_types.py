@@ -44,7 +44,7 @@ def update(gam: Gam, name: str, settings: rules.Changes) -> ChangeResult[AuthTyp
     """Change settings of an authentication type; disabling it suspends the keys that no other type accepts."""
     with gam.store.writing() as tx:
         before = store.auth_types.get(tx, name)
-        return changes.update(gam, tx, before, rules.apply_changes(before, settings, gam.now()))
+        return changes.save(gam, tx, before, rules.apply_changes(before, settings, gam.now()))
 
 
 def delete(gam: Gam, name: str, accept: int | None, *, yes: bool = True) -> ChangeResult[AuthType]:

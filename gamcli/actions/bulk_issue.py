@@ -6,21 +6,28 @@ keys of the previous chunk were delivered; then the secrets are delivered. If a 
 most one chunk are lost. The next run of the same input finds those keys and gives them new secrets.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.actions.bulk_terms import MICROSECOND
-from gamcli.actions.bulk_validation import RERUN_HINT, ValidatedInput, iter_groups, revalidate_chunk
-from gamcli.errors import ConflictError
+from gamcli.actions.bulk_terms import MICROSECOND, TermsResolver
+from gamcli.actions.bulk_validation import (
+    RERUN_HINT,
+    ValidatedInput,
+    conflict_message,
+    iter_groups,
+    repeat_outcome,
+)
+from gamcli.actions.keys import require_new
+from gamcli.errors import ConflictError, GamcliError, NotFoundError
 from gamcli.model import Key
 from gamcli.rules import bulk_minting as rules
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.store import Transaction
 from gamcli.store.batches import Batch, BatchPart, NewKey
-from gamcli.store.bulk_rows import RENEWED, REPEATED, BulkChunk, BulkRow, KeyTerms
+from gamcli.store.bulk_rows import RENEWED, REPEATED, BulkChunk, BulkRow, BulkUser, KeyTerms
 from gamcli.store.timestamps import to_micros
 
 IMPORTED_PREFIX = ""
@@ -47,14 +54,6 @@ class MintedChunk(NamedTuple):
     chunk: BulkChunk
     part: BatchPart
     new_keys: list[tuple[BulkRow, str, Secret]]
-
-
-class BulkRun(NamedTuple):
-    """A run of a batch; its input is valid as of the audit entry `audit_seq`."""
-
-    batch: Batch
-    validated: ValidatedInput
-    audit_seq: int
 
 
 DeliverKeys = Callable[[Sequence[DeliveredKey]], None]
@@ -92,34 +91,42 @@ def count_delivered(gam: Gam, batch: Batch, keys: Iterable[tuple[str, Secret]]) 
     return count
 
 
-def start_run(gam: Gam, validated: ValidatedInput, digest: bytes, output: str) -> BulkRun:
-    """Start a run of the input, which writes to `output`."""
+def start_run(gam: Gam, validated: ValidatedInput, digest: bytes, output: str) -> ValidatedInput:
+    """Start a run of the input, which writes to `output`; the result has its batch."""
     with gam.store.writing() as tx:
         tx.use_more_memory()
         batch = validated.batch
         if store.batches.find(tx, digest) != batch:
             raise _superseded_error()
-        is_new = batch is None or (validated.delivered_rows == 0 and batch.delivered > 0)
-        if batch is None or is_new:
+        if batch is None or (validated.delivered_rows == 0 and batch.delivered > 0):
             batch = store.batches.create(tx, digest, output, gam.now())
         else:
             batch = store.batches.resume(tx, batch, output)
-    return BulkRun(batch, validated, validated.audit_seq)
+    return validated._replace(batch=batch)
 
 
-def issue_keys(gam: Gam, run: BulkRun, deliver: DeliverKeys) -> None:
+def issue_keys(gam: Gam, run: ValidatedInput, deliver: DeliverKeys) -> None:
     """Issue the keys of the rows that have none yet, and deliver them in the order of the input."""
-    row = run.validated.delivered_rows
+    batch, row, audit_seq = run.batch, run.delivered_rows, run.audit_seq
+    assert batch is not None, "the run was started"
     while True:
         with gam.store.reading() as tx:
             chunk = store.bulk_rows.next_chunk(tx, row, CHUNK_ROWS)
             minted = _mint_chunk(tx, gam, chunk) if chunk.rows else None
         with gam.store.writing() as tx:
-            if not store.batches.record_delivery(tx, run.batch, row):
+            if not store.batches.record_delivery(tx, batch, row):
                 raise _superseded_error()
             if minted is None:
                 return
-            keys, run = _issue_chunk(tx, gam, run, minted)
+            is_unchanged = store.batches.load_last_change_seq(tx) == audit_seq
+            if not is_unchanged or store.batches.is_id_prefix_taken(tx, minted.part.id_prefix):
+                minted = _mint_chunk(tx, gam, revalidate_chunk(tx, gam.now(), chunk))
+            keys = _issue_chunk(tx, gam, batch, minted)
+            if run.has_requests:
+                ids_by_row = {row.row: key_id for row, key_id, _ in minted.new_keys}
+                store.request_ids.save_pending(tx, chunk.first, chunk.last, ids_by_row)
+            if is_unchanged:  # otherwise the number stays behind, so that every later chunk is validated again
+                audit_seq = store.batches.load_last_change_seq(tx)
         deliver(keys)
         row = chunk.last
 
@@ -141,24 +148,54 @@ def _mint_chunk(tx: Transaction, gam: Gam, chunk: BulkChunk) -> MintedChunk:
     return MintedChunk(chunk, part, [*zip(rows, ids, secrets, strict=True), *imported])
 
 
-def _issue_chunk(tx: Transaction, gam: Gam, run: BulkRun, minted: MintedChunk) -> tuple[list[DeliveredKey], BulkRun]:
-    """Save the keys of a chunk, which is validated again if the store has changed."""
-    head = store.batches.load_last_change_seq(tx)
-    if head != run.audit_seq or store.batches.is_id_prefix_taken(tx, minted.part.id_prefix):
-        minted = _mint_chunk(tx, gam, revalidate_chunk(tx, gam.now(), minted.chunk))
-    chunk = minted.chunk
-    renewed = [row for row in chunk.rows if row.outcome == RENEWED]
-    repeated = [row for row in chunk.rows if row.outcome == REPEATED]
-    keys = [*_renew_undelivered(tx, gam, run.batch, renewed, chunk.terms), *_add_new_keys(tx, run.batch, minted)]
-    if repeated:
-        keys += _repeat_without_secrets(tx, run.batch, repeated, chunk.terms)
-    if run.validated.has_requests:
-        ids_by_row = {row.row: key_id for row, key_id, _ in minted.new_keys}
-        store.request_ids.save_pending(tx, chunk.first, chunk.last, ids_by_row)
-    _record_chunk(tx, gam, run.batch, minted, keys)
-    keys.sort(key=lambda key: key.row)
-    # After a change by another process the sequence number stays behind, so that every later chunk is validated again.
-    return keys, run._replace(audit_seq=store.batches.load_last_change_seq(tx)) if head == run.audit_seq else run
+def revalidate_chunk(tx: Transaction, now: datetime, chunk: BulkChunk) -> BulkChunk:
+    """Validate a chunk again after a change of the store; raises ConflictError if a row is no longer valid."""
+    terms: list[KeyTerms] = []
+    resolver = TermsResolver(tx, now, terms.append)
+    users = store.bulk_rows.find_users_by_number(tx, list({row.user for row in chunk.rows}))
+    current = {row: key for row, _, key in store.bulk_rows.find_current_keys(tx, chunk.first, chunk.last)}
+    repeated = {
+        row: (request_json, request)
+        for row, _, request_json, request in store.request_ids.find_repeated(tx, chunk.first, chunk.last)
+    }
+    rows = []
+    for row in chunk.rows:
+        earlier, user = chunk.terms[row.terms], users.get(row.user)
+        try:
+            if row.row in repeated:
+                request_json, request = repeated[row.row]
+                outcome = repeat_outcome(tx, now, request, request_json)
+                valid = _revalidate_row(resolver, row, earlier, user, None)
+                rows.append(valid._replace(current_key=request.key_id, outcome=outcome))
+            else:
+                rows.append(_revalidate_row(resolver, row, earlier, user, current.get(row.row)))
+        except GamcliError as error:
+            raise ConflictError(f"line {row.line} is no longer valid: {error.message}", RERUN_HINT) from error
+    return chunk._replace(rows=rows, terms={each.id: each for each in terms})
+
+
+def _revalidate_row(
+    resolver: TermsResolver, row: BulkRow, earlier: KeyTerms, user: BulkUser | None, key: Key | None
+) -> BulkRow:
+    if user is None:
+        raise NotFoundError(f"user '{row.name}' was deleted")
+    if row.key_id is not None and row.digest is not None and row.outcome is None:
+        require_new(resolver.tx, row.key_id, bytes.fromhex(row.digest))
+    terms = resolver.resolve(user, earlier.client_id, earlier.requested_scopes, earlier.expires_in)
+    if key is not None and key.is_valid(resolver.now) and not (row.outcome and key.id == row.current_key):
+        raise ConflictError(conflict_message(key))
+    return row._replace(terms=terms.id, current_key=None if key is None else key.id)
+
+
+def _issue_chunk(tx: Transaction, gam: Gam, batch: Batch, minted: MintedChunk) -> list[DeliveredKey]:
+    """Save the keys of a chunk, and return them in the order of the input."""
+    keys = [
+        *_find_existing_keys(tx, gam, batch, minted.chunk, RENEWED),
+        *_find_existing_keys(tx, gam, batch, minted.chunk, REPEATED),
+        *_add_new_keys(tx, batch, minted),
+    ]
+    _record_chunk(tx, gam, batch, minted, keys)
+    return sorted(keys, key=lambda key: key.row)
 
 
 def _record_chunk(tx: Transaction, gam: Gam, batch: Batch, minted: MintedChunk, keys: Sequence[DeliveredKey]) -> None:
@@ -187,73 +224,53 @@ def _owners_by_app(keys: Iterable[DeliveredKey]) -> dict[str, dict[str, str]]:
     return owners
 
 
-def _add_new_keys(tx: Transaction, batch: Batch, minted: MintedChunk) -> list[DeliveredKey]:
+def _add_new_keys(tx: Transaction, batch: Batch, minted: MintedChunk) -> Iterator[DeliveredKey]:
     """Save new keys, each as the current one of its user and application."""
     if not minted.new_keys:
-        return []
+        return
     terms, now = minted.chunk.terms, minted.part.created_at
-    store.batches.clear_current(tx, (row.current_key for row, _, _ in minted.new_keys if row.current_key))
-    store.batches.add_keys(tx, _new_key_rows(minted, to_micros(now)))
-    store.batches.add_part(tx, batch, minted.part)
-    if minted.new_keys[-1][0].key_id is not None:
-        store.batches.add_part(tx, batch, minted.part._replace(id_prefix=IMPORTED_PREFIX))
-    expires_at = {
-        each.id: None if each.lifetime_us is None else now + each.lifetime_us * MICROSECOND for each in terms.values()
-    }
-    return [
-        DeliveredKey(row.row, key_id, row.name, terms[row.terms], secret, expires_at[row.terms])
-        for row, key_id, secret in minted.new_keys
-    ]
-
-
-def _new_key_rows(minted: MintedChunk, now: int) -> list[NewKey]:
-    values = {
-        each.id: (each.app, each.scopes, None if each.lifetime_us is None else now + each.lifetime_us)
-        for each in minted.chunk.terms.values()
+    now_us = to_micros(now)
+    expiry: dict[int, tuple[int, datetime] | tuple[None, None]] = {
+        each.id: (None, None)
+        if each.lifetime_us is None
+        else (now_us + each.lifetime_us, now + each.lifetime_us * MICROSECOND)
+        for each in terms.values()
     }
     key_rows: list[NewKey] = []
     for row, key_id, secret in minted.new_keys:
-        app, scopes, expires_at = values[row.terms]
+        of_row = terms[row.terms]
         digest = secret.digest() if row.digest is None else bytes.fromhex(row.digest)
-        key_rows.append((key_id, row.user, app, scopes, digest, now, expires_at, row.label))
-    return key_rows
+        expires_us = expiry[row.terms][0]
+        key_rows.append((key_id, row.user, of_row.app, of_row.scopes, digest, now_us, expires_us, row.label))
+    store.batches.clear_current(tx, (row.current_key for row, _, _ in minted.new_keys if row.current_key))
+    store.batches.add_keys(tx, key_rows)
+    store.batches.add_part(tx, batch, minted.part)
+    if minted.new_keys[-1][0].key_id is not None:
+        store.batches.add_part(tx, batch, minted.part._replace(id_prefix=IMPORTED_PREFIX))
+    for row, key_id, secret in minted.new_keys:
+        yield DeliveredKey(row.row, key_id, row.name, terms[row.terms], secret, expiry[row.terms][1])
 
 
-def _renew_undelivered(
-    tx: Transaction, gam: Gam, batch: Batch, rows: list[BulkRow], terms: dict[int, KeyTerms]
-) -> list[DeliveredKey]:
-    """Give new secrets to keys that were never delivered."""
+def _find_existing_keys(
+    tx: Transaction, gam: Gam, batch: Batch, chunk: BulkChunk, outcome: int
+) -> Iterator[DeliveredKey]:
+    """Yield the keys that rows have already: with a new secret when RENEWED, without when REPEATED."""
+    rows = [row for row in chunk.rows if row.outcome == outcome]
     keys = [key for row in rows if (key := store.keys.find(tx, row.current_key or ""))]
-    secrets = rules.mint_secrets([key.id for key in keys], gam.entropy)
-    count = store.batches.replace_digests(
-        tx, {key.id: secret.digest() for key, secret in zip(keys, secrets, strict=True)}
-    )
+    secrets, count = [NO_SECRET for _ in keys], len(keys)
+    if outcome == RENEWED:
+        secrets = rules.mint_secrets([key.id for key in keys], gam.entropy)
+        digests = {key.id: secret.digest() for key, secret in zip(keys, secrets, strict=True)}
+        count = store.batches.replace_digests(tx, digests)
     if count != len(rows):
-        raise ConflictError("keys of this input were used or revoked during the run", RERUN_HINT)
-    return _previously_issued(tx, batch, list(zip(rows, keys, secrets, strict=True)), terms)
-
-
-def _repeat_without_secrets(
-    tx: Transaction, batch: Batch, rows: list[BulkRow], terms: dict[int, KeyTerms]
-) -> list[DeliveredKey]:
-    """Return the keys of repeated requests without secrets, because they were delivered before."""
-    keys = [key for row in rows if (key := store.keys.find(tx, row.current_key or ""))]
-    if len(keys) != len(rows):
-        raise ConflictError("keys of this input were deleted during the run", RERUN_HINT)
-    return _previously_issued(tx, batch, [(row, key, NO_SECRET) for row, key in zip(rows, keys, strict=True)], terms)
-
-
-def _previously_issued(
-    tx: Transaction, batch: Batch, keys: list[tuple[BulkRow, Key, Secret]], terms: dict[int, KeyTerms]
-) -> list[DeliveredKey]:
+        change = "used or revoked" if outcome == RENEWED else "deleted"
+        raise ConflictError(f"keys of this input were {change} during the run", RERUN_HINT)
     for prefix, created_at in {
-        (IMPORTED_PREFIX if row.key_id else key.id[: rules.ID_PREFIX_LENGTH], key.created_at) for row, key, _ in keys
+        (IMPORTED_PREFIX if row.key_id else key.id[: rules.ID_PREFIX_LENGTH], key.created_at)
+        for row, key in zip(rows, keys, strict=True)
     }:
-        first, last = min(row.row for row, _, _ in keys), max(row.row for row, _, _ in keys)
+        first, last = min(row.row for row in rows), max(row.row for row in rows)
         store.batches.add_part(tx, batch, BatchPart(first, last, prefix, created_at))
-    return [
-        DeliveredKey(
-            row.row, key.id, key.user, terms[row.terms]._replace(scopes="+".join(key.scopes)), secret, key.expires_at
-        )
-        for row, key, secret in keys
-    ]
+    for row, key, secret in zip(rows, keys, secrets, strict=True):
+        terms = chunk.terms[row.terms]._replace(scopes="+".join(key.scopes))
+        yield DeliveredKey(row.row, key.id, key.user, terms, secret, key.expires_at)

@@ -1,4 +1,4 @@
-"""The rows of an input file of many keys: the terms of the keys that they ask for, and keys that they import."""
+"""The rows of an input file of many keys, and the terms of the keys that they ask for."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -6,17 +6,15 @@ from typing import NamedTuple
 
 from gamcli import store
 from gamcli.actions.changes import parse_scopes
-from gamcli.actions.keys import exists_message, require_new
-from gamcli.actions.problems import MAX_PROBLEMS, ProblemList
-from gamcli.errors import UsageError, format_count
-from gamcli.model import Key
+from gamcli.actions.keys import KeySpec
+from gamcli.errors import UsageError
 from gamcli.rules import durations, scopes
 from gamcli.rules.api_key_grant import find_auth_type
-from gamcli.rules.credentials import NO_SECRET, Secret, api_key_lookup_id, parse_api_key_id
+from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.grants import GrantFacts
-from gamcli.rules.keys import KeyOptions, approve, check_imported
+from gamcli.rules.keys import KeyOptions, approve
 from gamcli.store import Transaction
-from gamcli.store.bulk_rows import REPEATED, BulkRow, BulkUser, KeyTerms
+from gamcli.store.bulk_rows import BulkUser, KeyTerms
 
 MAX_CACHED_TERMS = 16_384
 
@@ -41,6 +39,13 @@ class KeyRow(NamedTuple):
         if self.expires_in and self.expires_at:
             raise UsageError("expires_in and expires_at cannot be combined")
         return self.expires_in or self.expires_at
+
+    def request(self, user_guid: str, client_id: str) -> KeySpec:
+        """Return the settings that a repeated request must have."""
+        words = (self.scopes,) if self.scopes else None
+        expires_in = durations.parse(self.expires_in) if self.expires_in else None
+        api_key = None if self.api_key is NO_SECRET else self.api_key
+        return KeySpec(user_guid, client_id, words, expires_in, self.label, api_key=api_key)
 
 
 class TermsResolver:
@@ -71,7 +76,7 @@ class TermsResolver:
         tx, app = self.tx, store.apps.get(self.tx, app_name)
         auth_type = find_auth_type(app, self._auth_types)
         facts = GrantFacts(self.now, app, auth_type, store.users.find_by_guid(tx, user.guid))
-        requested_scopes = parse_scopes(tx, app, [words]) if words else None
+        requested_scopes = parse_scopes(tx, app.scopes, [words]) if words else None
         requested_lifetime = _parse_lifetime(expires_in, self.now)
         granted, expires_at = approve(facts, KeyOptions(requested_scopes, requested_lifetime))
         number, has_keys = store.bulk_rows.find_app_number(tx, app.client_id)
@@ -96,45 +101,3 @@ def _parse_lifetime(text: str, now: datetime) -> timedelta | None:
     if not text:
         return None
     return durations.parse_instant(text) - now if "-" in text else durations.parse(text)
-
-
-class ImportReader:
-    """Reads the column `api_key`, and counts the keys that `gamcli scan` cannot recognize."""
-
-    def __init__(self) -> None:
-        self.has_imports = False
-        self._unrecognizable = 0
-
-    def read(self, row: KeyRow) -> tuple[str | None, str | None]:
-        """Return the ID and the digest of the key to import, None if the row has none."""
-        if row.api_key is NO_SECRET:
-            return None, None
-        api_key = check_imported(row.api_key)
-        self.has_imports = True
-        self._unrecognizable += parse_api_key_id(api_key) is None
-        return api_key_lookup_id(api_key), api_key.digest().hex()
-
-    def resolve(
-        self, tx: Transaction, problems: ProblemList, has_issued: Callable[[Key, int], bool], rows: range
-    ) -> None:
-        """Report keys that exist already, except those that an earlier run of the input imported."""
-        for line, first in store.bulk_rows.find_duplicate_imports(tx, MAX_PROBLEMS):
-            problems.add(line, f"same API key as in line {first}")
-        for first in rows:
-            outcomes = []
-            existing = list(store.bulk_rows.find_existing_imports(tx, first, first + rows.step - 1))
-            for row, line, digest, key in existing:
-                if key.digest.hex() == digest and has_issued(key, row):
-                    outcomes.append((key.id, REPEATED, row))
-                else:
-                    problems.add(line, exists_message(key, bytes.fromhex(digest)))
-            store.bulk_rows.set_outcomes(tx, outcomes)
-        if self._unrecognizable:
-            count = format_count(self._unrecognizable, "imported key")
-            problems.warnings.append(f"gamcli scan cannot recognize {count}: the format is that of another system")
-
-
-def require_new_import(tx: Transaction, row: BulkRow) -> None:
-    """Raise ConflictError if the key that a row imports was issued or imported meanwhile."""
-    if row.key_id is not None and row.digest is not None and row.outcome is None:
-        require_new(tx, row.key_id, bytes.fromhex(row.digest))

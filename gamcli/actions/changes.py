@@ -109,23 +109,16 @@ def add(gam: Gam, tx: Transaction, record: Named) -> None:
     gam.record(tx, f"{noun.field}.create", record.name, (None, record), **details)
 
 
-def update(
-    gam: Gam, tx: Transaction, before: Named, after: Named, accept: int | None = None, verb: str = "update"
-) -> ChangeResult[Named]:
-    """Save a record if it has changed."""
-    if after is before:
-        return ChangeResult(before, is_changed=False)
-    return ChangeResult(after, impacts=save(gam, tx, before, after, accept, verb))
-
-
 def save(
     gam: Gam, tx: Transaction, before: Named, after: Named, accept: int | None = None, verb: str = "update"
-) -> tuple[KeyImpact, ...]:
+) -> ChangeResult[Named]:
     """
-    Save a changed record and return the keys that the change affects.
+    Save a record, unless `after` is `before`.
 
-    Raises InvalidatesKeysError unless `accept` is the number of keys that it permanently invalidates.
+    Raises InvalidatesKeysError unless `accept` is the number of keys that the change permanently invalidates.
     """
+    if after is before:
+        return ChangeResult(before, is_changed=False)
     noun = NOUNS[type(after)]
     impacts: tuple[KeyImpact, ...] = ()
     if impact.affects_keys(before, after):
@@ -133,14 +126,22 @@ def save(
     noun.table.save(tx, after)
     details = {"invalidated": _permanent_ids(impacts)} if noun.field == "app" else {}
     gam.record(tx, f"{noun.field}.{verb}", after.name, (before, after), **details)
-    return impacts
+    return ChangeResult(after, impacts=impacts)
 
 
-def rename(gam: Gam, tx: Transaction, before: Named, name: str) -> Named:
-    """Save a record under a new name, which must be free, and return it; everything that refers to it stays."""
-    after = replace(before, name=name, updated_at=gam.now())
-    save(gam, tx, before, after, verb="rename")
-    return after
+def rename(gam: Gam, tx: Transaction, before: Named, name: str, other: Named | None = None) -> ChangeResult[Named]:
+    """
+    Save a record under a new name; everything that refers to it stays.
+
+    Raises ConflictError if `other`, the record that the name identifies already, is not the same.
+    """
+    noun = NOUNS[type(before)]
+    if other is not None and getattr(other, noun.id_field) != getattr(before, noun.id_field):
+        raise ConflictError(
+            f"'{name}' already identifies {noun.title} '{other.name}'", command(noun.field, "show", other.name)
+        )
+    after = before if before.name == name else replace(before, name=name, updated_at=gam.now())
+    return save(gam, tx, before, after, verb="rename")
 
 
 def delete(gam: Gam, tx: Transaction, record: Named, accept: int | None, *, yes: bool) -> ChangeResult[Named]:
@@ -176,9 +177,9 @@ def _facts_change(tx: Transaction, before: Named, after: Named | None) -> impact
     return lambda facts: impact.apply_to_facts(facts, auth_types, **{noun.field: after})
 
 
-def parse_scopes(tx: Transaction, app: App, words: Iterable[str]) -> tuple[str, ...]:
-    """Return the scopes that `words` name; attributes that some user has are scopes too."""
-    return scopes.parse(words, partial(store.users.is_attribute_known, tx, app.scopes))
+def parse_scopes(tx: Transaction, published: tuple[str, ...], words: Iterable[str]) -> tuple[str, ...]:
+    """Return the scopes that `words` name; attributes that some user has, or the application publishes, are too."""
+    return scopes.parse(words, partial(store.users.is_attribute_known, tx, published))
 
 
 def load_issue_facts(tx: Transaction, gam: Gam, user: User, app: App) -> GrantFacts:

@@ -70,7 +70,7 @@ def generate(gam: Gam, spec: KeySpec, save_secret: SaveSecret[Key] = discard_sec
     with gam.store.writing() as tx:
         user, app = store.users.get(tx, spec.user), store.apps.get(tx, spec.app)
         facts = load_issue_facts(tx, gam, user, app)
-        granted = None if spec.scopes is None else parse_scopes(tx, app, spec.scopes)
+        granted = None if spec.scopes is None else parse_scopes(tx, app.scopes, spec.scopes)
         lifetime = spec.expires_in if spec.expires_at is None else spec.expires_at - facts.now
         options = rules.KeyOptions(granted, lifetime, spec.label, api_key=spec.api_key)
         issued = rules.issue(facts, options, gam.entropy)

@@ -116,7 +116,7 @@ def _save_existing(gam: Gam, tx: Transaction, row: UserRow, user: User, existing
     if after is user:
         return user, "unchanged"
     _require_free_email(tx, after)
-    changes.update(gam, tx, user, after)
+    changes.save(gam, tx, user, after)
     return after, "updated"
 
 
@@ -139,21 +139,14 @@ def update(gam: Gam, name: str, settings: rules.Changes, verb: str = "update") -
         after = rules.apply_changes(before, settings, gam.now())
         if after is not before:
             _require_free_email(tx, after)
-        return changes.update(gam, tx, before, after, verb=verb)
+        return changes.save(gam, tx, before, after, verb=verb)
 
 
 def rename(gam: Gam, name: str, new_name: str) -> ChangeResult[User]:
     """Rename a user, whose keys, tokens and password stay; raises ConflictError if the new name is taken."""
     names.check_name("a user", new_name)
     with gam.store.writing() as tx:
-        before, other = store.users.get(tx, name), store.users.find(tx, new_name)
-        if other is not None and other.guid != before.guid:
-            raise ConflictError(
-                f"'{new_name}' already identifies user '{other.name}'", command("user", "show", other.name)
-            )
-        if before.name == new_name:
-            return ChangeResult(before, is_changed=False)
-        return ChangeResult(changes.rename(gam, tx, before, new_name))
+        return changes.rename(gam, tx, store.users.get(tx, name), new_name, store.users.find(tx, new_name))
 
 
 def set_password(

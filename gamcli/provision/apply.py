@@ -144,7 +144,7 @@ def _update(gam: Gam, tx: Transaction, step: Step) -> None:
         case (App() | User() | AuthType()) as before, (App() | User() | AuthType()) as after:
             before = replace(before, managed_by=after.managed_by)
             if before.name != after.name:
-                before = changes.rename(gam, tx, before, after.name)
+                before = changes.rename(gam, tx, before, after.name).record
             if before != after:
                 changes.save(gam, tx, before, after)
         case _:
