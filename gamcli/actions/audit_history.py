@@ -40,44 +40,38 @@ def search(
 ) -> Iterator[Iterator[AuditEntry]]:
     """Yield the entries about `subject` that match `filters`; raises NotFoundError when nothing is known about it."""
     with gam.store.reading() as tx:
-        matchers, words = [], filters.mentions
-        for matcher, found in _build_matchers(tx, subject):
-            matchers.append(matcher)
-            words = (*words, found)
-        entries = store.audit.search(tx, filters._replace(mentions=words, action=complete_action(filters.action)))
-        parsed = ((entry, _parse(entry)) for entry in entries)
-        yield islice((entry for entry, details in parsed if all(each(entry, details) for each in matchers)), limit)
+        found = list(_build_matchers(tx, subject))
+        mentions = (*filters.mentions, *(words for _, words in found))
+        entries = _search(tx, filters._replace(mentions=mentions, action=complete_action(filters.action)))
+        yield islice((each[0] for each in entries if all(matches(*each) for matches, _ in found)), limit)
+
+
+def _search(tx: Transaction, filters: AuditFilter) -> Iterator[tuple[AuditEntry, Details]]:
+    """Yield the matching entries with their details, which are empty if they are damaged."""
+    for entry in store.audit.search(tx, filters):
+        try:
+            details = json.loads(entry.details)
+        except (ValueError, RecursionError):
+            details = {}
+        yield entry, details if isinstance(details, dict) else {}
 
 
 def _build_matchers(tx: Transaction, subject: HistorySubject) -> Iterator[tuple[Matcher, tuple[str, ...]]]:
     """Yield what decides about entries, each with the texts of which an entry mentions at least one."""
     if subject.key is not None:
         yield _match_key(tx, subject.key)
-    if subject.user is not None:
-        user = store.users.find(tx, subject.user)
-        yield _match_named(tx, "user", subject.user if user is None else user.name)
-        if user is None and not _is_mentioned(tx, "user", subject.user):
-            store.users.get(tx, subject.user)
-    if subject.app is not None:
-        app = store.apps.find(tx, subject.app)
-        yield _match_named(tx, "app", subject.app if app is None else app.name)
-        if app is None and not _is_mentioned(tx, "app", subject.app):
-            store.apps.get(tx, subject.app)
-
-
-def _is_mentioned(tx: Transaction, noun: str, name: str) -> bool:
-    """Return whether the log has an entry about a user or an application that does not exist now."""
-    matches, words = _match_named(tx, noun, name)
-    entries = store.audit.search(tx, AuditFilter(mentions=(words,)))
-    return any(matches(entry, _parse(entry)) for entry in entries)
-
-
-def _parse(entry: AuditEntry) -> Details:
-    try:
-        details = json.loads(entry.details)
-    except (ValueError, RecursionError):
-        return {}
-    return details if isinstance(details, dict) else {}
+    nouns: tuple[tuple[str, Any, str | None], ...] = (
+        ("user", store.users, subject.user),
+        ("app", store.apps, subject.app),
+    )
+    for noun, table, name in nouns:
+        if name is None:
+            continue
+        record = table.find(tx, name)
+        matches, words = _match_named(tx, noun, name if record is None else record.name)
+        if record is None and not any(matches(*each) for each in _search(tx, AuditFilter(mentions=(words,)))):
+            table.get(tx, name)  # raises NotFoundError
+        yield matches, words
 
 
 def _match_key(tx: Transaction, prefix: str) -> tuple[Matcher, tuple[str, ...]]:
@@ -85,19 +79,30 @@ def _match_key(tx: Transaction, prefix: str) -> tuple[Matcher, tuple[str, ...]]:
         key_id = store.keys.get_by_prefix(tx, prefix).id
     except NotFoundError:
         key_id = prefix  # deleted, or never there
-    entries = ((entry, _parse(entry)) for entry in store.audit.search(tx, AuditFilter(mentions=((key_id,),))))
-    issue = next(((entry, details) for entry, details in entries if _concerns_key(entry, details, key_id)), None)
+    entries = _search(tx, AuditFilter(mentions=((key_id,),)))
+    issue, issue_details = next((each for each in entries if _concerns_key(*each, key_id)), (None, {}))
     if issue is None:
         raise NotFoundError(f"no key '{key_id}' in the audit log", command("key", "list"))
-    owners = {noun: _load_names(tx, noun, name) for noun, name in _load_owners(*issue, key_id)}
-    last = _find_deletion(tx, owners, issue[0].seq)
+    since = issue.seq
+    owners = {
+        noun: _load_names(tx, noun, str(name))
+        for noun, name in zip(("user", "app"), find_key_owner(issue_details, key_id), strict=True)
+        if name
+    }
+    deletions = (
+        entry.seq
+        for noun, names in owners.items()
+        for entry in store.audit.search(tx, AuditFilter(action=f"{noun}.delete"))
+        if entry.seq > since and normalize_name(entry.target) in names
+    )
+    last = next(deletions, None)
 
     def matches(entry: AuditEntry, details: Details) -> bool:
         noun, _, verb = entry.action.partition(".")
         if _concerns_key(entry, details, key_id):
             return True
         is_state = verb in OWNER_VERBS or "enabled" in details
-        in_life = issue[0].seq < entry.seq and (last is None or entry.seq <= last)
+        in_life = since < entry.seq and (last is None or entry.seq <= last)
         return in_life and is_state and normalize_name(entry.target) in owners.get(noun, ())
 
     return matches, (key_id, *(name for names in owners.values() for name in names.values()))
@@ -107,39 +112,27 @@ def _concerns_key(entry: AuditEntry, details: Details, key_id: str) -> bool:
     if entry.action.startswith("key.") and (entry.target == key_id or details.get("replaces") == key_id):
         return True
     invalidated = details.get("invalidated")
-    return (isinstance(invalidated, list) and key_id in invalidated) or _find_bulk_owner(details, key_id) is not None
+    is_invalidated = isinstance(invalidated, list) and key_id in invalidated
+    return is_invalidated or any(key_id in users for _, users in _bulk_keys(details))
 
 
-def _find_bulk_owner(details: Details, key_id: str) -> tuple[str, str] | None:
-    """Return user and application of a key that a bulk run issued in this entry."""
-    for field in ("keys", "reissued"):
-        apps = details.get(field)
-        for app, users in apps.items() if isinstance(apps, dict) else ():
-            if isinstance(users, dict) and key_id in users:
-                return str(users[key_id]), app
-    return None
+def _bulk_keys(details: Details) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the applications in the entry of a bulk run, each with the users of its keys by their IDs."""
+    for apps in (details.get("keys"), details.get("reissued")):
+        pairs = apps.items() if isinstance(apps, dict) else ()
+        yield from ((app, users) for app, users in pairs if isinstance(users, dict))
 
 
-def _load_owners(_: AuditEntry, details: Details, key_id: str) -> list[tuple[str, str]]:
-    user, app = _find_bulk_owner(details, key_id) or (details.get("user"), details.get("app"))
-    return [(noun, str(name)) for noun, name in (("user", user), ("app", app)) if name]
-
-
-def _find_deletion(tx: Transaction, owners: dict[str, dict[str, str]], since: int) -> int | None:
-    """Return the number of the entry that deleted the user or the application, and the key with it."""
-    for action in ("user.delete", "app.delete"):
-        names = owners.get(action.partition(".")[0], {})
-        for entry in store.audit.search(tx, AuditFilter(action=action)):
-            if entry.seq > since and normalize_name(entry.target) in names:
-                return entry.seq
-    return None
+def find_key_owner(details: Details, key_id: str) -> tuple[str | None, str | None]:
+    """Return the user and the application of a key in the entry of its issue, alone or in bulk."""
+    of_bulk = ((users[key_id], app) for app, users in _bulk_keys(details) if key_id in users)
+    return next(of_bulk, (details.get("user"), details.get("app")))
 
 
 def find_imported_keys(tx: Transaction) -> Iterator[str]:
     """Yield the IDs of all keys that were imported, one by one or in bulk."""
-    for entry in store.audit.search(tx, AuditFilter(action="key.import")):
-        apps = _parse(entry).get("keys")
-        yield from (key_id for users in apps.values() for key_id in users) if apps else (entry.target,)
+    for entry, details in _search(tx, AuditFilter(action="key.import")):
+        yield from [key_id for _, users in _bulk_keys(details) for key_id in users] or [entry.target]
 
 
 def _match_named(tx: Transaction, noun: str, name: str) -> tuple[Matcher, tuple[str, ...]]:
@@ -148,17 +141,11 @@ def _match_named(tx: Transaction, noun: str, name: str) -> tuple[Matcher, tuple[
     def is_named(text: object) -> bool:
         return isinstance(text, str) and normalize_name(text) in names
 
-    def is_in_bulk(details: Details) -> bool:
-        for field in ("keys", "reissued"):
-            apps = details.get(field)
-            for app, users in apps.items() if isinstance(apps, dict) else ():
-                if is_named(app) if noun == "app" else any(map(is_named, users.values())):
-                    return True
-        return False
-
     def matches(entry: AuditEntry, details: Details) -> bool:
-        is_own = entry.action.partition(".")[0] == noun and is_named(entry.target)
-        return is_own or is_named(details.get(noun)) or is_in_bulk(details)
+        if is_named(details.get(noun)) or (entry.action.partition(".")[0] == noun and is_named(entry.target)):
+            return True
+        bulk = _bulk_keys(details)
+        return any(is_named(app) if noun == "app" else any(map(is_named, users.values())) for app, users in bulk)
 
     return matches, tuple(names.values())
 
@@ -167,9 +154,9 @@ def _load_names(tx: Transaction, noun: str, name: str) -> dict[str, str]:
     """Return all names that a user or an application had, by normalized name; renames are entries too."""
     names = {normalize_name(name): name}
     renames = [
-        [str(text) for text in pair]
-        for entry in store.audit.search(tx, AuditFilter(action=f"{noun}.rename"))
-        if isinstance(pair := _parse(entry).get("name"), list)
+        [str(text) for text in details["name"]]
+        for _, details in _search(tx, AuditFilter(action=f"{noun}.rename"))
+        if isinstance(details.get("name"), list)
     ]
     for _ in renames:
         for pair in renames:

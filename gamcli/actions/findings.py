@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 from gamcli import store
 from gamcli.actions import Gam, keys
+from gamcli.actions.audit_history import find_key_owner
 from gamcli.errors import InvalidatesKeysError
 from gamcli.model import App, KeyImpact
 from gamcli.model.credential_formats import API_KEY
@@ -38,7 +38,7 @@ def _look_up_key(gam: Gam, leak: Leak, finding: ScanFinding) -> ScanFinding:
         key = store.keys.find(tx, leak.id or "")
         details = store.audit.find_issue(tx, leak.id or "") if key is None else None
     if details is not None:
-        user, app = _find_owner(json.loads(details), leak.id or "")
+        user, app = find_key_owner(json.loads(details), leak.id or "")
         return replace(finding, status=DELETED, user=user, app=app)
     if key is None or not (leak.length or leak.secret.matches(key.digest)):
         return finding
@@ -51,14 +51,6 @@ def _look_up_key(gam: Gam, leak: Leak, finding: ScanFinding) -> ScanFinding:
         app=key.app,
         last_used_at=key.last_used_at,
     )
-
-
-def _find_owner(details: dict[str, Any], key_id: str) -> tuple[str | None, str | None]:
-    """Return the user and the application in an audit entry about one key or many."""
-    for app, users in details.get("keys", {}).items():
-        if key_id in users:
-            return users[key_id], app
-    return details.get("user"), details.get("app")
 
 
 def _look_up_client_secret(gam: Gam, secret: Secret, finding: ScanFinding) -> ScanFinding:
