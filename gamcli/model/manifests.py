@@ -1,10 +1,8 @@
 """The plan of a set of manifests."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gamcli.model import KeyImpact
-from gamcli.model.plan import Change, Plan
+from gamcli.model.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +29,3 @@ class ManifestPlan(Plan):
 
     adopts: tuple[AdoptedObject, ...] = ()
     leaves: tuple[UnlistedObject, ...] = ()
-
-    @classmethod
-    def build(
-        cls,
-        changes: Sequence[Change],
-        impacts: Sequence[KeyImpact],
-        adopts: Sequence[AdoptedObject],
-        leaves: Sequence[UnlistedObject],
-    ) -> "ManifestPlan":
-        plan = Plan.from_changes(changes, impacts)
-        return cls(plan.changes, plan.invalidates, plan.suspends, plan.summary, tuple(adopts), tuple(leaves))

@@ -4,10 +4,11 @@ Planned changes, as records: the result of a dry run, and of `gamcli plan`.
 Changes name fields as `-o json` does, nested ones with a dot. Secrets never appear.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from gamcli.model import ApiKeyPolicy, App, AuthType, Key, KeyImpact, Repository, TokenPolicy, User
 from gamcli.model.tokens import Token
@@ -106,9 +107,6 @@ class PlanSummary:
     suspend: int
 
 
-EMPTY_SUMMARY = PlanSummary(0, 0, 0, 0, 0)
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Planned changes in order, and the active keys that they permanently invalidate or suspend."""
@@ -116,21 +114,18 @@ class Plan:
     changes: tuple[Change, ...]
     invalidates: tuple[AffectedKey, ...] = ()
     suspends: tuple[AffectedKey, ...] = ()
-    summary: PlanSummary = EMPTY_SUMMARY
+    summary: PlanSummary = PlanSummary(0, 0, 0, 0, 0)
 
     @classmethod
-    def from_changes(cls, changes: Sequence[Change], impacts: Sequence[KeyImpact]) -> "Plan":
-        invalidates = tuple(AffectedKey.from_impact(impact) for impact in impacts if impact.is_permanent)
-        suspends = tuple(AffectedKey.from_impact(impact) for impact in impacts if not impact.is_permanent)
-        actions = [change.action for change in changes]
-        summary = PlanSummary(
-            create=actions.count(CREATE),
-            update=actions.count(UPDATE),
-            delete=actions.count(DELETE),
-            invalidate=len(invalidates),
-            suspend=len(suspends),
+    def from_changes(cls, changes: Sequence[Change], impacts: Sequence[KeyImpact], **more: Any) -> Self:  # noqa: ANN401 - fields
+        """Return the plan with its summary; `more` are the fields of a subclass."""
+        permanent, temporary = (
+            tuple(AffectedKey.from_impact(each) for each in impacts if each.is_permanent is is_permanent)
+            for is_permanent in (True, False)
         )
-        return cls(tuple(changes), invalidates, suspends, summary)
+        counts = Counter(change.action for change in changes)
+        summary = PlanSummary(counts[CREATE], counts[UPDATE], counts[DELETE], len(permanent), len(temporary))
+        return cls(tuple(changes), permanent, temporary, summary, **more)
 
 
 def diff_records(before: object, after: object) -> tuple[FieldChange, ...]:

@@ -144,9 +144,9 @@ class ExecutionPlan:
 
     def summary(self) -> ManifestPlan:
         """Return the plan as it is printed, without secrets."""
-        return ManifestPlan.build(
+        return ManifestPlan.from_changes(
             [step.change() for step in self.steps],
             self.impacts,
-            [AdoptedObject(each.kind, each.name, each.owner, each.new_owner) for each in self.adoptions],
-            [UnlistedObject(step.kind, step.name) for step in self.unlisted],
+            adopts=tuple(AdoptedObject(each.kind, each.name, each.owner, each.new_owner) for each in self.adoptions),
+            leaves=tuple(UnlistedObject(step.kind, step.name) for step in self.unlisted),
         )

@@ -17,7 +17,9 @@ CHANGES = (
 )
 KEY = AffectedKey("AbCdEfGh", "ana|`x`", "portal", "scope withdrawn: user_email", NOW, None)
 PLAN = replace(
-    ManifestPlan.build(CHANGES, (), [AdoptedObject("app", "old", None, "a.toml")], [UnlistedObject("user", "eva")]),
+    ManifestPlan.from_changes(CHANGES, ()),
+    adopts=(AdoptedObject("app", "old", None, "a.toml"),),
+    leaves=(UnlistedObject("user", "eva"),),
     invalidates=(KEY,),
     suspends=(replace(KEY, key="ZbCdEfGh"),),
 )
