@@ -34,13 +34,12 @@ RULE_DESCRIPTIONS: dict[str, tuple[int, str]] = {
 }
 """What each rule checks, with its number in the order of the protocol."""
 
-RULES_WITH_SECRET = frozenset(
-    {*(rule.name for rule in api_key_grant.STORE_STATE_RULES), api_key_grant.KEY_UNPROVEN.name}
+SECRET_RULES = tuple(
+    rule
+    for rule in api_key_grant.API_KEY_GRANT
+    if rule is api_key_grant.KEY_UNPROVEN or rule in api_key_grant.STORE_STATE_RULES
 )
-"""The rules that can be checked when the API key itself is known."""
-
-RULES_WITHOUT_SECRET = frozenset(rule.name for rule in api_key_grant.STORE_STATE_RULES)
-"""The rules that can be checked when only the key's ID is known."""
+"""The rules that can be checked when the API key itself is known; without it, only those of the state of the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +65,24 @@ class KeyVerification:
 
 def explain(facts: GrantFacts) -> tuple[RuleResult, ...]:
     """Return the result of every rule of the API key grant, in order."""
-    known = RULES_WITH_SECRET if facts.request else RULES_WITHOUT_SECRET
-    return tuple(_evaluate(rule, facts, known) for rule in api_key_grant.API_KEY_GRANT)
+    decidable = SECRET_RULES if facts.request else api_key_grant.STORE_STATE_RULES
+    return tuple(_evaluate(rule, facts, is_decidable=rule in decidable) for rule in api_key_grant.API_KEY_GRANT)
 
 
-def _evaluate(rule: Rule, facts: GrantFacts, decidable: frozenset[str]) -> RuleResult:
+def _evaluate(rule: Rule, facts: GrantFacts, *, is_decidable: bool) -> RuleResult:
     number, description = RULE_DESCRIPTIONS[rule.name]
+    if is_decidable and not rule.holds(facts):
+        return RuleResult(number, rule.name, holds=False, message=rule.message(facts), mend=rule.fix(facts))
     if rule is api_key_grant.AUTH_TYPE_MISSING and facts.auth_type is not None:
         description = f"the request names an authentication type: authentication_type_name={facts.auth_type.name}"
-    if rule.name not in decidable:
-        return RuleResult(number, rule.name, None, description)
-    if rule.holds(facts):
-        return RuleResult(number, rule.name, holds=True, message=description)
-    return RuleResult(number, rule.name, False, rule.message(facts), rule.fix(facts))  # noqa: FBT003 - a row
+    return RuleResult(number, rule.name, True if is_decidable else None, description)
 
 
 def verify(facts: GrantFacts) -> KeyVerification:
     """Return whether the holder of the key in `facts` can use it now."""
     if facts.key is None:
         return _refuse(api_key_grant.KEY_UNPROVEN, facts)
-    violated = grants.find_violation(
-        (rule for rule in api_key_grant.API_KEY_GRANT if rule.name in RULES_WITH_SECRET), facts
-    )
+    violated = grants.find_violation(SECRET_RULES, facts)
     if violated is not None:
         return _refuse(violated, facts)
     return KeyVerification(valid=True, rule=None, message="the API key can be used", key=facts.key)
