@@ -52,39 +52,8 @@ def _are_key_scopes_published(facts: GrantFacts) -> bool:
     return key.status(facts.now) != "invalidated" and not scopes.find_disallowed(key.scopes, facts.known_app.scopes)
 
 
-def _are_requested_scopes_allowed(facts: GrantFacts) -> bool:
-    held = facts.known_key.scopes
-    return grants.are_scopes_allowed(grants.expand_request(facts.parameters.scope, held), held, facts.attributes)
-
-
-def _beyond_cause(facts: GrantFacts) -> str:
-    held = facts.known_key.scopes
-    requested = grants.expand_request(facts.parameters.scope, held)
-    return "beyond" if grants.is_refused_scope_known(facts, requested, held) else "unknown"
-
-
-def _suggest_auth_type(facts: GrantFacts) -> str:
-    if facts.auth_type is None or facts.auth_type.type != APIKEY:
-        return command("auth-type", "list", "--type", APIKEY)
-    return command("app", "update", facts.known_app.name, "--api-key-auth-type", facts.auth_type.name)
-
-
 def _suggest_new_key(facts: GrantFacts) -> str:
     return command("key", "generate", "--user", facts.known_key.user, "--app", facts.known_key.app)
-
-
-def _suggest_active_keys(facts: GrantFacts) -> str:
-    return command("key", "list", "--user", facts.known_key.user, "--app", facts.known_key.app, "--status", "active")
-
-
-def _suggest_inspection(facts: GrantFacts) -> str:
-    if facts.key is None:
-        return command("key", "inspect", "--api-key-file", "FILE")
-    return _suggest_show_key(facts)
-
-
-def _suggest_show_key(facts: GrantFacts) -> str:
-    return command("key", "show", facts.known_key.id)
 
 
 AUTH_TYPE_MISSING = Rule(
@@ -96,8 +65,7 @@ AUTH_TYPE_MISSING = Rule(
         or f.auth_type.type == APIKEY
     ),
     lambda f: (
-        f"authentication_type_name is missing, and the default type '{grants.auth_type_name(f)}'"
-        " does not accept API keys"
+        f"authentication_type_name is missing, and the default type '{f.auth_type_name}' does not accept API keys"
     ),
     lambda f: f"send authentication_type_name={f.known_app.api_keys.auth_type or 'apikey'}",
 )
@@ -105,10 +73,13 @@ AUTH_TYPE_WRONG = Rule(
     "auth_type_wrong",
     _has_valid_auth_type,
     lambda f: (
-        f"authentication type '{grants.auth_type_name(f)}' is not allowed for API keys "
-        f"of application '{f.known_app.name}'"
+        f"authentication type '{f.auth_type_name}' is not allowed for API keys of application '{f.known_app.name}'"
     ),
-    _suggest_auth_type,
+    lambda f: (
+        command("app", "update", f.known_app.name, "--api-key-auth-type", f.auth_type.name)
+        if f.auth_type is not None and f.auth_type.type == APIKEY
+        else command("auth-type", "list", "--type", APIKEY)
+    ),
     lambda f: "not_for_keys" if f.auth_type is None or f.auth_type.type != APIKEY else "not_allowed",
 )
 API_KEYS_OFF = Rule(
@@ -121,12 +92,15 @@ KEY_UNPROVEN = Rule(
     "key_unproven",
     _has_valid_key,
     lambda _: "the API key is unknown, or belongs to another application or user",
-    _suggest_inspection,
+    lambda f: command("key", "show", f.key.id) if f.key else command("key", "inspect", "--api-key-file", "FILE"),
 )
 KEY_EXPIRED = Rule("key_expired", _status_is_not("expired"), lambda _: "the API key has expired", _suggest_new_key)
 KEY_REVOKED = Rule("key_revoked", _status_is_not("revoked"), lambda _: "the API key was revoked", _suggest_new_key)
 KEY_REPLACED = Rule(
-    "key_replaced", _status_is_not("replaced"), lambda _: "the API key was replaced", _suggest_active_keys
+    "key_replaced",
+    _status_is_not("replaced"),
+    lambda _: "the API key was replaced",
+    lambda f: command("key", "list", "--user", f.known_key.user, "--app", f.known_key.app, "--status", "active"),
 )
 KEY_INVALIDATED = Rule(
     "key_invalidated",
@@ -142,10 +116,10 @@ KEY_DISABLED = Rule(
 )
 SCOPE_BEYOND = Rule(
     "scope_beyond",
-    _are_requested_scopes_allowed,
+    lambda f: grants.find_refused_scope(f) is None,
     lambda _: "a requested scope is not a scope of the API key",
-    _suggest_show_key,
-    cause=_beyond_cause,
+    lambda f: command("key", "show", f.known_key.id),
+    lambda f: grants.scope_cause(f, "beyond"),
 )
 
 KEY_STATE_RULES = (KEY_EXPIRED, KEY_REVOKED, KEY_REPLACED, KEY_INVALIDATED, KEY_DISABLED)
@@ -175,8 +149,7 @@ STORE_STATE_RULES = (grants.APP_DISABLED, grants.REMOTE_REST_OFF, *KEY_RULES)
 def decide(facts: GrantFacts, rules: Iterable[Rule] = API_KEY_GRANT) -> Grant:
     """Return the contents of the access token, or raise RefusedError for the first violated rule."""
     grants.require(rules, facts)
-    key = facts.known_key
-    return grants.build_grant(facts, grants.expand_request(facts.parameters.scope, key.scopes) or key.scopes, key)
+    return grants.build_grant(facts, facts.requested_scopes or facts.allowed_scopes)
 
 
 def decision_expires_at(facts: GrantFacts) -> datetime | None:

@@ -54,9 +54,9 @@ class GrantFacts(NamedTuple):
     """
     What the rules check; None stands for what does not exist or was not requested.
 
-    `attributes` are those that the requested scopes name and some user has, except for scopes that the key or
-    application has. `password_hash` is what the
-    password is compared with, also for an unknown user. `is_password_right` is set if it was verified before.
+    `attributes` are those that the requested scopes name and some user has, except for `allowed_scopes`.
+    `password_hash` is what the password is compared with, also for an unknown user. `is_password_right` is set if it
+    was verified before.
     """
 
     now: datetime
@@ -92,6 +92,36 @@ class GrantFacts(NamedTuple):
         assert self.user is not None, "checked after the rule that the user exists"
         return self.user
 
+    @property
+    def known_session(self) -> "Session":
+        assert self.session is not None, "checked after the rule that the refresh token is valid"
+        return self.session
+
+    @property
+    def known_refresh_token(self) -> "RefreshToken":
+        assert self.refresh_token is not None, "checked after the rule that it is valid"
+        return self.refresh_token
+
+    @property
+    def auth_type_name(self) -> str:
+        """The name of the requested authentication type, whether it exists or not."""
+        if self.auth_type is not None:
+            return self.auth_type.name
+        return self.session.auth_type if self.session else self.parameters.authentication_type_name
+
+    @property
+    def allowed_scopes(self) -> tuple[str, ...]:
+        """The scopes that can be granted: those of the key, or of the application if there is none."""
+        return self.key.scopes if self.key is not None else self.known_app.scopes
+
+    @property
+    def requested_scopes(self) -> tuple[str, ...]:
+        """The requested scopes; `fullcontrol` stands for all allowed ones (GAM wiki 55603)."""
+        names, allowed = scopes.split(self.parameters.scope), self.allowed_scopes
+        if scopes.FULLCONTROL not in names:
+            return tuple(names)
+        return (*allowed, *(name for name in names if name != scopes.FULLCONTROL and name not in allowed))
+
 
 class Rule(NamedTuple):
     """
@@ -115,8 +145,7 @@ class Grant(NamedTuple):
     The content of an access token; `repository` is a GUID.
 
     `user_guid` is the pairwise ID if the application does not share user IDs. `key` is None if the session began with
-    a password.
-    `renewal_number` is that of the refresh token issued with it, 0 = none.
+    a password. `renewal_number` is that of the refresh token issued with it, 0 = none.
     """
 
     repository: str
@@ -141,11 +170,9 @@ class Grant(NamedTuple):
     def expires_at(self, now: datetime) -> datetime | None:
         """Return when a token minted now expires, None = never; not later than its key."""
         token_expiry = durations.add_duration(now, timedelta(minutes=self.app.token.timeout_minutes))
-        return (
-            token_expiry
-            if self.key is None
-            else durations.earliest(token_expiry, self.key.expires_at, self.key.retires_at)
-        )
+        if self.key is None:
+            return token_expiry
+        return durations.earliest(token_expiry, self.key.expires_at, self.key.retires_at)
 
     @property
     def has_session(self) -> bool:
@@ -163,46 +190,23 @@ def _has_valid_client_secret(facts: GrantFacts) -> bool:
     return is_current or (is_previous and app.secret_retires_at(facts.now) is not None)
 
 
-def _is_this_repository(facts: GrantFacts) -> bool:
-    requested = facts.parameters.repository.lower()
-    return not requested or facts.repository is None or requested == facts.repository.guid
+def find_refused_scope(facts: GrantFacts) -> str | None:
+    """Return the first requested scope that is not allowed; attribute scopes must name one of the attributes."""
+    allowed = facts.allowed_scopes
+    for name in facts.requested_scopes:
+        is_attribute_used = scopes.attribute_id(name) in (None, *facts.attributes)
+        if name not in allowed and not (is_attribute_used and scopes.is_allowed(name, allowed)):
+            return name
+    return None
 
 
-def auth_type_name(facts: GrantFacts) -> str:
-    """Return the name of the requested authentication type, whether it exists or not."""
-    if facts.auth_type is not None:
-        return facts.auth_type.name
-    return facts.session.auth_type if facts.session else facts.parameters.authentication_type_name
+def scope_cause(facts: GrantFacts, cause: str) -> str:
+    """Return `cause` if the refused scope exists."""
+    refused = find_refused_scope(facts)
+    return cause if refused in scopes.TABLE or scopes.attribute_id(str(refused)) in facts.attributes else "unknown"
 
 
-def expand_request(scope: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the requested scopes; `fullcontrol` stands for all `allowed` ones (GAM wiki 55603)."""
-    names = scopes.split(scope)
-    if scopes.FULLCONTROL not in names:
-        return tuple(names)
-    return (*allowed, *(name for name in names if name != scopes.FULLCONTROL and name not in allowed))
-
-
-def are_scopes_allowed(requested: Iterable[str], allowed: Iterable[str], attributes: frozenset[str]) -> bool:
-    """Return whether `allowed` covers all `requested` scopes; attribute scopes must name one of `attributes`."""
-    requested, allowed = tuple(requested), frozenset(allowed)
-    attribute_ids = {scopes.attribute_id(name) for name in requested if name not in allowed} - {None}
-    return not scopes.find_disallowed(requested, allowed) and attribute_ids <= attributes
-
-
-def is_refused_scope_known(facts: GrantFacts, requested: Iterable[str], allowed: tuple[str, ...]) -> bool:
-    """Return whether the first requested scope that is not allowed exists."""
-    refused = next(name for name in requested if not are_scopes_allowed([name], allowed, facts.attributes))
-    return refused in scopes.TABLE or refused in allowed or scopes.attribute_id(refused) in facts.attributes
-
-
-def unpublished_cause(facts: GrantFacts, requested: Iterable[str]) -> str:
-    return "unpublished" if is_refused_scope_known(facts, requested, facts.known_app.scopes) else "unknown"
-
-
-CLIENT_ID_MISSING = Rule(
-    "client_id_missing", lambda f: bool(f.parameters.client_id), lambda _: "client_id is missing", lambda _: None
-)
+CLIENT_ID_MISSING = Rule("client_id_missing", lambda f: bool(f.parameters.client_id), lambda _: "client_id is missing")
 CLIENT_UNKNOWN = Rule(
     "client_unknown",
     lambda f: f.app is not None,
@@ -228,17 +232,19 @@ REMOTE_REST_OFF = Rule(
     lambda f: command("app", "update", f.known_app.name, "--remote-rest"),
 )
 REPOSITORY_WRONG = Rule(
-    "repository_wrong", _is_this_repository, lambda f: f"unknown repository '{f.parameters.repository}'"
+    "repository_wrong",
+    lambda f: f.repository is None or f.parameters.repository.lower() in ("", f.repository.guid),
+    lambda f: f"unknown repository '{f.parameters.repository}'",
 )
 AUTH_TYPE_UNAVAILABLE = Rule(
     "auth_type_unavailable",
     lambda f: f.auth_type is not None and f.auth_type.enabled,
     lambda f: (
-        f"authentication type '{auth_type_name(f)}' is unknown or disabled"
-        if auth_type_name(f)
+        f"authentication type '{f.auth_type_name}' is unknown or disabled"
+        if f.auth_type_name
         else "no authentication type accepts API keys"
     ),
-    lambda f: command("auth-type", "update", auth_type_name(f), "--enable") if f.auth_type else None,
+    lambda f: command("auth-type", "update", f.auth_type_name, "--enable") if f.auth_type else None,
     lambda f: "disabled" if f.auth_type else "unknown",
 )
 USER_INACTIVE = Rule(
@@ -272,7 +278,7 @@ def require(rules: Iterable[Rule], facts: GrantFacts) -> None:
         raise violated.refusal(facts)
 
 
-def build_grant(facts: GrantFacts, granted_scopes: Iterable[str], key: Key | None = None, renewal: int = 1) -> Grant:
+def build_grant(facts: GrantFacts, granted_scopes: Iterable[str], renewal: int = 1) -> Grant:
     """
     Return the content of a token with these scopes, once all rules hold.
 
@@ -282,12 +288,12 @@ def build_grant(facts: GrantFacts, granted_scopes: Iterable[str], key: Key | Non
     assert facts.repository is not None, "loaded with the facts"
     return Grant(
         repository=facts.repository.guid,
-        key=key,
+        key=facts.key,
         app=app,
         user=user,
         scopes=scopes.sort_scopes(granted_scopes),
         user_guid=claims.public_guid(user, app, facts.repository.pairwise_key),
-        auth_type=auth_type_name(facts),
+        auth_type=facts.auth_type_name,
         renewal_number=renewal if renewal <= app.token.renewals else 0,
         initial_properties=facts.parameters.initial_properties,
     )

@@ -6,10 +6,6 @@ from gamcli.rules import grants, passwords, scopes
 from gamcli.rules.grants import Grant, GrantFacts, Rule
 
 
-def _has_valid_auth_type(facts: GrantFacts) -> bool:
-    return facts.auth_type is not None and facts.auth_type.type == GAMLOCAL
-
-
 def _has_valid_password(facts: GrantFacts) -> bool:
     if facts.is_password_right is not None:
         return facts.is_password_right
@@ -27,18 +23,10 @@ def _suggest_new_password(facts: GrantFacts) -> str:
     return command("user", "set-password", facts.known_user.name)
 
 
-def _requested_scopes(facts: GrantFacts) -> tuple[str, ...]:
-    return grants.expand_request(facts.parameters.scope, facts.known_app.scopes)
-
-
-def _are_requested_scopes_allowed(facts: GrantFacts) -> bool:
-    return grants.are_scopes_allowed(_requested_scopes(facts), facts.known_app.scopes, facts.attributes)
-
-
 AUTH_TYPE_WRONG = Rule(
     "auth_type_wrong",
-    _has_valid_auth_type,
-    lambda f: f"authentication type '{grants.auth_type_name(f)}' does not accept passwords",
+    lambda f: f.auth_type is not None and f.auth_type.type == GAMLOCAL,
+    lambda f: f"authentication type '{f.auth_type_name}' does not accept passwords",
     lambda _: command("auth-type", "list", "--type", GAMLOCAL),
     lambda _: "not_for_passwords",
 )
@@ -62,9 +50,9 @@ SCOPE_MISSING = Rule(
 )
 SCOPE_UNPUBLISHED = Rule(
     "scope_unpublished",
-    _are_requested_scopes_allowed,
+    lambda f: grants.find_refused_scope(f) is None,
     lambda f: f"a scope is unknown, or application '{f.known_app.name}' does not publish it",
-    cause=lambda f: grants.unpublished_cause(f, _requested_scopes(f)),
+    cause=lambda f: grants.scope_cause(f, "unpublished"),
 )
 
 USER_RULES = (*grants.USER_RULES, PASSWORD_MUST_CHANGE, PASSWORD_EXPIRED)
@@ -89,8 +77,7 @@ LOGIN_RULES = (grants.AUTH_TYPE_UNAVAILABLE, AUTH_TYPE_WRONG, *USER_RULES)
 def decide(facts: GrantFacts) -> Grant:
     """Return the contents of the access token, or raise RefusedError for the first violated rule."""
     grants.require(PASSWORD_GRANT, facts)
-    published = facts.known_app.scopes
-    return grants.build_grant(facts, grants.expand_request(facts.parameters.scope, published) or published)
+    return grants.build_grant(facts, facts.requested_scopes or facts.allowed_scopes)
 
 
 def is_same_password(verified: User, current: User | None) -> bool:

@@ -8,7 +8,6 @@ A refresh token can be used once. A second use means that it was copied, so its 
 from dataclasses import dataclass
 
 from gamcli.errors import RefusedError, command
-from gamcli.model.tokens import RefreshToken, Session
 from gamcli.rules import api_key_grant, grants, password_grant, scopes
 from gamcli.rules.credentials import NO_DIGEST
 from gamcli.rules.grants import Grant, GrantFacts, Rule
@@ -28,18 +27,8 @@ def _has_valid_refresh_token(facts: GrantFacts) -> bool:
     return matches and session is not None and session.client_id == facts.known_app.client_id and facts.user is not None
 
 
-def _known_session(facts: GrantFacts) -> Session:
-    assert facts.session is not None, "checked after the rule that the refresh token is valid"
-    return facts.session
-
-
-def _known_refresh_token(facts: GrantFacts) -> RefreshToken:
-    assert facts.refresh_token is not None, "checked after the rule that the refresh token is valid"
-    return facts.refresh_token
-
-
 def _withdrawn_scopes(facts: GrantFacts) -> str:
-    return scopes.join(scopes.find_disallowed(_known_session(facts).scopes, facts.known_app.scopes))
+    return scopes.join(scopes.find_disallowed(facts.known_session.scopes, facts.known_app.scopes))
 
 
 REFRESH_UNKNOWN = Rule(
@@ -56,22 +45,22 @@ SCOPE_WITHDRAWN = Rule(
 )
 REFRESH_USED = Rule(
     "refresh_used",
-    lambda f: _known_refresh_token(f).used_at is None,
+    lambda f: f.known_refresh_token.used_at is None,
     lambda _: "the refresh token was already used: its session is revoked",
 )
 REFRESH_EXPIRED = Rule(
-    "refresh_expired", lambda f: f.now < _known_refresh_token(f).expires_at, lambda _: "the refresh token has expired"
+    "refresh_expired", lambda f: f.now < f.known_refresh_token.expires_at, lambda _: "the refresh token has expired"
 )
 REFRESH_REVOKED = Rule(
     "refresh_revoked",
-    lambda f: _known_session(f).revoked_at is None and not _known_refresh_token(f).is_superseded,
+    lambda f: f.known_session.revoked_at is None and not f.known_refresh_token.is_superseded,
     lambda _: "the session of the refresh token was revoked",
 )
 RENEWALS_SPENT = Rule(
     "renewals_spent",
-    lambda f: _known_refresh_token(f).counter <= f.known_app.token.renewals,
+    lambda f: f.known_refresh_token.counter <= f.known_app.token.renewals,
     lambda f: f"application '{f.known_app.name}' allows only {f.known_app.token.renewals} renewals",
-    lambda f: command("app", "update", f.known_app.name, "--token-renewals", str(_known_refresh_token(f).counter)),
+    lambda f: command("app", "update", f.known_app.name, "--token-renewals", str(f.known_refresh_token.counter)),
 )
 
 CREDENTIAL_RULES = (*grants.CLIENT_RULES, grants.APP_DISABLED, grants.REMOTE_REST_OFF, REFRESH_UNKNOWN)
@@ -94,17 +83,17 @@ def decide(facts: GrantFacts) -> Grant | RefreshTokenReuse:
     if violated is None:
         return _build_renewal(facts)
     if _is_reuse(facts):
-        return RefreshTokenReuse(_known_session(facts).id, violated.refusal(facts))
+        return RefreshTokenReuse(facts.known_session.id, violated.refusal(facts))
     raise violated.refusal(facts)
 
 
 def _is_reuse(facts: GrantFacts) -> bool:
     """Return whether an authenticated client has used the refresh token before, whatever else is wrong."""
     is_authenticated = grants.find_violation((*grants.CLIENT_RULES, REFRESH_UNKNOWN), facts) is None
-    return is_authenticated and _known_refresh_token(facts).used_at is not None
+    return is_authenticated and facts.known_refresh_token.used_at is not None
 
 
 def _build_renewal(facts: GrantFacts) -> Grant:
-    session, token = _known_session(facts), _known_refresh_token(facts)
-    renewed = grants.build_grant(facts, session.scopes, facts.key, token.counter + 1)
+    session, token = facts.known_session, facts.known_refresh_token
+    renewed = grants.build_grant(facts, session.scopes, token.counter + 1)
     return renewed._replace(initial_properties=session.initial_properties, used_refresh_token=token)
