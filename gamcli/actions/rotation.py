@@ -64,24 +64,17 @@ class DueKey(NamedTuple):
     refusal: str | None
 
 
-class DueSearch(NamedTuple):
-    """Which keys are due: those that expire within that time, of a user and an application if given."""
-
-    within: timedelta
-    user: str | None = None
-    app: str | None = None
-
-
 @contextmanager
-def find_due(gam: Gam, search: DueSearch) -> Iterator[Iterator[DueKey]]:
+def find_due(gam: Gam, search: KeySearch) -> Iterator[Iterator[DueKey]]:
     """
-    Yield the active keys that expire soon, and the expired ones without a successor, the first to expire first.
+    Yield the active keys that expire in the time of `search`, and expired ones without a successor, the first first.
 
     Expired keys of users and applications that are not active are left out.
     """
     with gam.store.reading() as tx:
-        expiring = KeySearch(search.user, search.app, expiring_within=search.within, sort="expires_at")
-        filters = build_filter(tx, expiring, gam.now())._replace(is_current=True, include_retiring=False)
+        filters = build_filter(tx, search, gam.now())._replace(
+            is_current=True, include_retiring=False, sort="expires_at"
+        )
         facts = load_key_facts(tx, gam, store.keys.search(tx, filters))
         yield (due for each in facts if (due := _judge_due(each)) is not None)
 

@@ -10,8 +10,8 @@ import typer
 
 from gamcli.actions import Gam, key_lookup, keys, request_ids, rotation
 from gamcli.actions.changes import SaveSecret
+from gamcli.actions.keys import KeySearch
 from gamcli.actions.request_ids import RequestedKey
-from gamcli.actions.rotation import DueSearch
 from gamcli.commands import delivery, key_messages
 from gamcli.commands.context import CliContext
 from gamcli.commands.key_options import AppFilterOption, OutDir, RequestId, UserFilterOption
@@ -78,7 +78,7 @@ def rotate(
             raise UsageError(
                 "--due can be combined only with --user, --app, --out and --out-dir", "--due 14d --out FILE.csv"
             )
-        search = DueSearch(durations.parse(due), user, app)
+        search = KeySearch(user, app, expiring_within=durations.parse(due))
         _rotate_due(cli, out, search, length, (out_file, out_dir), dry_run=dry_run)
         return
     if out_dir is not None or (key is None) == (user is None and app is None) or (user is None) != (app is None):
@@ -128,7 +128,7 @@ def _report_rotated(
 def _rotate_due(
     cli: CliContext,
     out: Output,
-    search: DueSearch,
+    search: KeySearch,
     overlap: timedelta,
     target: tuple[str | None, str | None],
     *,
@@ -145,7 +145,7 @@ def _rotate_due(
         failures = [(row.key, row.refusal) for row in due if row.refusal]
         rotatable = [row.key for row in due if not row.refusal]
         with _open_target(gam, target) as save_secret:
-            failures += list(_rotate_all(gam, rotatable, overlap, search.within, save_secret))
+            failures += list(_rotate_all(gam, rotatable, overlap, search.expiring_within, save_secret))
     for key, reason in failures:
         out.print_warning(f"not rotated: key {key.id} of {key.user} for {key.app}: {reason}")
     out.print_note(f"rotated {format_count(len(due) - len(failures), 'key')}; written to {target[0] or target[1]}")
@@ -154,7 +154,7 @@ def _rotate_due(
 
 
 def _rotate_all(
-    gam: Gam, due: list[Key], overlap: timedelta, within: timedelta, save_secret: SaveSecret[Key]
+    gam: Gam, due: list[Key], overlap: timedelta, within: timedelta | None, save_secret: SaveSecret[Key]
 ) -> Iterator[tuple[Key, str]]:
     """Rotate each key in its own transaction, and yield the keys that could not be rotated."""
     for key in due:
@@ -212,7 +212,8 @@ def due(
             else:
                 blocked.append(row.refusal)
 
-    with cli.open_gam() as gam, rotation.find_due(gam, DueSearch(durations.parse(within), user, app)) as rows:
+    search = KeySearch(user, app, expiring_within=durations.parse(within))
+    with cli.open_gam() as gam, rotation.find_due(gam, search) as rows:
         due_keys = list(list_rotatable(rows))
     for key in due_keys if program is not None else ():
         code = subprocesses.run_with_input(["sh", "-c", str(program)], json_line(to_dict(key, out.now())))
