@@ -3,12 +3,12 @@
 import re
 import shlex
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli import errors
 from gamcli.errors import GamcliError
+from tests.cases import for_each
 
 CODES = {
     "GamcliError": "failed",
@@ -51,7 +51,7 @@ def test_the_module_docstring_lists_every_error_class() -> None:
     assert re.findall(r"\w+Error\b", errors.__doc__ or "") == [kind.__name__ for kind in family()]
 
 
-@pytest.mark.parametrize("kind", [errors.UsageError, errors.NotFoundError, errors.ConflictError, errors.StoreBusyError])
+@for_each("kind", [errors.UsageError, errors.NotFoundError, errors.ConflictError, errors.StoreBusyError])
 def test_an_error_has_a_message_and_an_optional_hint(kind: type[GamcliError]) -> None:
     plain, helpful = kind("no user named 'ana'"), kind("no user named 'ana'", "gamcli user list")
     assert (str(plain), plain.message, plain.hint) == ("no user named 'ana'", "no user named 'ana'", None)
@@ -73,7 +73,7 @@ def test_a_count_is_singular_for_one_only() -> None:
     assert counts == ["0 keys", "1 key", "2 keys", "1,200 keys"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("words", "line"),
     [
         ((), "gamcli"),

@@ -5,11 +5,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import gamcli
 from gamcli.commands import complete
 from gamcli.commands.root import NOUNS
+from tests.cases import for_each
 
 ROWS = complete.read_table()
 PATHS = {row.path for row in ROWS}
@@ -68,7 +67,7 @@ def test_every_suggested_command_can_be_typed() -> None:
     assert mistakes == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("words", "mistake"),
     [
         ("key create", "no command 'key create'"),

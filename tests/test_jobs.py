@@ -4,8 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-import pytest
-
+from tests.cases import for_each
 from tests.test_scripts import blocks, find_differences, parse_steps, run_steps
 
 PAGE = Path(__file__).parent.parent / "gamcli" / "manual" / "jobs.md"
@@ -24,7 +23,7 @@ store.commit()
 """
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@for_each("name", SCRIPTS)
 def test_a_script_is_short(name: str) -> None:
     assert SCRIPTS[name].count("\n") <= MAX_LINES
 

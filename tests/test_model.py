@@ -12,6 +12,7 @@ from gamcli import model
 from gamcli.model import App, Key, User, token_ids
 from gamcli.model.token_ids import BASE62_ALPHABET
 from gamcli.model.tokens import Token
+from tests.cases import for_each
 
 INSTANTS = st.none() | st.integers(-3, 3)
 
@@ -33,7 +34,7 @@ def user(now: datetime) -> User:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("expires", "retires", "end", "status"),
     [
         (None, None, None, "active"),
@@ -81,7 +82,7 @@ def test_what_has_ended_does_not_come_back(now: datetime, expires: int | None, r
     assert made.is_valid(now) or made.status(now + timedelta(later)) == made.status(now)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("expires", "ended", "status"),
     [
         (None, None, "active"),
@@ -113,18 +114,18 @@ def test_a_token_that_was_ended_stays_so_when_the_clock_is_set_back(now: datetim
     assert made.status(now) == "revoked"
 
 
-@pytest.mark.parametrize("name", ["Ana", "ANA", "ana@example.com", "6f1b4a52", "6F1B4A52"])
+@for_each("name", ["Ana", "ANA", "ana@example.com", "6f1b4a52", "6F1B4A52"])
 def test_a_user_is_called_by_name_email_and_guid(now: datetime, name: str) -> None:
     assert user(now).is_called(name)
 
 
-@pytest.mark.parametrize("name", ["", "an", "ana ", "example.com", "pw"])
+@for_each("name", ["", "an", "ana ", "example.com", "pw"])
 def test_a_user_is_called_nothing_else(now: datetime, name: str) -> None:
     assert not user(now).is_called(name)
     assert not User(guid="g", name="bob", created_at=now, updated_at=now).is_called("")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("one", "other"),
     [("Ana", "aNA"), ("STRASSE", "straße"), ("É", "é"), ("e\u0301", "É"), ("ΣΑΣ", "σας"), ("日本", "日本")],
 )
@@ -148,7 +149,7 @@ def test_ids_sort_as_the_numbers_that_they_write(one: int, other: int) -> None:
     assert list(BASE62_ALPHABET) == sorted(BASE62_ALPHABET)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("number", "width", "text"),
     [(0, 0, ""), (0, 1, "0"), (61, 1, "z"), (62, 1, "10"), (62, 4, "0010"), (3843, 2, "zz")],
 )
@@ -162,7 +163,7 @@ def test_the_row_of_a_token_is_read_from_its_id(row: int) -> None:
     assert token_ids.parse_token_id(token_ids.format_token_id(row)) == row
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     ["", "0" * 11, "0" * 13, "z" * 12, "00000000000-", "00000000000é", token_ids.encode_base62(token_ids.MAX_ROW, 12)],
 )

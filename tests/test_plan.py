@@ -3,8 +3,6 @@
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 
-import pytest
-
 from gamcli import model
 from gamcli.model import ApiKeyPolicy, App, Key, KeyImpact, User, tokens
 from gamcli.model.plan import (
@@ -19,6 +17,7 @@ from gamcli.model.plan import (
     PlanSummary,
     diff_records,
 )
+from tests.cases import for_each
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 APP = App("portal", "client", bytes(32), NOW, NOW, scopes=("gam_user_data",))
@@ -51,7 +50,7 @@ def test_of_a_secret_only_its_change_is_reported() -> None:
     assert diff_records(USER, replace(USER, password_hash="scrypt")) == (FieldChange("password", None, "(new)"),)
 
 
-@pytest.mark.parametrize("kind", DIFF_FIELDS)
+@for_each("kind", DIFF_FIELDS)
 def test_what_a_change_reports_are_fields_of_the_record_and_no_secrets(kind: type) -> None:
     known = {each.name: each for each in fields(kind)}
     assert set(DIFF_FIELDS[kind]) <= set(known)

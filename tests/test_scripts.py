@@ -25,6 +25,7 @@ from pathlib import Path
 import pytest
 
 from tests import warm_gamcli as warm_gamcli_server
+from tests.cases import for_each
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
@@ -285,7 +286,7 @@ def test_the_commands_of_the_pipelines_work(tmp_path: Path) -> None:
     assert {step.code for step in parse_output(run_bash(bash_program(steps), home))} == {0}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("expected", "printed", "agrees"),
     [
         (["a"], ["a"], True),

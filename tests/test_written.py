@@ -18,6 +18,7 @@ from gamcli.commands.complete import read_table
 from gamcli.commands.settings import SETTINGS
 from gamcli.conformance import table as conformance
 from gamcli.rules import diagnosis
+from tests.cases import for_each
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -128,7 +129,7 @@ def test_the_manual_has_the_pages_that_help_lists() -> None:
         assert (empty, paragraph[:10]) == ("", "This page "), name
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@for_each("name", DOCUMENTS)
 def test_every_link_leads_to_a_file_and_a_heading(name: str) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", DOCUMENTS[name]):
         path, _, heading = target.partition("#")

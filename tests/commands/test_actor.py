@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gamcli.system.actor import CI_JOBS, MAX_VALUE_CHARS, describe_actor
+from tests.cases import for_each
 
 HERE = f"{pwd.getpwuid(os.geteuid()).pw_name}@{os.uname().nodename}"
 NOBODY_SET = {name: "" for variables in CI_JOBS.values() for name in variables}
@@ -28,7 +29,7 @@ def test_the_original_user_before_sudo_is_reported() -> None:
     assert describe_actor({"DOAS_USER": "eva"}) == f"{HERE} doas=eva"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("environment", "expected"),
     [
         ({"GITHUB_REPOSITORY": "acme/portal", "GITHUB_RUN_ID": "4711"}, "github=acme/portal#4711"),
@@ -44,7 +45,7 @@ def test_the_job_of_a_ci_system_is_reported(environment: dict[str, str], expecte
     assert describe_actor(environment) == f"{HERE} {expected}"
 
 
-@pytest.mark.parametrize("system", CI_JOBS)
+@for_each("system", CI_JOBS)
 def test_a_ci_job_is_reported_only_with_all_its_variables(system: str) -> None:
     environment = dict.fromkeys(CI_JOBS[system], "x")
     assert describe_actor(environment) == f"{HERE} {system}={'#'.join(['x'] * len(environment))}"

@@ -24,6 +24,7 @@ from gamcli.commands.bulk import KEY_COLUMNS
 from gamcli.rules.credentials import Secret, parse_api_key_id
 from gamcli.store import Store, keys
 from gamcli.store.keys import KeyFilter
+from tests.cases import for_each
 
 Run = Callable[..., Any]
 
@@ -699,7 +700,7 @@ def test_an_interrupted_run_says_how_far_it_came_and_is_continued(
         assert town("key", "verify", "--api-key-file", "-", stdin=secret).code == 0
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("user", "app", "name"),
     [
         ("ana", "portal", "ana-portal-3GqWOffF.key"),

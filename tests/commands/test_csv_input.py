@@ -15,6 +15,7 @@ from gamcli.bulk import csv_format, csv_input
 from gamcli.bulk.csv_format import NO_OPTIONS, Columns, CsvOptions
 from gamcli.bulk.csv_input import CsvSource
 from gamcli.errors import ProblemsError, UsageError
+from tests.cases import for_each
 
 FIELDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 ROWS = st.lists(st.tuples(FIELDS, FIELDS), min_size=1, max_size=6)
@@ -67,9 +68,9 @@ def read_table(data: bytes, options: CsvOptions = NO_OPTIONS) -> tuple[list[tupl
 ANA = ("ana", "portal", "Ána")
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@for_each("delimiter", [",", ";", "\t"])
+@for_each("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+@for_each("end", ["\n", "\r\n", "\r"])
 def test_what_spreadsheets_write_is_read(delimiter: str, encoding: str, end: str) -> None:
     lines = ["User,First Name,APP", "ana,Ána,portal", '"","",""', "bob,,portal", ",,"]
     data = end.join(line.replace(",", delimiter) for line in lines).encode(encoding)
@@ -92,7 +93,7 @@ def test_an_encoding_without_a_mark_is_an_option() -> None:
     assert read_table("user|app|first_name\nana|portal|Ána".encode(), CsvOptions(delimiter="|")) == ([ANA], [])
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("header", "row"),
     [
         ("app,user", "portal,ana"),
@@ -109,7 +110,7 @@ CP1252 = "user,app,first_name\nx,portal,y\n" + "ana,portal,Ána\n" * 3
 LONG = "x" * (csv_input.MAX_FIELD + 1)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("data", "problem"),
     [
         (CP1252.encode("cp1252"), "3: not UTF-8 text (character 12 of the line): try --encoding cp1252"),
@@ -147,7 +148,7 @@ PARSER_ERRORS = {
 """An input for each error that Python's parser has, and our words."""
 
 
-@pytest.mark.parametrize(("data", "problem"), PARSER_ERRORS.items(), ids=range(len(PARSER_ERRORS)))
+@for_each(("data", "problem"), PARSER_ERRORS.items())
 def test_no_words_of_the_parser_are_shown(data: bytes, problem: str) -> None:
     with pytest.raises(csv.Error) as caught:
         list(csv.reader(io.StringIO(data.decode(), newline="\n"), strict=True))
@@ -169,7 +170,7 @@ def test_columns_that_are_ignored_may_be_unknown() -> None:
     assert "missing column 'app'" in read_table(data, CsvOptions(ignored_columns=("cost_center", "app")))[1][0]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("delimiter", "encoding", "message"),
     [("xx", None, "invalid delimiter 'xx'"), ('"', None, "invalid delimiter"),
      (None, "utf-9", "unknown encoding 'utf-9'"),

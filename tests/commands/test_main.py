@@ -13,6 +13,7 @@ import pytest
 
 from gamcli import __version__, errors
 from gamcli.commands import EXIT_CODE_BY_ERROR, EXIT_CODES, exit_code
+from tests.cases import for_each
 
 Run = Callable[..., Any]
 
@@ -33,7 +34,7 @@ def raised(kind: type[errors.GamcliError]) -> errors.GamcliError:
     return kind(*more.get(kind, ("m", "h")))
 
 
-@pytest.mark.parametrize("kind", list(leaves(errors.GamcliError)))
+@for_each("kind", list(leaves(errors.GamcliError)))
 def test_every_error_has_an_exit_code_of_the_table(kind: type[errors.GamcliError]) -> None:
     assert exit_code(raised(kind)) in EXIT_CODES
 

@@ -7,6 +7,7 @@ import pytest
 from gamcli.conformance import comparison
 from gamcli.conformance.exchange import ReceivedResponse
 from gamcli.conformance.table import ExpectedResponse
+from tests.cases import for_each
 
 PLAIN = {"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache"}
 CHALLENGES = {"gam": 'OAuth realm="127.0.0.1"', "rfc6749": 'Bearer realm="gam"'}
@@ -34,7 +35,7 @@ def test_the_expected_refusal_does_not_differ(document: object, response_format:
     assert differing(WRONG_SECRET, response, response_format) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("document", "response_format", "difference"),
     [
         ({"error": {"code": "117", "message": "a"}}, "gam", ("code 116", '"117"')),
@@ -78,7 +79,7 @@ def test_another_status_differs() -> None:
     assert differing(ExpectedResponse(), response_with({}, 201)) == [("status 200", "201")]
 
 
-@pytest.mark.parametrize("name", ["content_type", "cache_control", "pragma", "www_authenticate"])
+@for_each("name", ["content_type", "cache_control", "pragma", "www_authenticate"])
 def test_a_header_that_is_missing_differs(name: str) -> None:
     ((expected, found),) = differing(WRONG_SECRET, response_with(GAM, 401, **{name: None}))
     assert expected.startswith(f"{name.replace('_', '-')}: ")
@@ -122,7 +123,7 @@ def test_fields_differ_by_their_order_too() -> None:
     assert differing(expected, response_with([])) == [("the fields a b", "no JSON object")]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("expected", "actual", "same"),
     [
         ("a", "a", True),
@@ -166,7 +167,7 @@ def test_secrets_in_a_response_are_not_shown() -> None:
     assert len(shown) == 120
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("expected", "response_format", "words"),
     [
         (ExpectedResponse(), "gam", "200"),

@@ -12,6 +12,7 @@ from gamcli.conformance.exchange import TargetServer
 from gamcli.conformance.table import RequestSpec
 from gamcli.conformance.worlds import parse_world
 from gamcli.errors import UsageError
+from tests.cases import for_each
 
 WORLD = parse_world({"portal": {"client_id": "a b", "client_secret": "c:é", "api_key": "k+k"}})
 HERE = TargetServer.from_url("http://127.0.0.1:1/base/")
@@ -96,9 +97,7 @@ def test_an_invalid_response_is_reported(content: bytes, problem: str) -> None:
     assert found.problem.startswith(problem)
 
 
-@pytest.mark.parametrize(
-    "url", ["example.com", "ftp://a", "http://", "http://a:x", "http://a/?b", "http://a b", "http://u@a"]
-)
+@for_each("url", ["example.com", "ftp://a", "http://", "http://a:x", "http://a/?b", "http://a b", "http://u@a"])
 def test_an_invalid_url_is_a_usage_error(url: str) -> None:
     with pytest.raises(UsageError, match="invalid URL") as caught:
         TargetServer.from_url(url)

@@ -4,14 +4,13 @@ import re
 from collections import Counter
 from dataclasses import fields
 
-import pytest
-
 from gamcli.conformance import table
 from gamcli.conformance.table import Row
 from gamcli.conformance.worlds import SERVER_DEFAULTS, World
 from gamcli.rules import scopes
 from gamcli.server.endpoints import routes
 from gamcli.server.endpoints.refusals import TABLE
+from tests.cases import for_each
 
 ROWS = list(table.load_rows())
 NOT_REPRODUCIBLE = {
@@ -33,7 +32,7 @@ def test_no_two_rows_of_a_section_have_one_name() -> None:
     assert [name for name, number in Counter((row.section, row.name) for row in ROWS).items() if number > 1] == []
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.section}: {row.name}")
+@for_each("row", ROWS)
 def test_a_row_is_complete_and_valid(row: Row) -> None:
     assert row.rule
     assert isinstance(row.decided, str)

@@ -8,13 +8,14 @@ import pytest
 from gamcli.conformance import worlds
 from gamcli.conformance.worlds import SERVER_DEFAULTS, UnknownValueError
 from gamcli.errors import UsageError
+from tests.cases import for_each
 
 FACTORIES = {kind: iter(f"{kind}-{number}" for number in range(99)).__next__ for kind in ("client_id", "client_secret")}
 FACTORIES |= {kind: lambda kind=kind: kind for kind in ("api_key", "password")}  # type: ignore[misc]
 TABLES = {"portal": {"client_id": "a", "api_key": "b"}, "narrow": {"api_key": "c"}}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "profile", "filled"),
     [
         ("x", "portal", "x"),

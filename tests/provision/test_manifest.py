@@ -10,6 +10,7 @@ from gamcli.errors import ProblemsError, UsageError
 from gamcli.provision import manifest
 from gamcli.provision.desired import Desired, DesiredObject
 from gamcli.rules.credentials import Secret, mint_api_key
+from tests.cases import for_each
 
 Write = Callable[[str, str], Path]
 Read = Callable[..., Desired]
@@ -229,7 +230,7 @@ def test_hints_do_not_show_values_of_variables(problem_texts: ProblemTexts) -> N
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("field", "value", "problem"),
     [
         ("phone", "1\n2", "the phone contains a line break; remove it"),
@@ -306,7 +307,7 @@ def test_defaults_apply_to_the_objects_of_all_files(write: Callable[[str, str], 
     assert (desired.keys[0].label, desired.keys[0].renew_within) == ("x", timedelta(days=14))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         ("defaults = 1", "1: defaults: must be tables such as [defaults.app], not an integer"),
@@ -376,7 +377,7 @@ def test_all_problems_are_reported_with_their_lines(problem_texts: ProblemTexts)
     assert problem_texts(text) == [f"m.toml:{at}: {problem}" for at, problem in lines if problem]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         ("app = 3", "1: app: must be tables [app.NAME], not an integer"),

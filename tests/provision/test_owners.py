@@ -3,9 +3,10 @@
 import pytest
 
 from gamcli.provision.files import Owners, format_comment
+from tests.cases import for_each
 
 
-@pytest.mark.parametrize("owner", ["gam.toml", "team a", "né", "\x1b[31m\u202e\nend", ' "x"', '"quoted"', ""])
+@for_each("owner", ["gam.toml", "team a", "né", "\x1b[31m\u202e\nend", ' "x"', '"quoted"', ""])
 def test_an_owner_is_read_back_as_it_was_written(owner: str) -> None:
     comment = format_comment(owner)
     assert comment.isprintable()

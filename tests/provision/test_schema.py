@@ -15,6 +15,7 @@ from gamcli.provision import manifest, schema, toml_format
 from gamcli.provision.desired import Desired
 from gamcli.provision.export import nest
 from gamcli.provision.fields import SECTIONS, Section
+from tests.cases import for_each
 
 DOCUMENT = schema.build_schema()
 INVALID = Path(__file__).with_name("invalid.toml")
@@ -72,7 +73,7 @@ def test_manifests_that_the_reader_accepts_are_valid(read_desired: Callable[...,
     assert mistakes({}) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         ("users.ana.email = 'x'", ""),
@@ -160,7 +161,7 @@ def test_references_are_valid_where_the_reader_replaces_them() -> None:
     assert mistakes(tomllib.loads("app.a.remote_rest = 'yes'")) == ["app.a.remote_rest"]
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@for_each("section", SECTIONS)
 def test_every_field_is_described(section: str) -> None:
     assert all(field.about for field in SECTIONS[section].fields)
     assert DOCUMENT["$defs"][section]["additionalProperties"] is False

@@ -4,9 +4,8 @@ import tomllib
 from collections.abc import Callable
 from textwrap import dedent
 
-import pytest
-
 from gamcli.provision.toml_edit import Editor
+from tests.cases import for_each
 
 TEXT = '''\
 # head
@@ -75,7 +74,7 @@ def test_a_value_is_replaced_next_to_its_comment() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("elements", "expected"),
     [
         (["a", "b", "c", "d"], ['-  "c"  # of c', '+  "c",  # of c', '+  "d",']),

@@ -2,11 +2,11 @@
 
 import tomllib
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli.provision import toml_format
+from tests.cases import for_each
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
 VALUES = st.recursive(
@@ -21,7 +21,7 @@ def test_formatted_values_parse_to_the_same_value(key: str, value: object) -> No
     assert tomllib.loads(f"{toml_format.format_key(key)} = {toml_format.format_value(value)}") == {key: value}
 
 
-@pytest.mark.parametrize("letter", ["\x7f", "\x00", "\n", '"', "\\", "\x9b", "\u202e", "\U000e0041"])
+@for_each("letter", ["\x7f", "\x00", "\n", '"', "\\", "\x9b", "\u202e", "\U000e0041"])
 def test_control_characters_are_escaped(letter: str) -> None:
     assert tomllib.loads(f"a = {toml_format.quote(letter)}") == {"a": letter}
     assert toml_format.quote(letter).isprintable()

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli.provision.toml_scan import Keys, Lines
+from tests.cases import for_each
 
 TEXT = r"""# [not.a.header] x = 1
 top.level = 1
@@ -65,7 +66,7 @@ EXPECTED: dict[Keys, int] = {
 }
 
 
-@pytest.mark.parametrize("keys", EXPECTED, ids=str)
+@for_each("keys", EXPECTED)
 def test_every_key_and_element_has_a_line(keys: Keys) -> None:
     assert Lines(TEXT).find(keys) == EXPECTED[keys]
 
@@ -77,8 +78,8 @@ def test_a_missing_key_has_the_line_of_its_parent() -> None:
     assert lines.find(("nope",)) == lines.find(()) == Lines("").find(("x",)) == 1
 
 
-@pytest.mark.parametrize("quotes", ['""', '"" ', 'a""', '"\nb = 0\n', '""[\nb = 0\n""', 'x"" "['])
-@pytest.mark.parametrize("mark", ['"', "'"])
+@for_each("quotes", ['""', '"" ', 'a""', '"\nb = 0\n', '""[\nb = 0\n""', 'x"" "['])
+@for_each("mark", ['"', "'"])
 def test_multiline_strings_can_contain_quotes(quotes: str, mark: str) -> None:
     text = f'a = """{quotes}"""\nb = 1\n'.replace('"', mark)
     assert tomllib.loads(text)["b"] == 1

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import pytest
-
 from gamcli.render.audit_sentences import describe_entry
+from tests.cases import for_each
 
 OF_ANA: dict[str, Any] = {"user": "ana", "app": "portal"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("action", "target", "details", "sentence"),
     [
         ("key.generate", "K1", OF_ANA, "issued key K1 of ana for portal"),

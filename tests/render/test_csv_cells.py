@@ -3,14 +3,14 @@
 import csv
 import io
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli.render.csv_cells import escape_formula, unescape_formula, write_rows
+from tests.cases import for_each
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", ";=1", "\uff1d1+1", "\uff20x", "--", "+1-2"],
 )
@@ -19,7 +19,7 @@ def test_what_begins_a_formula_gets_an_apostrophe(text: str) -> None:
     assert unescape_formula(escape_formula(text)) == text
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     ["", "ana", "a=b", "a+b", "'quoted'", "+54 11 4321 1234", "+5", "-7.25", "2026-03-01T12:00:00Z", "{}", "0123"],
 )

@@ -15,6 +15,7 @@ from gamcli import model
 from gamcli.model.maintenance import StoreCheck
 from gamcli.render import human, machine
 from gamcli.render.text import clean
+from tests.cases import for_each
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PIPE = human.Screen(None)
@@ -48,7 +49,7 @@ def test_clean_text_is_printable_and_as_long(text: str) -> None:
     assert clean(text) == text or not text.isprintable()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("value", "text"),
     [
         (None, "-"),
@@ -105,7 +106,7 @@ def test_no_records_are_no_table() -> None:
     assert list(human.format_table(model.Key, [], PIPE).lines) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("width", "hidden"),
     [
         (200, ()),
@@ -173,7 +174,7 @@ def strip(drawn: str) -> str:
     return text
 
 
-@pytest.mark.parametrize("text", ["[red]x[/red]", ":smile:", "[link=http://x]y", "\\[bold]"])
+@for_each("text", ["[red]x[/red]", ":smile:", "[link=http://x]y", "\\[bold]"])
 def test_markup_is_text(text: str) -> None:
     for shown in (None, console(200)):
         assert text in strip("\n".join(human.format_table(model.Key, [key(1, text)], human.Screen(shown)).lines))
@@ -196,7 +197,7 @@ def test_a_record_without_columns_shows_all_its_fields(shown: Console | None) ->
     assert text.split()[-2:] == ["a", "yes"]
 
 
-@pytest.mark.parametrize("kind", machine.FIELDS)
+@for_each("kind", machine.FIELDS)
 def test_every_column_finds_its_value_in_the_promised_fields(kind: type) -> None:
     record = {name: {"enabled": True} if name == "api_keys" else "" for name in machine.FIELDS[kind]}
     assert len(list(human.format_table(kind, [record], PIPE).lines)) == 2

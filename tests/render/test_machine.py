@@ -15,6 +15,7 @@ from gamcli import model
 from gamcli.errors import InvalidatesKeysError, UsageError
 from gamcli.render import machine
 from gamcli.render.csv_cells import unescape_formula
+from tests.cases import for_each
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -60,7 +61,7 @@ def test_a_scalar_holds_nothing_that_drives_a_terminal(text: str) -> None:
     assert machine.format_scalar([text, text]).isprintable()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("value", "text"),
     [
         (None, ""),
@@ -94,7 +95,7 @@ def test_a_flat_record_spells_out_records_and_not_attributes() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", machine.FIELDS)
+@for_each("kind", machine.FIELDS)
 def test_every_promised_field_is_one_of_the_record(kind: type) -> None:
     for name in machine.FIELDS[kind]:
         assert hasattr(kind, name)
@@ -120,12 +121,12 @@ def test_a_record_that_is_not_in_the_table_shows_all_it_has() -> None:
     assert machine.to_dict(Unnamed("a", 2), NOW) == {"one": "a", "two": 2}
 
 
-@pytest.mark.parametrize("field", ["name", "api_keys", "api_keys.auth_type", "client_secret"])
+@for_each("field", ["name", "api_keys", "api_keys.auth_type", "client_secret"])
 def test_a_field_that_there_is_may_be_shown(field: str) -> None:
     machine.require_field(model.App, field, ["client_secret"])
 
 
-@pytest.mark.parametrize("field", [None, "", "nope", "api_keys.nope", "api_key", "secret_digest"])
+@for_each("field", [None, "", "nope", "api_keys.nope", "api_key", "secret_digest"])
 def test_a_field_that_there_is_not_may_not(field: str | None) -> None:
     with pytest.raises(UsageError) as caught:
         machine.require_field(model.App, field, ["client_secret"])

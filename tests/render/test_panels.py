@@ -2,14 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from gamcli.render import panels
+from tests.cases import for_each
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("length", "words"),
     [
         (timedelta(days=12, hours=5), "in 12 days"),

@@ -14,6 +14,7 @@ from gamcli.model import GAMLOCAL, ApiKeyPolicy, App, AuthType, Key, TokenPolicy
 from gamcli.rules import api_key_grant, durations, grants
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.grants import GrantFacts, TokenRequest
+from tests.cases import for_each
 
 IN_ORDER = (
     "client_id_missing", "client_unknown", "client_secret_wrong", "app_disabled", "remote_rest_off",
@@ -168,9 +169,9 @@ def test_the_standing_rules_are_those_that_need_nothing_sent() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("rule", "broken"),
-    [pytest.param(rule, broken, id=f"{rule}-{n}") for rule, ways in BREAKS.items() for n, broken in enumerate(ways)],
+    [(rule, broken) for rule, ways in BREAKS.items() for broken in ways],
 )
 def test_a_broken_rule_refuses_by_its_name(facts: GrantFacts, rule: str, broken: Break) -> None:
     error = refusal(broken(facts))
@@ -180,7 +181,7 @@ def test_a_broken_rule_refuses_by_its_name(facts: GrantFacts, rule: str, broken:
     assert error.message.isprintable()
 
 
-@pytest.mark.parametrize(("earlier", "later"), PAIRS)
+@for_each(("earlier", "later"), PAIRS)
 def test_of_two_broken_rules_the_earlier_one_speaks(facts: GrantFacts, earlier: str, later: str) -> None:
     assert refusal(BREAKS[later][0](facts)).rule == later
     assert refusal(BREAKS[earlier][0](BREAKS[later][0](facts))).rule == earlier
@@ -195,7 +196,7 @@ def test_of_many_broken_rules_the_first_one_speaks(facts: GrantFacts, data: st.D
     assert refusal(facts).rule == min(names, key=IN_ORDER.index)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("rule", "fix"),
     [
         ("client_id_missing", None),
@@ -246,7 +247,7 @@ def test_no_refusal_reports_a_secret(facts: GrantFacts) -> None:
         assert not any(secret in f"{error.message} {error.hint} {error!r}" for secret in secrets)
 
 
-@pytest.mark.parametrize("username", ["", "ana", "ANA", "ana@example.com", "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"])
+@for_each("username", ["", "ana", "ANA", "ana@example.com", "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"])
 def test_the_owner_may_be_named_in_every_way(facts: GrantFacts, username: str) -> None:
     assert api_key_grant.decide(sent(username=username)(facts)).user == facts.user
 
@@ -269,7 +270,7 @@ FINE = {
 }
 
 
-@pytest.mark.parametrize("fine", FINE.values(), ids=FINE.keys())
+@for_each("fine", FINE.values())
 def test_what_breaks_no_rule_is_granted(facts: GrantFacts, fine: Break) -> None:
     assert api_key_grant.decide(fine(facts)).key == fine(facts).key
 
@@ -287,7 +288,7 @@ def test_a_grant_carries_the_key_and_its_scopes(facts: GrantFacts, app: App, key
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("minutes", "expires", "retires", "expires_in"),
     [
         (60, None, None, 3600),
@@ -333,7 +334,7 @@ def test_user_ids_stay_hidden_when_the_application_does_not_share_them(facts: Gr
     assert guid not in ("", facts.known_user.guid)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("held", "asked", "granted"),
     [
         (("gam_user_data",), "", ("gam_user_data",)),

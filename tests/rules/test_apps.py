@@ -9,6 +9,7 @@ from gamcli.errors import UsageError
 from gamcli.model import ApiKeyPolicy, App, TokenPolicy
 from gamcli.rules import apps
 from gamcli.rules.credentials import Secret
+from tests.cases import for_each
 
 CLIENT_ID = "ab" * 16
 SECRET = Secret("s" * 32)
@@ -53,7 +54,7 @@ def test_a_change_is_dated_and_what_is_not_named_stays(app: App, now: datetime) 
     )
 
 
-@pytest.mark.parametrize("changes", [{}, {"enabled": True}, {"api_keys.scope_choice": True}, {"description": ""}])
+@for_each("changes", [{}, {"enabled": True}, {"api_keys.scope_choice": True}, {"description": ""}])
 def test_a_change_to_what_is_there_already_returns_the_application_itself(
     app: App, now: datetime, changes: apps.Changes
 ) -> None:
@@ -112,7 +113,7 @@ def test_a_client_id_may_be_provided(now: datetime, client_id: str) -> None:
     assert apps.create("portal", client_id, SECRET, {}, now).client_id == client_id
 
 
-@pytest.mark.parametrize("client_id", ["", "a" * 31, "a" * 41, "é" * 32, "a" * 31 + "_", "a" * 31 + "\n", "-" * 32])
+@for_each("client_id", ["", "a" * 31, "a" * 41, "é" * 32, "a" * 31 + "_", "a" * 31 + "\n", "-" * 32])
 def test_what_has_not_the_form_of_a_client_id_is_refused(now: datetime, client_id: str) -> None:
     with pytest.raises(UsageError, match="invalid client ID"):
         apps.create("portal", client_id, SECRET, {}, now)
@@ -141,16 +142,14 @@ def test_a_client_secret_may_be_provided(now: datetime, secret: str) -> None:
     assert Secret(secret).matches(made.secret_digest)
 
 
-@pytest.mark.parametrize(
-    "secret", ["", "s" * 31, "s" * 121, "s" * 31 + " ", "s" * 31 + "\n", "é" * 32, "s" * 31 + "\x7f"]
-)
+@for_each("secret", ["", "s" * 31, "s" * 121, "s" * 31 + " ", "s" * 31 + "\n", "é" * 32, "s" * 31 + "\x7f"])
 def test_what_has_not_the_form_of_a_client_secret_is_refused_without_showing_it(now: datetime, secret: str) -> None:
     with pytest.raises(UsageError, match="client secret") as caught:
         apps.create("portal", CLIENT_ID, Secret(secret), {}, now)
     assert not secret or secret not in f"{caught.value.message} {caught.value.hint}"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("add", "remove", "after"),
     [
         ((), (), ("gam_user_data", "gam_user_roles")),

@@ -8,6 +8,7 @@ import pytest
 from gamcli.errors import UsageError
 from gamcli.model import APIKEY, GAMLOCAL, AuthType
 from gamcli.rules import auth_types
+from tests.cases import for_each
 
 
 @pytest.mark.parametrize(("kind", "stored"), [("APIkey", APIKEY), ("apikey", APIKEY), ("GAMLOCAL", GAMLOCAL)])
@@ -17,7 +18,7 @@ def test_a_new_type_is_enabled_and_of_its_kind(now: datetime, kind: str, stored:
     )
 
 
-@pytest.mark.parametrize("kind", ["", "Saml20", "API key", "a\x1bb"])
+@for_each("kind", ["", "Saml20", "API key", "a\x1bb"])
 def test_another_kind_is_refused_with_the_known_ones(now: datetime, kind: str) -> None:
     with pytest.raises(UsageError, match="invalid type") as caught:
         auth_types.create("machines", kind, {}, now)
@@ -25,7 +26,7 @@ def test_another_kind_is_refused_with_the_known_ones(now: datetime, kind: str) -
     assert caught.value.message.isprintable()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "changes", "message"),
     [
         ("", {}, "the name of an authentication type is empty"),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gamcli.rules import certificates
+from tests.cases import for_each
 
 
 def element(tag: int, *inner: bytes) -> bytes:
@@ -29,7 +30,7 @@ def pem(end: bytes, *, version: bool = True, tag: int = 0x17, padding: int = 0) 
     return f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("end", "tag", "year"),
     [
         (b"270301120000Z", 0x17, 2027),

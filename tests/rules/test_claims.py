@@ -16,6 +16,7 @@ from gamcli.model.tokens import InitialProperty, Token
 from gamcli.rules import claims, scopes
 from gamcli.rules.claims import UserinfoFacts
 from gamcli.rules.credentials import Secret
+from tests.cases import for_each
 
 IN_ORDER = (
     "guid", "username", "email", "verified_email", "first_name", "last_name", "external_id", "birthday", "gender",
@@ -81,7 +82,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize(("scope", "revealed"), EXPECTED.items(), ids=EXPECTED.keys())
+@for_each(("scope", "revealed"), EXPECTED.items())
 def test_a_scope_reveals_exactly_its_claims(full_user: User, app: App, scope: str, revealed: tuple[str, ...]) -> None:
     assert tuple(claims.build_claims(full_user, app, [scope], KEY)) == revealed
 

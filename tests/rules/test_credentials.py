@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from gamcli.model.token_ids import BASE62_ALPHABET, MAX_ROW
 from gamcli.rules import credentials
 from gamcli.rules.credentials import Entropy, Secret
+from tests.cases import for_each
 
 HIDDEN = Secret("what nobody may read")
 GUID = "9d2c6f0e-7a1b-4c3d-8e5f-112233445566"
@@ -66,7 +67,7 @@ DAMAGES: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+@for_each("damage", DAMAGES.values())
 def test_what_has_not_the_form_of_an_api_key_has_no_id(damage: Callable[[str], str]) -> None:
     _, secret = credentials.mint_api_key(random_bytes(1))
     assert credentials.parse_api_key_id(Secret(damage(secret.reveal()))) is None
@@ -109,7 +110,7 @@ NO_TOKENS = {
 }
 
 
-@pytest.mark.parametrize("text", NO_TOKENS.values(), ids=NO_TOKENS.keys())
+@for_each("text", NO_TOKENS.values())
 def test_what_has_not_the_form_of_a_token_has_no_row(text: str) -> None:
     assert credentials.parse_access_token(Secret(text)) is None
 
@@ -123,7 +124,7 @@ def test_a_refresh_token_has_its_form_and_carries_its_place(seed: int, session: 
     assert credentials.parse_refresh_token(token) == (session, counter)
 
 
-@pytest.mark.parametrize("text", ["", "001" + "0" * 35, "001" + "0" * 37, "0a1" + "0" * 36, "001" + "z" * 36])
+@for_each("text", ["", "001" + "0" * 35, "001" + "0" * 37, "0a1" + "0" * 36, "001" + "z" * 36])
 def test_what_has_not_the_form_of_a_refresh_token_has_no_place(text: str) -> None:
     assert credentials.parse_refresh_token(Secret(text)) is None
 
@@ -163,13 +164,13 @@ SHOWS: dict[str, Callable[[Secret], str]] = {
 }
 
 
-@pytest.mark.parametrize("show", SHOWS.values(), ids=SHOWS.keys())
+@for_each("show", SHOWS.values())
 def test_a_secret_hides_itself_wherever_it_is_shown(show: Callable[[Secret], str]) -> None:
     assert HIDDEN.reveal() not in show(HIDDEN)
     assert "<hidden>" in show(HIDDEN)
 
 
-@pytest.mark.parametrize("leak", [pickle.dumps, copy.copy, copy.deepcopy, vars])
+@for_each("leak", [pickle.dumps, copy.copy, copy.deepcopy, vars])
 def test_a_secret_is_neither_pickled_nor_copied(leak: Callable[[Secret], object]) -> None:
     with pytest.raises(TypeError) as caught:
         leak(HIDDEN)

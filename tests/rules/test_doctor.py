@@ -22,6 +22,7 @@ from gamcli.model.doctor import (
 from gamcli.model.files import FileFacts
 from gamcli.model.overviews import CountWithNames
 from gamcli.rules import doctor, file_diagnosis
+from tests.cases import for_each
 
 NOBODY = CountWithNames(0, ())
 MIB = 1024 * 1024
@@ -93,7 +94,7 @@ def test_an_older_version_is_reported(facts: DoctorFacts) -> None:
     assert only(replace(facts, version=2, contents=None))[:2] == ("store", WARN)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("role", "mode", "secret", "fix"),
     [
         ("store", 0o644, True, "chmod go-rwx /gam/x"),
@@ -115,7 +116,7 @@ def test_a_file_that_lets_others_in_is_wrong(facts: DoctorFacts, role: str, mode
     assert closed & 0o700 == mode & 0o700
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("mode", "message"),
     [
         (0o100604, "other users can read the store /gam/x (mode 604)"),
@@ -233,7 +234,7 @@ def test_a_tls_key_that_cannot_be_read_is_wrong(facts: DoctorFacts) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("change", "expected"),
     [
         ({"uses_wal": False}, ("log", WARN, "gamcli store migrate")),

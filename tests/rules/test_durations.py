@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from gamcli.errors import UsageError
 from gamcli.rules import durations
+from tests.cases import for_each
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "length"),
     [
         ("45s", timedelta(seconds=45)),
@@ -29,7 +30,7 @@ def test_a_whole_number_and_a_unit_are_a_duration(text: str, length: timedelta) 
     assert durations.parse(text) == length
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     ["", "d", "90", "1.5h", "-1d", "+1d", "1 d", "1h30m", "٣d", "1d\x00", "d1", "9" * 11 + "d", "9" * 5000 + "d"],
 )
@@ -39,7 +40,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
     assert "90d" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("text", ["36501d", "5215w", "876001h", "9999999999w", "9999999999d", "9999999999s"])
+@for_each("text", ["36501d", "5215w", "876001h", "9999999999w", "9999999999d", "9999999999s"])
 def test_more_than_a_century_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="longer than 100 years"):
         durations.parse(text)
@@ -55,7 +56,7 @@ def test_nothing_needs_no_unit() -> None:
     assert durations.parse(" 0 ") == durations.parse("0s") == timedelta(0)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("length", "expected"),
     [
         (timedelta(0), None),
@@ -74,7 +75,7 @@ def test_the_earliest_of_nothing_is_never(now: datetime) -> None:
     assert durations.earliest(None, now + timedelta(1), now) == now
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("length", "expected"),
     [
         (timedelta(days=14), "14d"),
@@ -93,7 +94,7 @@ def test_a_duration_is_written_in_its_largest_unit(length: timedelta, expected: 
     assert expected is None or durations.parse(expected) == length
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "hint"),
     [
         ("1M", "use days, such as 30d; 1m is minutes"), ("2y", "use days, such as 730d"),
@@ -113,7 +114,7 @@ def test_other_notations_are_refused_with_an_example_that_fits(text: str, hint: 
     assert durations.parse(example[0])
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("1D", 86_400), ("2H", 7_200), ("3S", 3), ("1W", 604_800), ("1m", 60)])
+@for_each(("text", "seconds"), [("1D", 86_400), ("2H", 7_200), ("3S", 3), ("1W", 604_800), ("1m", 60)])
 def test_units_that_mean_one_thing_only_are_accepted_in_either_case(text: str, seconds: int) -> None:
     assert durations.parse(text).total_seconds() == seconds
 
@@ -131,7 +132,7 @@ def test_an_instant_is_a_date_or_a_time_in_utc(text: str, instant: datetime) -> 
     assert durations.parse_instant(text).tzinfo is UTC
 
 
-@pytest.mark.parametrize("text", ["", "30d", "2027-13-01", "tomorrow"])
+@for_each("text", ["", "30d", "2027-13-01", "tomorrow"])
 def test_other_texts_are_not_instants(text: str) -> None:
     with pytest.raises(UsageError) as raised:
         durations.parse_instant(text)

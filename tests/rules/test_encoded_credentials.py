@@ -9,6 +9,7 @@ import pytest
 
 from gamcli.rules.credentials import mint_api_key, mint_client_secret
 from gamcli.rules.leak_detection import find_leaks
+from tests.cases import for_each
 
 KEY = mint_api_key(Random(1).randbytes)[1].reveal()
 CLIENT = mint_client_secret(Random(2).randbytes).reveal()
@@ -50,22 +51,22 @@ ENCODERS: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("size", [1, 7, 1 << 18])
-@pytest.mark.parametrize("name", ENCODERS)
-@pytest.mark.parametrize("text", [KEY, CLIENT])
+@for_each("size", [1, 7, 1 << 18])
+@for_each("name", ENCODERS)
+@for_each("text", [KEY, CLIENT])
 def test_an_escaped_or_folded_credential_is_found(text: str, name: str, size: int) -> None:
     assert find(f"\n key: '{ENCODERS[name](text)}' # x".encode(), size) == [(text, 2, 8)]
 
 
-@pytest.mark.parametrize("at", range(1, len(KEY)))
+@for_each("at", range(1, len(KEY)))
 def test_a_fold_hides_nothing_wherever_it_is(at: int) -> None:
     assert find(b"x=" + fold(KEY, at, "\\\n   ").encode()) == [(KEY, 1, 3)]
     if at >= len("gamkey_"):
         assert find(b"x=" + base64.b64encode(fold(KEY, at, "\\\n   ").encode())) == [(KEY, 1, 3)]
 
 
-@pytest.mark.parametrize("before", ["", "x", "xy", "\n"])
-@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@for_each("before", ["", "x", "xy", "\n"])
+@for_each("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 def test_utf_16_and_utf_32_are_found_at_any_offset_and_after_other_text(before: str, encoding: str) -> None:
     data = before.encode() + f"a\r\nkey {KEY}\r\n".encode(encoding) + CLIENT.encode()
     lines = 2 + before.count("\n")
@@ -78,10 +79,10 @@ def test_utf_16_within_folded_lines_is_found() -> None:
         assert find(fold(KEY, at, "\\\r\n ").encode("utf-16-le")) == [(KEY, 1, 1)]
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "utf-16-le"])
-@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
-@pytest.mark.parametrize("before", ["", "a", "ab", "password=\xff\xfe\xfb?>"])
-@pytest.mark.parametrize("text", [KEY, CLIENT])
+@for_each("encoding", ["ascii", "utf-16-le"])
+@for_each("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@for_each("before", ["", "a", "ab", "password=\xff\xfe\xfb?>"])
+@for_each("text", [KEY, CLIENT])
 def test_base64_is_found_in_each_alignment(
     text: str, before: str, encode: Callable[[bytes], bytes], encoding: str
 ) -> None:
@@ -95,9 +96,9 @@ def test_the_header_of_basic_authentication_is_found() -> None:
     assert find(header) == [(CLIENT, 1, 22 + 44)]
 
 
-@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\n    ", r"\n", r"\r\n", "\\\n"])
-@pytest.mark.parametrize("width", [4, 20, 60, 64, 76])
-@pytest.mark.parametrize("before", range(12))
+@for_each("line_break", ["\n", "\r\n", "\n    ", r"\n", r"\r\n", "\\\n"])
+@for_each("width", [4, 20, 60, 64, 76])
+@for_each("before", range(12))
 def test_base64_broken_into_lines_is_found(before: int, width: int, line_break: str) -> None:
     text = base64.b64encode(b"x" * before + KEY.encode() + b"\n").decode()
     lines = line_break.join(text[at : at + width] for at in range(0, len(text), width))
@@ -116,8 +117,8 @@ def test_what_is_no_encoding_is_not_removed(text: str) -> None:
     assert [each for each in find_leaks([text.encode()]) if each.length is None] == []
 
 
-@pytest.mark.parametrize("length", range(16, len(KEY)))
-@pytest.mark.parametrize("after", [b"", b"...", b" x", b"%20x", "…".encode()])
+@for_each("length", range(16, len(KEY)))
+@for_each("after", [b"", b"...", b" x", b"%20x", "…".encode()])
 def test_a_key_that_is_cut_short_is_found_from_eight_random_characters_on(length: int, after: bytes) -> None:
     found = [(each.id, each.length, each.column) for each in find_leaks([b"x " + KEY[:length].encode() + after])]
     assert found == ([(KEY[7:15], length, 3)] if length >= 24 else [])
@@ -138,6 +139,6 @@ def test_base64_of_a_prefix_alone_is_not_a_credential(raw: str) -> None:
     assert find(base64.b64encode(raw.encode())) == []
 
 
-@pytest.mark.parametrize("mixed", [b"-+", b"-++", b"_/", b"_//", b"-+/+"])
+@for_each("mixed", [b"-+", b"-++", b"_/", b"_//", b"-+/+"])
 def test_base64_in_two_alphabets_is_not_a_credential(mixed: bytes) -> None:
     assert find(base64.b64encode(KEY[:15].encode()) + mixed) == []

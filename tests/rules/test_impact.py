@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli.model import APIKEY, GAMLOCAL, ApiKeyPolicy
 from gamcli.rules import impact
 from gamcli.rules.grants import GrantFacts
+from tests.cases import for_each
 
 SCOPES = st.lists(
     st.sampled_from(["gam_user_data", "gam_user_roles", "user_email", "user_Area", "fullcontrol"]), unique=True
@@ -144,7 +144,7 @@ CHANGES: dict[str, tuple[Callable[[GrantFacts], GrantFacts], bool, str]] = {
 }
 
 
-@pytest.mark.parametrize(("change", "ends", "reason"), CHANGES.values(), ids=CHANGES.keys())
+@for_each(("change", "ends", "reason"), CHANGES.values())
 def test_the_reason_says_what_the_change_does(
     facts: GrantFacts,
     change: Callable[[GrantFacts], GrantFacts],

@@ -15,6 +15,7 @@ from gamcli.rules import keys
 from gamcli.rules.credentials import Entropy, Secret, parse_api_key_id
 from gamcli.rules.grants import GrantFacts
 from gamcli.rules.keys import KeyOptions
+from tests.cases import for_each
 
 Break = Callable[[GrantFacts], GrantFacts]
 
@@ -228,7 +229,7 @@ def test_a_key_is_due_when_it_expires_within_the_time_asked_for(
     assert keys.is_expiring(key, wish.now, within) is due
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("lifetime", "window", "limit"),
     [
         (timedelta(days=10), timedelta(days=14), "9d"),
@@ -255,12 +256,12 @@ def test_a_key_that_would_be_due_at_once_is_refused_with_the_largest_window(
     assert caught.value.hint == f"use a window of at most {limit}"
 
 
-@pytest.mark.parametrize("text", ["a" * 20, "~" * 2048, "two words of a legacy key", "gamkey-but-not-ours-0123456"])
+@for_each("text", ["a" * 20, "~" * 2048, "two words of a legacy key", "gamkey-but-not-ours-0123456"])
 def test_a_printable_key_of_another_system_can_be_imported(text: str) -> None:
     assert keys.check_imported(Secret(text)).reveal() == text
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "message"),
     [
         ("a" * 19, "the API key has 19 characters"),

@@ -21,6 +21,7 @@ from gamcli.rules.leak_detection import (
     find_leaks,
     may_contain_credential,
 )
+from tests.cases import for_each
 
 KEY_ID, SECRET = mint_api_key(Random(1).randbytes)
 KEY = SECRET.reveal()
@@ -81,7 +82,7 @@ def test_each_of_many_has_its_line_and_column(texts: list[str]) -> None:
     assert find(*cut(whole.encode(), [7])) == wanted
 
 
-@pytest.mark.parametrize(
+@for_each(
     "line",
     [
         '{"api_key": "%s"}', "key='%s'", "\u201c%s\u201d", "https://example.com/?key%%3D%s%%26x", "KEY=%s\\n", "x%sx",
@@ -89,22 +90,22 @@ def test_each_of_many_has_its_line_and_column(texts: list[str]) -> None:
         "%s" + "z" * 1_000_000,
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("text", [KEY, CLIENT])
+@for_each("text", [KEY, CLIENT])
 def test_what_stands_around_a_credential_does_not_hide_it(line: str, text: str) -> None:
     before, _, _ = (line % "|").partition("|")
     assert find((line % text).encode()) == [(text, 1, len(before) + 1)]
 
 
-@pytest.mark.parametrize(("mark", "encoding"), MARKED)
-@pytest.mark.parametrize("size", [1, 2, 3, 64, 1000])
+@for_each(("mark", "encoding"), MARKED)
+@for_each("size", [1, 2, 3, 64, 1000])
 def test_utf_16_is_text_too(mark: bytes, encoding: str, size: int) -> None:
     data = mark + f"# ключ\r\n  key = {KEY}\r\n".encode(encoding) + b"\0"
     assert find(*cut(data, [size])) == [(KEY, 2, 9)]
 
 
-@pytest.mark.parametrize("mark", UTF_16)
-@pytest.mark.parametrize("before", [b"", b"\0", b"\n"])
-@pytest.mark.parametrize("size", [1, 3, 1000])
+@for_each("mark", UTF_16)
+@for_each("before", [b"", b"\0", b"\n"])
+@for_each("size", [1, 3, 1000])
 def test_a_mark_of_utf_16_hides_nothing_that_is_invalid(mark: bytes, before: bytes, size: int) -> None:
     assert [each[:2] for each in find(*cut(mark + before + KEY.encode(), [size]))] == [(KEY, 1 + before.count(b"\n"))]
 
@@ -126,7 +127,7 @@ def test_no_more_than_a_piece_is_held(mark: bytes) -> None:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("data", [b"", b"g", b"\xff", b"\xff\xfe"])
+@for_each("data", [b"", b"g", b"\xff", b"\xff\xfe"])
 def test_next_to_nothing_holds_nothing(data: bytes) -> None:
     assert find(data) == []
     assert find() == []
@@ -150,9 +151,7 @@ def test_whether_a_credential_works_is_unknown_when_no_store_was_checked(status:
     assert (found.file, found.commit, found.line, found.column, found.id) == ("app.log", "c0ffee", 2, 3, KEY_ID)
 
 
-@pytest.mark.parametrize(
-    "text", [KEY, CLIENT, KEY[:30], "gamkey%5F", "\\u0067am", "gamk\\\n", "g\0a\0m\0", "Z2Fta2V5X"]
-)
+@for_each("text", [KEY, CLIENT, KEY[:30], "gamkey%5F", "\\u0067am", "gamk\\\n", "g\0a\0m\0", "Z2Fta2V5X"])
 def test_the_quick_look_sees_where_one_may_begin(text: str) -> None:
     assert may_contain_credential(f"ab{text}cd".encode())
     assert not may_contain_credential(b"gam, gamma & 100 % of \\n ZWXQ \0\0")

@@ -6,14 +6,15 @@ from hypothesis import strategies as st
 
 from gamcli.errors import UsageError
 from gamcli.rules import names
+from tests.cases import for_each
 
 
-@pytest.mark.parametrize("name", ["a", "ana", "Ana María", "x" * 60, "日本", "a/b", "--help", "O'Hara"])
+@for_each("name", ["a", "ana", "Ana María", "x" * 60, "日本", "a/b", "--help", "O'Hara"])
 def test_a_name_is_any_printable_text_of_one_to_sixty_characters(name: str) -> None:
     assert names.check_name("a user", name) == name
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "message", "hint"),
     [
         ("", "the name of a user is empty", "use 1 to 60 characters"),
@@ -60,22 +61,18 @@ def test_what_is_shown_can_be_printed(text: str) -> None:
     assert names.escape_unprintable(text) == text or not text.isprintable()
 
 
-@pytest.mark.parametrize(
-    ("name", "near"), [("portl", "portal"), ("PORTAL", None), ("zzz", None), ("", None), ("po", "portal")]
-)
+@for_each(("name", "near"), [("portl", "portal"), ("PORTAL", None), ("zzz", None), ("", None), ("po", "portal")])
 def test_the_nearest_known_name_is_the_one_that_was_probably_meant(name: str, near: str | None) -> None:
     assert names.closest_match(name, iter(["intranet", "portal"])) == near
     assert names.closest_match("po", ["portal", "portrait"]) is None
 
 
-@pytest.mark.parametrize(
-    "name", ["../evil", "..", ".", "/etc/passwd", "a/../b", "..\\evil", "~root", "\\\\host\\share"]
-)
+@for_each("name", ["../evil", "..", ".", "/etc/passwd", "a/../b", "..\\evil", "~root", "\\\\host\\share"])
 def test_a_name_that_looks_like_a_path_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="looks like a path"):
         names.check_name("a user", name)
 
 
-@pytest.mark.parametrize("name", ["a.b", "DOMAIN\\ana", "team/ci", "..a", "a..b", "ana~1"])
+@for_each("name", ["a.b", "DOMAIN\\ana", "team/ci", "..a", "a..b", "ana~1"])
 def test_a_name_may_contain_dots_and_slashes(name: str) -> None:
     assert names.check_name("a user", name) == name

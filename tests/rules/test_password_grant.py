@@ -17,6 +17,7 @@ from gamcli.rules import grants, password_grant, passwords
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.grants import GrantFacts
 from gamcli.rules.passwords import TEST_COST
+from tests.cases import for_each
 
 PASSWORD = Secret("correct horse battery staple")
 HASH = passwords.hash_password(PASSWORD, bytes, TEST_COST)
@@ -115,9 +116,9 @@ def test_the_rules_are_judged_in_the_order_of_the_wire() -> None:
     assert [rule.name for rule in password_grant.PASSWORD_GRANT] == [*BREAKS]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("rule", "broken"),
-    [pytest.param(rule, broken, id=f"{rule}-{n}") for rule, ways in BREAKS.items() for n, broken in enumerate(ways)],
+    [(rule, broken) for rule, ways in BREAKS.items() for broken in ways],
 )
 def test_a_broken_rule_refuses_by_its_name(login: GrantFacts, rule: str, broken: Break) -> None:
     error = refusal(broken(login))
@@ -126,12 +127,12 @@ def test_a_broken_rule_refuses_by_its_name(login: GrantFacts, rule: str, broken:
     assert PASSWORD.reveal() not in f"{error.message} {error.hint} {error!r}"
 
 
-@pytest.mark.parametrize(("earlier", "later"), TOGETHER)
+@for_each(("earlier", "later"), TOGETHER)
 def test_of_two_broken_rules_the_earlier_one_speaks(login: GrantFacts, earlier: str, later: str) -> None:
     assert refusal(BREAKS[earlier][0](BREAKS[later][0](login))).rule == earlier
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("rule", "fix"),
     [
         ("auth_type_wrong", "gamcli auth-type list --type GAMLocal"),
@@ -146,7 +147,7 @@ def test_a_refusal_names_the_command_that_fixes_it(login: GrantFacts, rule: str,
     assert refusal(BREAKS[rule][0](login)).hint == fix
 
 
-@pytest.mark.parametrize("broken", BREAKS["password_wrong"], ids=WAYS)
+@for_each("broken", BREAKS["password_wrong"])
 def test_anyone_who_is_refused_for_a_password_is_reported_the_same(login: GrantFacts, broken: Break) -> None:
     assert refusal(broken(login)).message == "incorrect username or password"
 
@@ -200,7 +201,7 @@ def test_the_first_refresh_token_is_for_the_first_renewal(login: GrantFacts, ren
     assert password_grant.decide(changed("app", token=TokenPolicy(60, renewals))(login)).renewal_number == renewal
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("published", "asked", "granted"),
     [
         (("gam_user_data", "gam_user_roles"), "", ("gam_user_data", "gam_user_roles")),

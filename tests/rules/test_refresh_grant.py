@@ -15,6 +15,7 @@ from gamcli.rules import grants, refresh_grant
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.grants import Grant, GrantFacts
 from gamcli.rules.refresh_grant import RefreshTokenReuse
+from tests.cases import for_each
 
 TOKEN = Secret("a refresh token")
 PROPERTIES = (InitialProperty("Branch", "7"),)
@@ -147,14 +148,9 @@ def test_the_rules_are_judged_in_their_order() -> None:
     assert [rule.name for rule in refresh_grant.PASSWORD_SESSION_RULES] == [*OF_PASSWORD]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("session", "rule", "broken"),
-    [
-        pytest.param(session, rule, broken, id=f"{session}-{rule}-{n}")
-        for session, rules in BOTH.items()
-        for rule, ways in rules.items()
-        for n, broken in enumerate(ways)
-    ],
+    [(session, rule, broken) for session, rules in BOTH.items() for rule, ways in rules.items() for broken in ways],
 )
 def test_a_broken_rule_refuses_by_its_name(
     request: pytest.FixtureRequest, session: str, rule: str, broken: Break
@@ -163,7 +159,7 @@ def test_a_broken_rule_refuses_by_its_name(
     assert error(facts) == (rule, rule == "refresh_used")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("session", "earlier", "later"),
     [
         (session, *pair)
@@ -180,7 +176,7 @@ def test_of_two_broken_rules_the_earlier_one_speaks(
     assert error(facts) == (earlier, "refresh_used" in (earlier, later) and not unproven)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("session", "rule", "fix"),
     [
         ("of_password", "scope_unpublished", "gamcli app update portal --add-scope user_email"),

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from gamcli.errors import UsageError
 from gamcli.rules import scopes
+from tests.cases import for_each
 
 IN_ORDER = (
     "gam_user_data", "gam_user_additional_data", "gam_user_roles", "session_initial_prop", "session_application_data",
@@ -30,7 +31,7 @@ def test_every_scope_says_what_it_reveals() -> None:
     assert all(name == scope.name and scope.claims and scope.description for name, scope in scopes.TABLE.items())
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("scope", "claims"),
     [
         ("user_email", ("email", "verified_email")),
@@ -50,7 +51,7 @@ def test_fullcontrol_reveals_what_all_others_reveal_together() -> None:
     assert set(scopes.TABLE["fullcontrol"].claims) == others
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "names"),
     [
         ("", []),
@@ -88,7 +89,7 @@ def test_parse_reads_what_join_writes(names: list[str]) -> None:
     assert scopes.parse(names, is_attribute) == scopes.sort_scopes(names)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("word", "hint"),
     [
         ("user_emial", "did you mean user_email? To list all: gamcli scope list"),
@@ -107,7 +108,7 @@ def test_an_unknown_scope_is_refused_with_the_nearest_name(word: str, hint: str)
     assert caught.value.hint == hint
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("scope", "attribute"),
     [("user_Area", "Area"), ("user_email", None), ("gam_user_data", None), ("USER_Area", None), ("Area", None)],
 )
@@ -134,6 +135,6 @@ def test_what_is_beyond_is_each_scope_that_nothing_published_covers(expected: li
     assert list(beyond) == [name for name in expected if not any(scopes.is_allowed(name, [wide]) for wide in published)]
 
 
-@pytest.mark.parametrize("word", ["nonsense", "user_", "USER_Area", "gam_user"])
+@for_each("word", ["nonsense", "user_", "USER_Area", "gam_user"])
 def test_what_is_no_scope_is_covered_by_nothing_wider(word: str) -> None:
     assert scopes.find_disallowed([word], ["fullcontrol", "gam_user_additional_data", "gam_user_data"]) == (word,)

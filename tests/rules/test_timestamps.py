@@ -6,12 +6,13 @@ import pytest
 
 from gamcli.errors import UsageError
 from gamcli.rules import timestamps
+from tests.cases import for_each
 
 NOW = datetime(2026, 3, 8, 12, 30, tzinfo=UTC)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         ("7d", NOW - timedelta(days=7)),
@@ -33,7 +34,7 @@ def test_an_instant_is_a_duration_back_a_day_or_rfc_3339(text: str, expected: da
     assert result.tzinfo is UTC
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "", "ago", "2026-03-01 ago", "٢٠٢٦-03-01",

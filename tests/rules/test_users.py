@@ -9,6 +9,7 @@ from gamcli.errors import UsageError
 from gamcli.model import User
 from gamcli.rules import users
 from gamcli.rules.scopes import FIELD_LABELS
+from tests.cases import for_each
 
 GUID = "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"
 LIMITS = {
@@ -53,20 +54,20 @@ def test_the_name_of_a_new_user_is_checked(now: datetime) -> None:
         users.create("x" * 61, GUID, {}, now)
 
 
-@pytest.mark.parametrize(("field", "longest"), LIMITS.items())
+@for_each(("field", "longest"), LIMITS.items())
 def test_texts_have_their_lengths(user: User, now: datetime, field: str, longest: int) -> None:
     assert users.apply_changes(user, {field: "x" * longest}, now)
     with pytest.raises(UsageError, match=f"the {FIELD_LABELS[field]} is too long: {longest + 1:,} characters"):
         users.apply_changes(user, {field: "x" * (longest + 1)}, now)
 
 
-@pytest.mark.parametrize("field", [*LIMITS, "email", "birthday", "gender"])
+@for_each("field", [*LIMITS, "email", "birthday", "gender"])
 def test_texts_are_printable(user: User, now: datetime, field: str) -> None:
     with pytest.raises(UsageError, match=f"the {FIELD_LABELS[field]} contains"):
         users.apply_changes(user, {field: "a\x1b[2Jb"}, now)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("field", "value"),
     [
         ("email", "ana"),
@@ -88,9 +89,7 @@ def test_email_birthday_and_gender_have_their_forms(user: User, now: datetime, f
     assert caught.value.hint
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("email", ""), ("birthday", ""), ("email", "a@b"), ("birthday", "2000-02-29")]
-)
+@for_each(("field", "value"), [("email", ""), ("birthday", ""), ("email", "a@b"), ("birthday", "2000-02-29")])
 def test_email_and_birthday_may_be_emptied(user: User, now: datetime, field: str, value: str) -> None:
     assert getattr(users.apply_changes(user, {field: value}, now), field) == value
 
@@ -101,7 +100,7 @@ def test_an_email_of_more_than_a_hundred_characters_is_refused(user: User, now: 
         users.apply_changes(user, {"email": "a@" + "b" * 99}, now)
 
 
-@pytest.mark.parametrize("role", ["", " x", "a+b", "a\nb", "x" * 255])
+@for_each("role", ["", " x", "a+b", "a\nb", "x" * 255])
 def test_a_role_is_like_a_name_without_plus(user: User, now: datetime, role: str) -> None:
     with pytest.raises(UsageError, match="role"):
         users.apply_changes(user, {"roles": ("operator", role)}, now)
@@ -112,14 +111,14 @@ def test_an_attribute_has_an_id_of_plain_characters(user: User, now: datetime, a
     assert users.apply_changes(user, {"attributes": {attribute: "x"}}, now).attributes == {attribute: "x"}
 
 
-@pytest.mark.parametrize("attribute", ["", "a b", "a+b", "x" * 61, "é", "a\n"])
+@for_each("attribute", ["", "a b", "a+b", "x" * 61, "é", "a\n"])
 def test_another_attribute_id_is_refused(user: User, now: datetime, attribute: str) -> None:
     with pytest.raises(UsageError, match="invalid attribute ID") as caught:
         users.apply_changes(user, {"attributes": {attribute: "x"}}, now)
     assert caught.value.message.isprintable()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("attribute", "flag"),
     [
         ("email", "--email"),
@@ -141,7 +140,7 @@ def test_the_values_of_an_attribute_have_short_printable_ids(user: User, now: da
             users.apply_changes(user, {"attributes": {"Area": {value_id: "x"}}}, now)
 
 
-@pytest.mark.parametrize("content", ["x" * 2049, ["fine", "x" * 2049], "a\x00b", ["a\nb"]])
+@for_each("content", ["x" * 2049, ["fine", "x" * 2049], "a\x00b", ["a\nb"]])
 def test_the_texts_of_an_attribute_are_printable_and_bounded(
     user: User, now: datetime, content: str | list[str]
 ) -> None:
@@ -163,7 +162,7 @@ def test_a_change_to_what_is_there_already_returns_the_user_itself(
     assert users.apply_changes(user, changes, now + timedelta(days=1)) is user
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("changes", "verified"),
     [
         ({"email": "new@example.com"}, False),

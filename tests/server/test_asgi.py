@@ -18,6 +18,7 @@ from gamcli.server.asgi import Application
 from gamcli.server.transport.messages import Response
 from gamcli.store import Location
 from gamcli.store.postgres.url import parse_url
+from tests.cases import for_each
 from tests.server.conftest import responded
 
 TOKEN_PATH = "/oauth/gam/v2.0/access_token"
@@ -236,7 +237,7 @@ def test_grants_of_one_turn_of_the_loop_share_a_commit(
     assert len(commits) == 1
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("host", "address"),
     [("10.0.0.1", "10.0.0.1"), ("::1", "::1"), ("x" * 40_000, ""), ("10.0.0.1, 10.0.0.2", ""), ("", "")],
 )

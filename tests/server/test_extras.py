@@ -16,6 +16,7 @@ from gamcli.server.endpoints.extras import parse_issuer
 from gamcli.server.server import Server
 from gamcli.server.transport.messages import Response
 from gamcli.store.audit import AuditFilter
+from tests.cases import for_each
 
 pytestmark = pytest.mark.both_engines
 
@@ -153,7 +154,7 @@ def test_a_fixed_issuer_is_independent_of_the_request(
     assert (found["issuer"], found["token_endpoint"]) == (issuer, f"{issuer}{BASE}/access_token")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "issuer"),
     [
         ("https://login.example.org", "https://login.example.org"),
@@ -167,7 +168,7 @@ def test_an_issuer_is_https_or_on_this_machine(text: str, issuer: str) -> None:
     assert parse_issuer(text) == issuer
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "hint"),
     [
         ("http://login.example.org/gam", "--issuer https://login.example.org/gam"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gamcli.server.endpoints.outcomes import Trace, TracedResponse
 from gamcli.server.request_log import MAX_TEXT, RequestLog, sanitize
 from gamcli.server.transport.messages import Request, Response
+from tests.cases import for_each
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 REQUEST = Request("POST", "/a", query="api_key=s3", fields={"authorization": "s3"}, body=b"s3", peer="192.0.2.7")
@@ -40,7 +41,7 @@ def test_a_line_for_programs_has_every_field() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("log_address", "address", "shown"),
     [
         ("full", "192.0.2.7", "192.0.2.7"),
@@ -63,7 +64,7 @@ def test_a_line_holds_no_secret(log_format: str) -> None:
     assert "s3" not in "".join(write_lines(log_format))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("sent", "logged"),
     [
         ("4bf92f35-77b3-4da6-a3ce-929d0e0e4736", "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"),
@@ -87,17 +88,17 @@ def test_what_could_not_be_read_is_not_shown() -> None:
     assert write_lines("text", None)[0].startswith("2026-03-01T12:00:00Z f00d-1 - - 401")
 
 
-@pytest.mark.parametrize("method", ["gamsec_0123", "s3cret&x=", "get", "POSTS"])
+@for_each("method", ["gamsec_0123", "s3cret&x=", "get", "POSTS"])
 def test_a_request_with_an_unknown_method_is_not_shown(method: str) -> None:
     assert write_lines("text", Request(method, "/s3"))[0].startswith("2026-03-01T12:00:00Z f00d-1 - - 401")
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
+@for_each("method", ["GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
 def test_a_known_method_is_shown(method: str) -> None:
     assert f" {method} /a " in write_lines("text", Request(method, "/a"))[0]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "word"),
     [
         ("/healthz#s3", "/healthz"),
@@ -129,7 +130,7 @@ def test_lines_that_were_lost_are_counted() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "word"),
     [
         ("/oauth/gam", "/oauth/gam"),

@@ -13,6 +13,7 @@ from gamcli.errors import ConflictError, NotFoundError, UsageError
 from gamcli.model import APIKEY, ApiKeyPolicy, App, AuthType, TokenPolicy
 from gamcli.store import Store, Transaction, apps, audit, auth_types
 from gamcli.store.apps import AppFilter
+from tests.cases import for_each
 
 Trial = Callable[[], AbstractContextManager[Transaction]]
 
@@ -117,7 +118,7 @@ def test_names_and_client_ids_are_unique(store: Store, portal: App, other: dict[
         add()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("filters", "expected"),
     [
         (AppFilter(), ["Alpha", "beta", "gamma"]),
@@ -135,7 +136,7 @@ def test_a_list_shows_the_applications_that_match(three: Store, filters: AppFilt
         assert names(tx, filters) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("sort", "expected"),
     [
         ("name", ["Alpha", "beta", "gamma"]),

@@ -13,6 +13,7 @@ from gamcli.errors import StoreAuditLogError
 from gamcli.model import AuditEntry, JsonText
 from gamcli.store import Store, Transaction, audit
 from gamcli.store.audit import AuditFilter
+from tests.cases import for_each
 
 pytestmark = pytest.mark.both_engines
 
@@ -80,7 +81,7 @@ def three(store: Store) -> Iterator[Transaction]:
         yield tx
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("filters", "expected"),
     [
         ({}, [1, 2, 3]),
@@ -120,7 +121,6 @@ def three(store: Store) -> Iterator[Transaction]:
         ({"sort": "at"}, [1, 3, 2]),
         ({"sort": "actor"}, [2, 3, 1]),
     ],
-    ids=str,
 )
 def test_a_filter_finds_what_it_names(three: Transaction, filters: dict[str, Any], expected: list[int]) -> None:
     assert search(three, **filters) == expected

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gamcli.errors import ConflictError, FailedError, NotFoundError, UsageError
 from gamcli.model import APIKEY, GAMLOCAL, ApiKeyPolicy, App, AuthType, Repository
 from gamcli.store import Store, Transaction, apps, auth_types, repository
+from tests.cases import for_each
 
 Trial = Callable[[], AbstractContextManager[Transaction]]
 
@@ -88,7 +89,7 @@ def test_one_type_is_the_default(three: Store) -> None:
         assert [each.name for each in auth_types.search(tx) if each.default] == ["Alpha"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("kind", "enabled", "sort", "names"),
     [
         (None, None, None, ["Alpha", "beta", "gamma"]),

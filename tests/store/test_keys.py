@@ -13,6 +13,7 @@ from gamcli.errors import ConflictError, FailedError, NotFoundError, UsageError
 from gamcli.model import APIKEY, ApiKeyPolicy, App, AuthType, Key, User
 from gamcli.store import Store, Transaction, apps, auth_types, keys, users
 from gamcli.store.keys import KeyFilter
+from tests.cases import for_each
 
 pytestmark = pytest.mark.both_engines
 
@@ -84,27 +85,27 @@ def test_a_key_follows_the_names_of_its_user_and_application(peopled: Store, ana
     assert (renamed.user, renamed.app) == ("Anna", "Gate")
 
 
-@pytest.mark.parametrize("prefix", ["K1234567", "K123", "Kaaaaaaa"])
+@for_each("prefix", ["K1234567", "K123", "Kaaaaaaa"])
 def test_a_key_is_named_by_any_beginning_that_is_its_own(four: Store, prefix: str) -> None:
     with four.reading() as tx:
         assert keys.get_by_prefix(tx, prefix).id.startswith(prefix)
 
 
-@pytest.mark.parametrize("prefix", ["Kaaa", "Kaaaaaa"])
+@for_each("prefix", ["Kaaa", "Kaaaaaa"])
 def test_a_beginning_of_several_ids_is_refused(four: Store, prefix: str) -> None:
     with four.reading() as tx, pytest.raises(UsageError, match="the ID prefix") as caught:
         keys.get_by_prefix(tx, prefix)
     assert caught.value.hint == "use more characters of the ID"
 
 
-@pytest.mark.parametrize("prefix", ["", "k1234567", "K12345678", "Z", "%", "é", "\U0010ffff", "\ud7ff", "K\U0010ffff"])
+@for_each("prefix", ["", "k1234567", "K12345678", "Z", "%", "é", "\U0010ffff", "\ud7ff", "K\U0010ffff"])
 def test_another_beginning_finds_no_key(four: Store, prefix: str) -> None:
     with four.reading() as tx, pytest.raises(NotFoundError) as caught:
         keys.get_by_prefix(tx, prefix)
     assert (caught.value.message, caught.value.hint) == (f"no key with ID '{prefix}'", "gamcli key list")
 
 
-@pytest.mark.parametrize("prefix", ["K", "K1", "K12", "KaB"])
+@for_each("prefix", ["K", "K1", "K12", "KaB"])
 def test_a_prefix_has_at_least_four_characters(four: Store, prefix: str) -> None:
     with four.reading() as tx, pytest.raises(UsageError, match="is too short"):
         keys.get_by_prefix(tx, prefix)
@@ -160,7 +161,7 @@ def test_a_key_does_not_end_as_anything_else(peopled: Store, key: Key, now: date
         end()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("filters", "expected"),
     [
         (KeyFilter(), {"K1234567", "Kaaaaaaa", "Kaaaaaab", "KaB00000"}),
@@ -188,7 +189,7 @@ def test_keys_that_expire_before_an_instant_are_found(
         assert set(ids(tx, KeyFilter(expires_before=now + timedelta(seconds=seconds)))) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("sort", "expected"),
     [
         ("id", ["K1234567", "KaB00000", "Kaaaaaaa", "Kaaaaaab"]),
@@ -206,7 +207,7 @@ def test_a_list_is_sorted_by_each_field(four: Store, sort: str, expected: list[s
         assert ids(tx, KeyFilter(sort=sort)) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("sort", "expected"),
     [
         ("-id", ["Kaaaaaab", "Kaaaaaaa", "KaB00000", "K1234567"]),

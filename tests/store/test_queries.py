@@ -5,6 +5,7 @@ import pytest
 from gamcli.errors import UsageError
 from gamcli.store import queries
 from gamcli.store.queries import Conditions, chunks, order_by, placeholders
+from tests.cases import for_each
 
 COLUMNS = {"name": "fold", "when": "at IS NULL, at"}
 
@@ -24,7 +25,7 @@ def test_conditions_keep_their_values_apart_from_the_text() -> None:
     assert asked.values == ["x' OR 1 --", False, 1, 2]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("sort", "order"),
     [
         (None, " ORDER BY fold NULLS FIRST"),
@@ -38,7 +39,7 @@ def test_a_sort_becomes_an_order_with_ties_broken(sort: str | None, order: str) 
     assert order_by(sort, COLUMNS, "name", "fold") == order
 
 
-@pytest.mark.parametrize("sort", ["other", "--name", "NAME", "fold; DROP TABLE user"])
+@for_each("sort", ["other", "--name", "NAME", "fold; DROP TABLE user"])
 def test_another_field_is_refused_with_the_ones_there_are(sort: str) -> None:
     with pytest.raises(UsageError, match="cannot sort by") as caught:
         order_by(sort, COLUMNS, "name", "fold")

@@ -13,6 +13,7 @@ from gamcli.model.tokens import Token
 from gamcli.store import Store, Transaction, apps, keys, tokens, users
 from gamcli.store.timestamps import from_micros, to_micros
 from gamcli.store.tokens import NewToken, TokenFilter
+from tests.cases import for_each
 
 pytestmark = pytest.mark.both_engines
 
@@ -162,7 +163,7 @@ def three(issued: Store, key: Key, ana: User, portal: App, now: datetime) -> Sto
     return issued
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("filters", "rows"),
     [
         (TokenFilter(), [7, 9, 8]),

@@ -13,6 +13,7 @@ from gamcli.errors import ConflictError, NotFoundError, UsageError
 from gamcli.model import User
 from gamcli.store import Store, Transaction, users
 from gamcli.store.users import UserFilter
+from tests.cases import for_each
 
 pytestmark = pytest.mark.both_engines
 
@@ -111,7 +112,7 @@ def test_names_emails_and_guids_are_unique(peopled: Store, ana: User, other: dic
         add()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("filters", "expected"),
     [
         (UserFilter(), ["Ana", "bob", "cleo"]),
@@ -131,7 +132,7 @@ def test_a_list_shows_the_users_that_match(three: Store, filters: UserFilter, ex
         assert names(tx, filters) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("sort", "expected"),
     [
         ("name", ["Ana", "bob", "cleo"]),

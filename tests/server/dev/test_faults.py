@@ -14,6 +14,7 @@ from gamcli.server.dev.fault_syntax import (
 )
 from gamcli.server.dev.faults import Faults
 from gamcli.server.endpoints import refusals
+from tests.cases import for_each
 
 TOKEN = "/oauth/gam/v2.0/access_token"
 USERINFO = "/oauth/gam/v2.0/userinfo"
@@ -24,7 +25,7 @@ def fates(text: str, count: int = 200, seed: int = 0, path: str = TOKEN) -> list
     return [faults.decide(path) for _ in range(count)]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "fate"),
     [
         ("token=503", FaultDecision("store_gone", detail="fault token=503")),
@@ -104,7 +105,7 @@ def test_faults_come_and_go() -> None:
     assert [faults.decide(TOKEN).rule for _ in range(20)] == begun
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "message", "hint"),
     [
         ("", "invalid fault ''", "token=503:0.1"),
@@ -144,7 +145,7 @@ def test_a_fault_can_apply_to_the_third_request_alone() -> None:
     assert [bool(faults.decide(TOKEN).rule) for _ in range(5)] == [False, False, True, False, False]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "sender", "applies"),
     [
         ("token=503,client=Shop", Sender(frozenset({"shop", "4a06"})), True),
@@ -176,7 +177,7 @@ def test_who_sent_a_request_is_asked_only_for_limited_faults() -> None:
         faults.decide(USERINFO, identify)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("first", "second"),
     [
         ("token=503", "token=429:1x"),
@@ -192,7 +193,7 @@ def test_a_fault_that_can_never_apply_is_refused(first: str, second: str) -> Non
     assert len([*faults]) == 1
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("first", "second"),
     [
         ("token=503,client=a", "token=429"),
@@ -229,7 +230,7 @@ def test_a_rule_of_one_endpoint_leaves_the_others_alone() -> None:
     assert {*parse_fault("all=bug").decisions} == {"token", "userinfo", "healthz"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "message"),
     [
         ("healthz=503,client=shop", "but requests to healthz have neither"),

@@ -10,6 +10,7 @@ from gamcli.errors import ConflictError, FailedError
 from gamcli.server.dev.journal import Journal, JournalFile, JournalRecord, journal_record
 from gamcli.server.request_log import LogEntry, format_json
 from gamcli.server.transport.messages import Request
+from tests.cases import for_each
 
 LINE = LogEntry("2026-03-01T12:00:00Z", "ab-1", "GET", "/healthz", 200, 0.1, "", "", "", "", "", "")
 ENTRY = JournalRecord(**asdict(LINE))
@@ -71,7 +72,7 @@ def test_a_full_disk_stops_nobody() -> None:
     journal.close()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("query", "body", "grant"),
     [
         ("", b"grant_type=password&api_key=secret", "api_key"),

@@ -15,6 +15,7 @@ from gamcli.actions import users
 from gamcli.ephemeral import EphemeralOptions, EphemeralServer
 from gamcli.server.dev.page import MAX_REQUESTS, is_direct
 from gamcli.server.server import ServerOptions
+from tests.cases import for_each
 
 SECRETS = ("GAM_CLIENT_SECRET", "GAM_API_KEY", "GAM_PASSWORD")
 
@@ -106,7 +107,7 @@ def test_a_name_that_another_site_can_have_is_refused() -> None:
         assert fetch(world, f"{secret}/")[0].status == 200
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("host", "is_accepted"),
     [
         ("127.0.0.1:80", True), ("[::1]:8080", True), ("localhost", True), ("192.0.2.7", True),

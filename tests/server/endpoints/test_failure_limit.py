@@ -20,6 +20,7 @@ from gamcli.server.endpoints.form_bodies import MEDIA_TYPE
 from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.server.server import Server
 from gamcli.server.transport.messages import Request, Response
+from tests.cases import for_each
 
 Ask = Callable[..., Response]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -33,7 +34,7 @@ def failed(*seconds: float, limit: int = 3) -> FailureLimiter:
     return failures
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("seconds", "at", "expected"),
     [
         ((), 0, 0),

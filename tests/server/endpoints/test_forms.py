@@ -11,6 +11,7 @@ from gamcli.errors import RefusedError
 from gamcli.server.endpoints import form_bodies, forms
 from gamcli.server.endpoints.form_bodies import MAX_PARAMETERS, MEDIA_TYPE
 from gamcli.server.transport.messages import Request
+from tests.cases import for_each
 
 
 def form_request(body: bytes, media_type: str = MEDIA_TYPE, **fields: str) -> Request:
@@ -27,7 +28,7 @@ def basic(text: str | bytes) -> str:
     return "Basic " + b64encode(text.encode() if isinstance(text, str) else text).decode()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("body", "parameters"),
     [
         (b"", {}),
@@ -62,7 +63,7 @@ def test_a_media_type_may_have_parameters(media_type: str) -> None:
     assert form_bodies.parse_body(form_request(b"a=b", media_type)) == {"a": "b"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     "media_type",
     ["", "application/json", "multipart/mixed; boundary=a", "text/plain", f"{MEDIA_TYPE}x", "multipart/form-data-x"],
 )
@@ -72,12 +73,12 @@ def test_another_media_type_is_refused(media_type: str) -> None:
     assert refused.value.rule == "media_type_wrong"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "parameters",
     ["; a", "; charset", "; =utf-8", '; charset="utf-8', '; charset="utf-8"x', "; charset=utf-8 x", "; charset =utf-8",
      "; charset=utf-8, text/plain", "; charset=utf-8; Charset=utf-8", "; a=b; charset=utf-8; a=b"],
 )  # fmt: skip
-@pytest.mark.parametrize("media_type", [MEDIA_TYPE, "multipart/form-data; boundary=x"])
+@for_each("media_type", [MEDIA_TYPE, "multipart/form-data; boundary=x"])
 def test_malformed_parameters_of_a_media_type_are_refused(media_type: str, parameters: str) -> None:
     assert refused_body(b"a=b", media_type + parameters) == "media_type_malformed"
 
@@ -101,7 +102,7 @@ def refused_body(body: bytes, media_type: str = MEDIA_TYPE) -> str:
     return refused.value.rule
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("body", "rule"),
     [
         (b"a=\xff", "form_not_utf8"),
@@ -129,7 +130,7 @@ def test_a_form_may_have_as_many_parameters_as_allowed() -> None:
 LATIN = f"{MEDIA_TYPE}; charset=ISO-8859-1"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("body", "media_type", "rule"),
     [
         (b"a=b", f"{MEDIA_TYPE}; charset=latin1", "charset_unknown"),
@@ -157,7 +158,7 @@ MULTIPART = 'multipart/form-data; boundary="x y"'
 END = b"--x y--\r\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("body", "parameters"),
     [
         (END, {}),
@@ -179,7 +180,7 @@ def test_multipart_is_read(body: bytes, parameters: dict[str, str]) -> None:
     assert form_bodies.parse_body(form_request(body, MULTIPART)) == parameters
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("body", "rule"),
     [
         (b"", "multipart_unreadable"),
@@ -216,7 +217,7 @@ def test_multipart_is_refused_for_what_it_is(body: bytes, rule: str) -> None:
     assert refused_body(body, MULTIPART) == rule
 
 
-@pytest.mark.parametrize("boundary", ["", ";boundary=", ';boundary="a "', ';boundary="a\\"b"', f";boundary={'a' * 71}"])
+@for_each("boundary", ["", ";boundary=", ';boundary="a "', ';boundary="a\\"b"', f";boundary={'a' * 71}"])
 def test_multipart_needs_a_boundary(boundary: str) -> None:
     assert refused_body(END, f"multipart/form-data{boundary}") == "boundary_missing"
 
@@ -247,7 +248,7 @@ def test_reading_raises_refusals_alone(body: bytes) -> None:
     forms.bearer_token(authorized("x" + body.decode("latin-1")))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("authorization", "client_id", "secret"),
     [
         (basic("portal:s3"), "portal", "s3"),
@@ -265,7 +266,7 @@ def test_http_basic_names_a_client(authorization: str, client_id: str, secret: s
     assert (found.id, found.secret.reveal()) == (client_id, secret)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "authorization",
     [
         "Basic",
@@ -292,7 +293,7 @@ def test_a_client_may_be_named_in_the_form() -> None:
     assert (found.unencoded_id, found.unencoded_secret.reveal()) == ("", "")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "decoded", "unencoded"),
     [
         ("por%74al:s%2B3", ("portal", "s+3"), ("por%74al", "s%2B3")),
@@ -334,7 +335,7 @@ def test_the_same_client_id_in_both_places_is_one_client(client_id: str) -> None
     assert forms.client_credentials(authorized(basic("a+b:s3")), {"client_id": client_id}) is not None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("authorization", "token"),
     [
         ("t", "t"), ("OAuth t", "t"), ("oauth  t", "t"), ("BEARER\tt", "t"), ("Basic t", ""), ("Bearer t u", ""),
@@ -351,7 +352,7 @@ def test_a_token_may_come_in_the_form_of_a_post() -> None:
     assert forms.bearer_token(form_request(b"access_token=a", "application/json", authorization="t")).reveal() == "t"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("request_", "rule"),
     [
         (form_request(b"access_token=a", authorization="Bearer a"), "token_twice"),

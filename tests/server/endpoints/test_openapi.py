@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
@@ -11,6 +10,7 @@ from gamcli.rules.grants import TokenRequest
 from gamcli.server.endpoints import openapi, refusals, routes
 from gamcli.server.endpoints.openapi_schemas import PARAMETERS
 from gamcli.server.endpoints.refusals import TABLE
+from tests.cases import for_each
 
 DOCUMENT = openapi.build_document()
 OPERATIONS = [
@@ -98,7 +98,7 @@ TOKEN = {
 }
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("change", "is_valid"),
     [
         ({}, True),
@@ -119,7 +119,7 @@ def test_the_schema_of_a_token_is_strict(change: dict[str, Any], is_valid: bool)
 RFC_TOKEN = {**TOKEN, "scope": "gam_user_data user_team", "refresh_token": f"001{'a' * 36}"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("change", "is_valid"),
     [
         ({}, True),
@@ -134,7 +134,7 @@ def test_the_schema_of_a_token_leaves_out_what_rfc_6749_does(change: dict[str, A
     assert valid("RfcToken", token) is is_valid
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("claims_", "is_valid"),
     [
         ({}, True),

@@ -9,6 +9,7 @@ from gamcli.errors import UsageError
 from gamcli.server.endpoints import origins
 from gamcli.server.server import Server
 from gamcli.server.transport.messages import Response
+from tests.cases import for_each
 
 Ask = Callable[..., Response]
 TOKEN_PATH = "/oauth/gam/v2.0/access_token"
@@ -102,7 +103,7 @@ def test_no_page_may_by_default(serve: Callable[..., Server], raw: Callable[...,
         assert b"Vary" not in answer
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "origin"),
     [
         ("*", "*"),
@@ -120,7 +121,7 @@ def test_an_origin_is_read_as_browsers_write_it(text: str, origin: str) -> None:
     assert origins.parse_origin(text) == origin
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "hint"),
     [
         ("", "https://app.example.org"),

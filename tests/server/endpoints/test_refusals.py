@@ -17,6 +17,7 @@ from gamcli.rules.refresh_grant import KEY_SESSION_RULES, PASSWORD_SESSION_RULES
 from gamcli.server.endpoints import refusals, routes
 from gamcli.server.endpoints.outcomes import DEFAULT_CONFIG
 from gamcli.server.transport.messages import REASONS, Request, unreadable_request
+from tests.cases import for_each
 
 
 def leaves(kind: type[errors.GamcliError]) -> Iterator[type[errors.GamcliError]]:
@@ -52,7 +53,7 @@ def test_every_rule_that_the_server_itself_judges_is_in_the_table() -> None:
     assert {"request_unreadable", "grant_type_missing", "path_unknown"} <= named <= set(refusals.TABLE)
 
 
-@pytest.mark.parametrize("kind", dict.fromkeys(leaves(errors.GamcliError)), ids=lambda kind: kind.__name__)
+@for_each("kind", dict.fromkeys(leaves(errors.GamcliError)))
 def test_every_leaf_of_the_error_family_has_an_answer(kind: type[errors.GamcliError]) -> None:
     error = kind.__new__(kind)
     Exception.__init__(error)
@@ -74,7 +75,7 @@ def test_a_busy_store_is_distinguished_from_one_that_is_gone() -> None:
     assert routes.rule_for_error(errors.StoreUnusableError("")) == "store_gone"
 
 
-@pytest.mark.parametrize("rule", refusals.TABLE)
+@for_each("rule", refusals.TABLE)
 def test_a_row_has_what_both_shapes_need(rule: str) -> None:
     row = refusals.TABLE[rule]
     assert row.status in REASONS
@@ -99,8 +100,8 @@ def test_a_refusal_has_the_shape_of_rfc_6749_when_that_is_requested() -> None:
     )
 
 
-@pytest.mark.parametrize("response_format", refusals.FORMATS)
-@pytest.mark.parametrize("rule", refusals.TABLE)
+@for_each("response_format", refusals.FORMATS)
+@for_each("rule", refusals.TABLE)
 def test_the_status_of_an_expired_token_is_that_of_no_other_refusal(rule: str, response_format: str) -> None:
     (usual, body), (status, same_body) = (
         refusals.ResponseFormat(response_format, each).status_and_body(rule) for each in (401, 403)
@@ -109,7 +110,7 @@ def test_the_status_of_an_expired_token_is_that_of_no_other_refusal(rule: str, r
     assert body == same_body
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("response_format", "rule", "challenge"),
     [
         ("gam", "token_expired", 'OAuth realm="gam"'),

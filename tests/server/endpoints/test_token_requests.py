@@ -12,6 +12,7 @@ from gamcli.model.tokens import InitialProperty
 from gamcli.rules import grants
 from gamcli.server.endpoints import forms
 from gamcli.server.transport.messages import Request
+from tests.cases import for_each
 
 pytestmark = pytest.mark.both_engines
 
@@ -33,7 +34,7 @@ def refused(form: dict[str, str], **fields: str) -> str:
     return caught.value.rule
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("form", "grant"),
     [
         ({"grant_type": "password", "api_key": "k"}, grants.API_KEY),
@@ -70,14 +71,14 @@ def test_a_grant_type_has_to_be_named(form: dict[str, str]) -> None:
     assert refused(form) == "grant_type_missing"
 
 
-@pytest.mark.parametrize("grant_type", ["client_credentials", "authorization_code", "passwords", "device"])
+@for_each("grant_type", ["client_credentials", "authorization_code", "passwords", "device"])
 def test_another_grant_is_unknown(grant_type: str) -> None:
     assert refused({"grant_type": grant_type}) == "grant_type_unknown"
     assert refused({"grant_type": grant_type}, authorization="Basic !") == "grant_type_unknown"
     assert refused({"grant_type": "refresh_token"}, authorization="Basic !") == "client_basic_malformed"
 
 
-@pytest.mark.parametrize("kind", ["OAuth", "oauth", "Web", "WEB", ""])
+@for_each("kind", ["OAuth", "oauth", "Web", "WEB", ""])
 def test_both_types_of_token_are_alike(kind: str) -> None:
     assert forms.parse_token_request(posted({**LOGIN, "request_token_type": kind})).grant == grants.PASSWORD
 
@@ -114,14 +115,14 @@ def test_too_many_properties_are_refused_as_such() -> None:
     assert refused({**LOGIN, "initial_properties": text}) == "initial_properties_too_many"
 
 
-@pytest.mark.parametrize("text", MALFORMED.values(), ids=MALFORMED.keys())
+@for_each("text", MALFORMED.values())
 def test_properties_of_another_form_are_refused_to_passwords_alone(text: str) -> None:
     assert refused({**LOGIN, "initial_properties": text, "request_token_type": "x"}) == "initial_properties_malformed"
     keyed = forms.parse_token_request(posted({**LOGIN, "api_key": "k", "initial_properties": text}))
     assert keyed.initial_properties == ()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         ("", ()),
@@ -168,7 +169,7 @@ def test_a_query_may_ask_to_renew() -> None:
     assert (by_basic.client_id, by_basic.client_secret.reveal()) == ("a", "b")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("query", "rule"),
     [
         ("", "method_only_renews"),

@@ -32,6 +32,7 @@ from gamcli.server.transport.heads import MAX_BODY
 from gamcli.server.transport.listener import ListenOptions
 from gamcli.server.transport.messages import Request, Response
 from gamcli.server.transport.request_parser import MAX_EMPTY_LINE_BYTES
+from tests.cases import for_each
 
 Raw = Callable[..., bytes]
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -667,7 +668,7 @@ def test_an_ipv6_address_stands_in_brackets(serve: Callable[..., Server]) -> Non
         assert statuses(read_to_end(client)) == [200]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("host", "url"),
     [
         ("0.0.0.0", "http://127.0.0.1:80"),

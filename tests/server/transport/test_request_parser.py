@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from gamcli.server.transport.chunked import MAX_EXTENSION_BYTES
 from gamcli.server.transport.heads import MAX_BODY, MAX_FIELDS, MAX_FIELDS_BYTES, MAX_LINE, parse_head
 from gamcli.server.transport.messages import Request
 from gamcli.server.transport.request_parser import RequestParser
+from tests.cases import for_each
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
 POST = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
@@ -56,7 +56,7 @@ def test_the_repr_of_a_request_shows_nothing_that_may_be_secret() -> None:
     assert "s3" not in repr(request)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("head", "keeps_alive"),
     [
         (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", True),
@@ -69,7 +69,7 @@ def test_a_connection_stays_open_with_http_1_1_unless_the_client_closes_it(head:
     assert parse_head(head).keeps_alive is keeps_alive
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("target", "path", "query"),
     [
         (b"/a/b?c?d", "/a/b", "c?d"),
@@ -162,17 +162,17 @@ NOT_HTTP = [
 ]
 
 
-@pytest.mark.parametrize("data", NOT_HTTP)
+@for_each("data", NOT_HTTP)
 def test_what_is_not_http_is_refused(data: bytes) -> None:
     assert taken(data) == ["request_unreadable"]
 
 
-@pytest.mark.parametrize("data", NOT_HTTP)
+@for_each("data", NOT_HTTP)
 def test_what_is_not_http_is_refused_byte_by_byte_too(data: bytes) -> None:
     assert taken(*one_by_one(data)) == ["request_unreadable"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("data", "rule"),
     [
         (b"GET / HTTP/2.0\r\n\r\n", "version_unknown"),
@@ -214,7 +214,7 @@ def test_the_largest_that_is_allowed_is_read() -> None:
     assert len(request.body) == MAX_BODY
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("body", "expected"),
     [
         (b"0\r\n\r\n", b""),
@@ -333,7 +333,7 @@ def test_the_limits_are_those_of_the_contract() -> None:
     assert (form_bodies.MAX_PARAMETERS, failure_limit.DEFAULT_LIMIT) == (64, 10)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("options", "keeps_alive"),
     [("close", False), ("Keep-Alive,\tClose", False), ("x-close", True), ("upgrade, closed", True)],
 )

@@ -2,14 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from gamcli.store.postgres.clock import DatabaseClock
+from tests.cases import for_each
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("ahead", "correction"),
     [(0.0, 0.0), (1.9, 0.0), (-2.0, 0.0), (2.1, 2.1), (600.0, 600.0), (-600.0, -600.0)],
 )

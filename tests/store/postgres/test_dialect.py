@@ -1,11 +1,10 @@
 """The SQL of the nouns on PostgreSQL."""
 
-import pytest
-
 from gamcli.store.postgres.dialect import translate
+from tests.cases import for_each
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("sql", "translated"),
     [
         ("SELECT ? , '?', ?", "SELECT $1 , '?', $2"),

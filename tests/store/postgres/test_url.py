@@ -4,6 +4,7 @@ import pytest
 
 from gamcli.errors import UsageError
 from gamcli.store.postgres.url import parse_url
+from tests.cases import for_each
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def test_the_schema_is_a_parameter_that_libpq_does_not_get() -> None:
     assert parse_url(str(url)) == url
 
 
-@pytest.mark.parametrize("name", ["", "Gam", "a b", "pg_catalog", 'x"; DROP SCHEMA y; --', "1a"])
+@for_each("name", ["", "Gam", "a b", "pg_catalog", 'x"; DROP SCHEMA y; --', "1a"])
 def test_a_schema_that_would_have_to_be_quoted_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="invalid schema name"):
         parse_url("postgresql://db/gam").with_schema(name)

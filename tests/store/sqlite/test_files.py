@@ -8,6 +8,7 @@ import pytest
 from gamcli.errors import StoreUnusableError
 from gamcli.store import Store
 from gamcli.store.sqlite import files
+from tests.cases import for_each
 
 
 @pytest.fixture
@@ -114,9 +115,7 @@ MOUNTS = """24 30 0:22 / /proc rw,relatime shared:13 - proc proc rw
 """
 
 
-@pytest.mark.parametrize(
-    ("device", "name"), [("8:1", "ext4"), ("0:55", "nfs4"), ("0:56", "fuse.sshfs"), ("0:5", None), ("", None)]
-)
+@for_each(("device", "name"), [("8:1", "ext4"), ("0:55", "nfs4"), ("0:56", "fuse.sshfs"), ("0:5", None), ("", None)])
 def test_the_file_system_is_that_of_the_device(device: str, name: str | None) -> None:
     assert files.parse_mount_table(MOUNTS, device) == name
 
