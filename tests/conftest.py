@@ -1,5 +1,6 @@
 """Fixtures of all tests: a real store in a temporary folder, a clock that can be set, and repeatable randomness."""
 
+import gc
 import os
 import pwd
 import random
@@ -38,6 +39,14 @@ MEMORY = Path("/dev/shm")
 if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**32:
     # Stores wait for the disk at every commit. Files in memory save a third of the whole run.
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+gc.disable()  # until the tests are collected: half of that time would be spent on garbage that is none
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

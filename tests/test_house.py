@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -84,7 +85,9 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-TREES = {name: tree(path) for name, path in MODULES.items()}
+@cache
+def trees() -> dict[str, ast.Module]:
+    return {name: tree(path) for name, path in MODULES.items()}
 
 
 def part(module: str) -> str:
@@ -100,11 +103,11 @@ def imported(node: ast.AST) -> Iterator[str]:
 
 
 def imports(module: str) -> set[str]:
-    return {name for node in ast.walk(TREES[module]) for name in imported(node)}
+    return {name for node in ast.walk(trees()[module]) for name in imported(node)}
 
 
 def functions() -> Iterator[tuple[str, Function]]:
-    for module, found in TREES.items():
+    for module, found in trees().items():
         for node in ast.walk(found):
             if isinstance(node, Function):
                 yield f"{module}:{node.lineno} {node.name}", node
@@ -159,7 +162,7 @@ def test_an_outside_library_is_imported_only_where_it_belongs() -> None:
 
 
 def test_rules_are_pure_and_only_render_prints() -> None:
-    for module, found in TREES.items():
+    for module, found in trees().items():
         names = [node for node in ast.walk(found) if isinstance(node, ast.Name)]
         assert part(module) == "render" or "print" not in {name.id for name in names}, module
         if part(module) in BELOW:
@@ -183,10 +186,10 @@ def test_functions_and_modules_are_short() -> None:
 
 
 def test_no_class_name_is_used_twice_and_no_name_says_nothing() -> None:
-    classes = [node.name for found in TREES.values() for node in ast.walk(found) if isinstance(node, ast.ClassDef)]
+    classes = [node.name for found in trees().values() for node in ast.walk(found) if isinstance(node, ast.ClassDef)]
     assert [name for name in {*classes} if classes.count(name) > 1] == []
     words = {word for module in MODULES for name in module.split(".") for word in name.split("_")}
-    for found in TREES.values():
+    for found in trees().values():
         for node in ast.walk(found):
             if isinstance(node, ast.ClassDef | Function):
                 words |= {word.lower() for word in split_words(node.name)}
@@ -201,7 +204,7 @@ def test_a_test_name_is_a_sentence() -> None:
 
 
 def test_the_rules_compare_digests_in_constant_time() -> None:
-    for module, found in TREES.items():
+    for module, found in trees().items():
         for node in ast.walk(found):
             if (
                 part(module) == "rules"
