@@ -22,8 +22,8 @@ from typing import Any
 from gamcli.actions import Gam
 from gamcli.errors import GamcliError, RefusedError, UsageError
 from gamcli.server.dispatcher import Dispatcher
+from gamcli.server.endpoints.context import ServerConfig
 from gamcli.server.endpoints.failure_limit import FailureLimiter
-from gamcli.server.endpoints.outcomes import ServerConfig
 from gamcli.server.log_writer import LogWriter
 from gamcli.server.request_log import RequestLog
 from gamcli.server.transport.connection import NO_CONTENT, PendingRequest

@@ -2,7 +2,7 @@
 Answers requests without blocking its thread, the requests of a turn together.
 
 A turn is what has arrived since the last one. Claims are read in one query, and tokens are judged and saved in one
-transaction (`group_commit`); what takes long is passed to the threads of the worker pool. Used by the event loop and by
+transaction (`group_commit`); what takes long is passed to the threads of `password_pool`. Used by the event loop and by
 the ASGI application.
 """
 
@@ -17,14 +17,15 @@ from gamcli.actions.grant_cache import GrantCache
 from gamcli.actions.userinfo import ClaimsCache
 from gamcli.errors import RefusedError, StoreBusyError
 from gamcli.server.endpoints import routes
-from gamcli.server.endpoints.outcomes import ServerConfig, TracedResponse, WouldBlock
-from gamcli.server.endpoints.routes import PendingClaims, PendingGrant
+from gamcli.server.endpoints.access_token import PendingGrant, write_tokens
+from gamcli.server.endpoints.context import RequestContext, ServerConfig, TracedResponse, WouldBlock
+from gamcli.server.endpoints.userinfo import PendingClaims, read_claims
 from gamcli.server.group_commit import GroupCommit
 from gamcli.server.metrics import ProcessMetrics
+from gamcli.server.password_pool import MAX_WAIT_SECONDS, PasswordPool, RequestT
 from gamcli.server.refusal_counts import RefusalCounts
 from gamcli.server.request_log import RequestLog, add_request_id
 from gamcli.server.transport.messages import Request, Response
-from gamcli.server.worker_pool import MAX_WAIT_SECONDS, RequestT, WorkerPool
 
 TURN_STATEMENT_SECONDS = 2.0
 """How long a turn waits for a database that does not answer, and every request with it; above `ROW_LOCK_SECONDS`."""
@@ -63,7 +64,8 @@ class Dispatcher(Generic[RequestT]):
             self._gam = replace(gam, store=opened.enter_context(gam.store.open_again(durable=False, timeout=0)))
             self._gam.store.limit_statements(TURN_STATEMENT_SECONDS)
             self._refusal_counts = opened.enter_context(closing(RefusalCounts(gam)))
-            self._worker_pool: WorkerPool[RequestT] = opened.enter_context(closing(WorkerPool(gam, config, notify)))
+            passwords = PasswordPool[RequestT](gam, config, notify)
+            self._password_pool = opened.enter_context(closing(passwords))
             if not gam.store.is_in_memory:
                 writer = replace(gam, store=opened.enter_context(gam.store.open_again(durable=True, timeout=0)))
                 writer.store.limit_statements(TURN_STATEMENT_SECONDS)
@@ -77,7 +79,7 @@ class Dispatcher(Generic[RequestT]):
         if isinstance(result, TracedResponse):
             return self.record(pending, result)
         if isinstance(result, WouldBlock):
-            self._worker_pool.submit(pending)
+            self._password_pool.submit(pending)
         elif isinstance(result, PendingClaims):
             self._claims.append((pending, result))
         else:
@@ -93,17 +95,17 @@ class Dispatcher(Generic[RequestT]):
                 self._group_commit.add(pending, grant)
             self._group_commit.start_batch()
         elif self._grants:
-            responses = routes.write_tokens(self._gam, [grant for _, grant in self._grants], self._grant_cache)
+            responses = write_tokens(self._gam, [grant for _, grant in self._grants], self._grant_cache)
             self._ready += [(pending, each) for (pending, _), each in zip(self._grants, responses, strict=True)]
         self._grants.clear()
 
     def _read_claims(self) -> None:
         claims, self._claims = self._claims, []
         try:
-            responses = routes.read_claims(self._gam, [each for _, each in claims], self._claims_cache)
+            responses = read_claims(self._gam, [each for _, each in claims], self._claims_cache)
         except StoreBusyError:
             for pending, _ in claims:
-                self._worker_pool.submit(pending)
+                self._password_pool.submit(pending)
         except Exception as error:  # noqa: BLE001 - the edge: every error becomes a response
             self._ready += [(pending, each.fail(error)) for pending, each in claims]
         else:
@@ -112,7 +114,7 @@ class Dispatcher(Generic[RequestT]):
     def pop_responses(self) -> list[tuple[RequestT, Response]]:
         """Return the responses that have become available, each once; call `end_turn` after it."""
         ready, self._ready = self._ready, []
-        for pending, result in self._worker_pool.pop_results():
+        for pending, result in self._password_pool.pop_results():
             if isinstance(result, TracedResponse):
                 ready.append((pending, result))
             else:
@@ -123,7 +125,7 @@ class Dispatcher(Generic[RequestT]):
 
     def refuse(self, error: RefusedError, address: str = "") -> Response:
         """Return the response to bytes that are not a request; they are not logged, as they may hold a secret."""
-        result = routes.error_response(error, Request("-", "-"), self._config)
+        result = RequestContext(Request("-", "-"), self._config).fail(error)
         if self._metrics is not None:
             self._metrics.count_response("", result.response.status, result.trace.rule)
         return add_request_id(result.response, self._log.write(None, result, 0.0, address))

@@ -17,11 +17,11 @@ from typing import Generic
 from gamcli.actions import Gam, issuance
 from gamcli.actions.grant_cache import GrantCache
 from gamcli.errors import StoreBusyError, StoreError, StoreUnknownOutcomeError
-from gamcli.server.endpoints import routes
-from gamcli.server.endpoints.outcomes import TracedResponse
-from gamcli.server.endpoints.routes import PendingGrant
+from gamcli.server.endpoints import access_token
+from gamcli.server.endpoints.access_token import PendingGrant
+from gamcli.server.endpoints.context import TracedResponse, rule_for_error
 from gamcli.server.metrics import ProcessMetrics
-from gamcli.server.worker_pool import RequestT, seconds_left
+from gamcli.server.password_pool import RequestT, seconds_left
 from gamcli.store import Transaction
 
 RETRY_SECONDS = 0.001
@@ -134,7 +134,7 @@ class GroupCommit(Generic[RequestT]):
         self._batch_started = monotonic()
         try:
             grants = [grant for _, grant in self._batch]
-            self._responses = self._store.run(lambda: routes.issue_tokens(self._gam, tx, grants, self._cache))
+            self._responses = self._store.run(lambda: access_token.issue_tokens(self._gam, tx, grants, self._cache))
         except Exception as error:  # noqa: BLE001 - as above
             self._store.rollback()
             self._fail_batch(error)
@@ -158,7 +158,7 @@ class GroupCommit(Generic[RequestT]):
             self._notify()
         else:
             if self._metrics is not None:
-                self._metrics.count_store_error(routes.rule_for_error(error))
+                self._metrics.count_store_error(rule_for_error(error))
             self._failed.extend(batch)
 
     def _expire_waiting(self, error: StoreBusyError) -> None:

@@ -10,7 +10,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from itertools import count
 
 from gamcli.model import format_rfc3339
-from gamcli.server.endpoints.outcomes import TracedResponse
+from gamcli.server.endpoints.context import TracedResponse
 from gamcli.server.transport.messages import REQUEST_ID, Request, Response
 
 MAX_TEXT = 128

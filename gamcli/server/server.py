@@ -6,8 +6,8 @@ from socket import socket
 
 from gamcli.actions import Gam
 from gamcli.server.dispatcher import Dispatcher
+from gamcli.server.endpoints.context import ServerConfig
 from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, FailureLimiter
-from gamcli.server.endpoints.outcomes import ServerConfig
 from gamcli.server.endpoints.refusals import GAM_FORMAT, ResponseFormat
 from gamcli.server.log_writer import LogWriter
 from gamcli.server.metrics import Metrics, ProcessMetrics

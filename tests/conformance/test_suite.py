@@ -17,7 +17,7 @@ from gamcli.conformance.table import ExpectedResponse, RequestSpec, Row
 from gamcli.conformance.worlds import World, parse_world
 from gamcli.rules import passwords
 from gamcli.server import asgi
-from gamcli.server.endpoints import outcomes
+from gamcli.server.endpoints import context
 from gamcli.server.endpoints.failure_limit import FailureLimiter
 from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.store.postgres.url import parse_url
@@ -70,7 +70,7 @@ def test_a_node_on_postgresql_meets_the_contract(
 @contextmanager
 def in_asgi(path: Path, world: World) -> Iterator[TargetServer]:
     settings = world.server
-    endpoint_config = outcomes.ServerConfig(
+    endpoint_config = context.ServerConfig(
         base_path=settings["base_path"],
         response_format=ResponseFormat(settings["format"], settings["expired_status"]),
         failure_limiter=FailureLimiter(settings["max_failures"]),

@@ -20,9 +20,9 @@ from gamcli.actions.grant_cache import GrantCache
 from gamcli.actions.issuance import GrantAttempt, IssuedToken
 from gamcli.errors import StoreBusyError, StoreUnknownOutcomeError, StoreUnusableError
 from gamcli.rules.grants import TokenRequest
-from gamcli.server import group_commit, worker_pool
-from gamcli.server.endpoints.outcomes import DEFAULT_CONFIG, DeferredGrant, Trace
-from gamcli.server.endpoints.routes import PendingGrant
+from gamcli.server import group_commit, password_pool
+from gamcli.server.endpoints.access_token import PendingGrant
+from gamcli.server.endpoints.context import RequestContext
 from gamcli.server.metrics import COMMIT_DURATIONS, COMMIT_WAITS, SECONDS, Metrics
 from gamcli.server.server import Server
 from gamcli.server.transport.connection import PendingRequest
@@ -161,7 +161,7 @@ def test_a_grant_waits_for_a_writer_and_the_others_do_not(
 def test_who_has_waited_too_long_for_a_writer_is_reported_that_the_store_is_busy(
     post: Ask, gam: Gam, monkeypatch: pytest.MonkeyPatch, lines: list[str]
 ) -> None:
-    monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(password_pool, "MAX_WAIT_SECONDS", 0.2)
     began = monotonic()
     with gam.store.open_again(durable=True, timeout=5) as other, other.writing():
         response = post()
@@ -181,10 +181,10 @@ def test_nobody_waits_for_a_writer_beyond_their_own_time(gam: Gam, monkeypatch: 
         raise StoreBusyError("another process writes")
 
     monkeypatch.setattr(SqliteStore, "begin", busy)
-    late = PendingRequest(Request("POST", TOKEN_PATH), monotonic() - worker_pool.MAX_WAIT_SECONDS)
-    deferred = DeferredGrant(GrantAttempt(TokenRequest()), lambda _: Response(200, (), b""))
+    late = PendingRequest(Request("POST", TOKEN_PATH), monotonic() - password_pool.MAX_WAIT_SECONDS)
+    attempt = GrantAttempt(TokenRequest())
     with closing(group_commit.GroupCommit[PendingRequest](gam, GrantCache(), lambda: None)) as book:
-        book.add(late, PendingGrant(late.request, DEFAULT_CONFIG, Trace(), deferred))
+        book.add(late, PendingGrant(RequestContext(late.request), attempt))
         with pytest.raises(StoreBusyError):
             book._wait_for_store()  # noqa: SLF001 - what its thread does
     assert asked == [1]
@@ -192,12 +192,12 @@ def test_nobody_waits_for_a_writer_beyond_their_own_time(gam: Gam, monkeypatch: 
 
 def test_the_wait_of_a_batch_is_that_of_its_first_request(gam: Gam) -> None:
     metrics, notified = Metrics(1), Event()
-    deferred = DeferredGrant(GrantAttempt(TokenRequest()), lambda _: Response(200, (), b""))
+    attempt = GrantAttempt(TokenRequest())
     row = metrics.process(0, "")
     with closing(group_commit.GroupCommit[PendingRequest](gam, GrantCache(), notified.set, row)) as book:
         for seconds_ago in (1000, 0):
             pending = PendingRequest(Request("POST", TOKEN_PATH), monotonic() - seconds_ago)
-            book.add(pending, PendingGrant(pending.request, DEFAULT_CONFIG, Trace(), deferred))
+            book.add(pending, PendingGrant(RequestContext(pending.request), attempt))
         book.start_batch()
         assert notified.wait(10)
         assert len(book.pop_responses()) == 2

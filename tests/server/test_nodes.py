@@ -16,7 +16,7 @@ import pytest
 
 from gamcli.actions import Gam, apps, keys, repository, users
 from gamcli.rules.credentials import Secret
-from gamcli.server import dispatcher, worker_pool
+from gamcli.server import dispatcher, password_pool
 from gamcli.server.server import Server, ServerOptions
 from gamcli.store import Store
 from gamcli.store.postgres import connection
@@ -138,7 +138,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nodes wait a tenth as long for a database that does not answer."""
     monkeypatch.setattr(dispatcher, "TURN_STATEMENT_SECONDS", 0.3)
     monkeypatch.setattr(dispatcher, "THREAD_STATEMENT_SECONDS", 0.5)
-    monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 1.0)
+    monkeypatch.setattr(password_pool, "MAX_WAIT_SECONDS", 1.0)
     monkeypatch.setattr(connection, "CONNECT_SECONDS", 2)
 
 

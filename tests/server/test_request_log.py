@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.server.endpoints.outcomes import Trace, TracedResponse
+from gamcli.server.endpoints.context import Trace, TracedResponse
 from gamcli.server.request_log import MAX_TEXT, RequestLog, sanitize
 from gamcli.server.transport.messages import Request, Response
 from tests.cases import for_each

@@ -20,7 +20,7 @@ from gamcli.rules.api_key_grant import API_KEY_GRANT
 from gamcli.rules.grants import PASSWORD, GrantFacts
 from gamcli.rules.password_grant import PASSWORD_GRANT
 from gamcli.server.endpoints import forms
-from gamcli.server.endpoints.outcomes import Trace
+from gamcli.server.endpoints.context import Trace
 from gamcli.server.transport.messages import Request
 
 

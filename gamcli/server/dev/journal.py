@@ -15,7 +15,7 @@ from typing import overload
 from urllib.parse import parse_qs
 
 from gamcli.errors import ConflictError, FailedError
-from gamcli.server.endpoints.outcomes import Trace, TracedResponse
+from gamcli.server.endpoints.context import Trace, TracedResponse
 from gamcli.server.request_log import LogEntry, RequestLog, format_json
 from gamcli.server.transport.messages import Request
 

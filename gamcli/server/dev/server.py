@@ -19,7 +19,7 @@ from gamcli.server.dev.faults import Faults
 from gamcli.server.dev.journal import Recorder, RecordingLog, SuggestFix
 from gamcli.server.dispatcher import Dispatcher
 from gamcli.server.endpoints import refusals, routes
-from gamcli.server.endpoints.outcomes import ServerConfig, Trace, TracedResponse
+from gamcli.server.endpoints.context import RequestContext, ServerConfig, Trace, TracedResponse
 from gamcli.server.request_log import RequestLog
 from gamcli.server.server import Server, ServerOptions
 from gamcli.server.transport.connection import ConnectionRequest
@@ -146,10 +146,11 @@ class DevHandler:
         if decision.closes:
             result = TracedResponse(CLOSE_CONNECTION, Trace(detail=decision.detail))
         elif decision.rule:
-            trace = Trace(retry_after=refusals.RETRY_SECONDS if decision.rule == "too_many_failures" else 0)
-            error = RefusedError(decision.rule, "injected fault")
-            result = routes.error_response(error, pending.request, self._config, trace)
-            trace.detail = decision.detail
+            context = RequestContext(pending.request, self._config)
+            context.trace.retry_after = refusals.RETRY_SECONDS if decision.rule == "too_many_failures" else 0
+            context.trace.allow = routes.advertised_methods(pending.request.path, self._config)
+            result = context.fail(RefusedError(decision.rule, "injected fault"))
+            context.trace.detail = decision.detail
         else:
             return self._handler.submit(pending)
         if decision.closes:

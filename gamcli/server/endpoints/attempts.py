@@ -5,12 +5,11 @@ from typing import NamedTuple, TypeVar
 
 from gamcli.actions import Gam
 from gamcli.errors import RefusedError
-from gamcli.model import App
+from gamcli.model import App, Key
 from gamcli.rules.credentials import NO_SECRET
 from gamcli.rules.grants import TokenRequest
+from gamcli.server.endpoints.context import RequestContext
 from gamcli.server.endpoints.failure_limit import Client
-from gamcli.server.endpoints.outcomes import ServerConfig, Trace
-from gamcli.server.transport.messages import Request
 
 ResultT = TypeVar("ResultT")
 
@@ -27,52 +26,54 @@ COUNTED_RULES = frozenset(
 class ClientAttempt(NamedTuple):
     """A request by which a client authenticates."""
 
-    request: Request
-    trace: Trace
-    config: ServerConfig
+    gam: Gam
+    context: RequestContext
 
     def judge(
-        self,
-        gam: Gam,
-        token_request: TokenRequest,
-        decide: Callable[[Gam, TokenRequest, Callable[[App], None]], ResultT],
+        self, token_request: TokenRequest, decide: Callable[[Gam, TokenRequest, Callable[[App], None]], ResultT]
     ) -> ResultT:
         """Return what `decide` does; the request counts as a failure until then, see FailureLimiter.begin."""
-        limiter, has_begun, has_failed = self.config.failure_limiter, False, False
+        limiter, has_begun, has_failed = self.context.config.failure_limiter, False, False
 
         def begin(app: App) -> None:
             nonlocal has_begun
-            self.trace.client_id = app.client_id
-            self._require_no_wait(limiter.begin(self._client, gam.now))
+            self._require_no_wait(limiter.begin(self._client_of(app), self.gam.now))
             has_begun = True
 
         try:
-            return decide(gam, token_request, begin)
+            return decide(self.gam, token_request, begin)
         except RefusedError as error:
             has_failed = error.rule in COUNTED_RULES
             raise name_missing_secret(error, token_request) from None
         finally:
             if has_begun:
-                limiter.end(self._client, gam.now, failed=has_failed)
+                limiter.end(self._client, self.gam.now, failed=has_failed)
 
-    def require_allowed(self, gam: Gam, app: App) -> None:
+    def require_allowed(self, app: App) -> None:
         """Raise RefusedError if the client has failed too often."""
-        self.trace.client_id = app.client_id
-        self._require_no_wait(self.config.failure_limiter.retry_after(self._client, gam.now()))
+        limiter = self.context.config.failure_limiter
+        self._require_no_wait(limiter.retry_after(self._client_of(app), self.gam.now()))
 
-    def count_failure(self, gam: Gam, error: RefusedError) -> None:
+    def record_refusal(self, error: RefusedError, key: Key | None) -> None:
+        """Record the key of a refused request for the log, and a failure that counts."""
+        if key is not None:
+            self.context.trace.key_id = key.id
         if error.rule in COUNTED_RULES:
-            self.config.failure_limiter.record(self._client, gam.now())
+            self.context.config.failure_limiter.record(self._client, self.gam.now())
 
     def _require_no_wait(self, seconds: int) -> None:
-        self.trace.retry_after = seconds
+        self.context.trace.retry_after = seconds
         if seconds:
             raise RefusedError("too_many_failures", "too many recent failures")
+
+    def _client_of(self, app: App) -> Client:
+        self.context.trace.client_id = app.client_id
+        return self._client
 
     @property
     def _client(self) -> Client:
         # The client_id is that of an existing application: another one may be a secret sent in the wrong parameter.
-        return Client(self.trace.client_id, self.request.peer)
+        return Client(self.context.trace.client_id, self.context.request.peer)
 
 
 def name_missing_secret(error: RefusedError, token_request: TokenRequest) -> RefusedError:

@@ -4,7 +4,6 @@ What `serve --extras` adds: introspection (RFC 7662), revocation (RFC 7009) and 
 GAM publishes nothing of the kind for version 2.0.
 """
 
-import re
 from collections.abc import Callable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -16,32 +15,31 @@ from gamcli.rules import scopes
 from gamcli.rules.grants import TokenRequest
 from gamcli.server.endpoints import forms
 from gamcli.server.endpoints.attempts import ClientAttempt
-from gamcli.server.endpoints.outcomes import ServerConfig, Trace, WouldBlock
-from gamcli.server.transport.messages import Request, Response, json_response
+from gamcli.server.endpoints.context import RequestContext, ServerConfig, WouldBlock
+from gamcli.server.endpoints.refusals import NOT_IN_HOST
+from gamcli.server.transport.messages import Response, json_response
 
 Act = Callable[[Gam, TokenRequest, Callable[[App], None]], dict[str, object]]
-
-_NOT_IN_HOST = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 
 METADATA_PATH = "/.well-known/oauth-authorization-server"
 
 CLIENT_AUTHENTICATION = ("client_secret_basic", "client_secret_post")
 
 
-def introspect(gam: Gam, request: Request, trace: Trace, config: ServerConfig) -> Response | WouldBlock:
+def introspect(gam: Gam, context: RequestContext) -> Response | WouldBlock:
     """Return the state of a token of the client."""
-    return _act(gam, ClientAttempt(request, trace, config), client_tokens.introspect)
+    return _act(gam, context, client_tokens.introspect)
 
 
-def revoke(gam: Gam, request: Request, trace: Trace, config: ServerConfig) -> Response | WouldBlock:
+def revoke(gam: Gam, context: RequestContext) -> Response | WouldBlock:
     """Revoke a token of the client with its session."""
-    return _act(gam, ClientAttempt(request, trace, config), client_tokens.revoke)
+    return _act(gam, context, client_tokens.revoke)
 
 
-def _act(gam: Gam, attempt: ClientAttempt, act: Act) -> Response | WouldBlock:
-    if attempt.config.nonblocking:
+def _act(gam: Gam, context: RequestContext, act: Act) -> Response | WouldBlock:
+    if context.config.nonblocking:
         return WouldBlock()
-    return json_response(200, attempt.judge(gam, forms.parse_token_of_client(attempt.request), act))
+    return json_response(200, ClientAttempt(gam, context).judge(forms.parse_token_of_client(context.request), act))
 
 
 def parse_issuer(text: str) -> str:
@@ -79,16 +77,13 @@ def metadata_path(config: ServerConfig) -> str:
     return METADATA_PATH + (urlsplit(config.issuer).path.lower() if config.issuer else config.base_path)
 
 
-def metadata(_gam: Gam, request: Request, _trace: Trace, config: ServerConfig) -> Response:
+def metadata(_gam: Gam, context: RequestContext) -> Response:
     """Return where the endpoints are and what they support: for `config.issuer`, else for the host of the request."""
-    return json_response(200, build_metadata(config.issuer or _requested_issuer(request, config)))
-
-
-def _requested_issuer(request: Request, config: ServerConfig) -> str:
-    forwarded = request.fields.get("x-forwarded-proto", "").lower()  # of a proxy that terminates TLS
+    config, fields = context.config, context.request.fields
+    forwarded = fields.get("x-forwarded-proto", "").lower()  # of a proxy that terminates TLS
     scheme = forwarded if forwarded in ("http", "https") else "https" if config.is_encrypted else "http"
-    host = _NOT_IN_HOST.sub("", request.fields.get("host", "")) or "localhost"
-    return f"{scheme}://{host}{config.base_path}"
+    host = NOT_IN_HOST.sub("", fields.get("host", "")) or "localhost"
+    return json_response(200, build_metadata(config.issuer or f"{scheme}://{host}{config.base_path}"))
 
 
 def build_metadata(issuer: str) -> dict[str, object]:

@@ -12,7 +12,6 @@ from gamcli.rules import scopes
 from gamcli.server.endpoints import refusals, routes
 from gamcli.server.endpoints.form_bodies import MEDIA_TYPE, MULTIPART
 from gamcli.server.endpoints.openapi_schemas import PARAMETERS, TEXT, Document, build_schemas, mark
-from gamcli.server.endpoints.outcomes import Endpoint
 from gamcli.server.endpoints.refusals import TABLE, UNAUTHORIZED, ResponseFormat
 from gamcli.server.transport.messages import REASONS, REQUEST_ID
 
@@ -168,7 +167,7 @@ def build_document() -> Document:
     }
 
 
-def _path_item(path: str, methods: Mapping[str, Endpoint]) -> Document:
+def _path_item(path: str, methods: Mapping[str, routes.Endpoint]) -> Document:
     name = path.rpartition("/")[2]
     item = {method.lower(): _operation(name, method) for method in methods}
     if "GET" in methods and routes.supports_head(methods["GET"]):

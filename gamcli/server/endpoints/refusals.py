@@ -257,7 +257,7 @@ def find_refusal(rule: str, cause: str = "") -> Refusal:
 FORMATS = ("gam", "rfc6749")
 """The values of `--format`."""
 
-_NOT_IN_HOST = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
+NOT_IN_HOST = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +284,7 @@ class ResponseFormat:
     def challenge(self, rule: str, host: str = "") -> str:
         """Return the WWW-Authenticate challenge: that of GAM's .NET runtime for `host`, or that of RFC 6750 §3."""
         if self.name == "gam":
-            return f'OAuth realm="{_NOT_IN_HOST.sub("", host) or "gam"}"'
+            return f'OAuth realm="{NOT_IN_HOST.sub("", host) or "gam"}"'
         name = TABLE[rule].error
         return f'Bearer realm="gam", error="{name}"' if name == "invalid_token" else 'Bearer realm="gam"'
 

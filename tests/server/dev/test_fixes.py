@@ -10,7 +10,7 @@ import pytest
 from gamcli.actions import Gam, example, repository, users
 from gamcli.server.dev.fixes import FIXES, FIXES_WITHOUT_FACTS, suggest_fix
 from gamcli.server.endpoints import refusals
-from gamcli.server.endpoints.outcomes import Trace
+from gamcli.server.endpoints.context import Trace
 from gamcli.server.transport.messages import Request
 from gamcli.store import Store
 

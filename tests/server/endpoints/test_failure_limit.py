@@ -13,8 +13,9 @@ import pytest
 
 from gamcli.actions import Gam, apps, auth_types, keys, users
 from gamcli.rules.credentials import Secret
-from gamcli.server import worker_pool
-from gamcli.server.endpoints import outcomes, routes
+from gamcli.server import password_pool
+from gamcli.server.endpoints import context, routes
+from gamcli.server.endpoints.access_token import PendingGrant, write_tokens
 from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, MAX_FAILURES, Client, FailureLimiter
 from gamcli.server.endpoints.form_bodies import MEDIA_TYPE
 from gamcli.server.endpoints.refusals import ResponseFormat
@@ -96,8 +97,8 @@ def test_parallel_attempts_get_exactly_the_allowed_number_of_answers(right: int)
 def test_parallel_wrong_passwords_get_exactly_the_allowed_number_of_answers(
     serve: Callable[..., Server], gam: Gam, form: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_pool, "MAX_THREADS", 8)
-    monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 60.0)  # hashing twelve passwords takes long on a busy machine
+    monkeypatch.setattr(password_pool, "MAX_THREADS", 8)
+    monkeypatch.setattr(password_pool, "MAX_WAIT_SECONDS", 60.0)  # a busy machine is slow to hash
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     auth_types.update(gam, "local", {"enabled": True})
     users.set_password(gam, "ana", Secret("right"))
@@ -214,7 +215,7 @@ def test_too_many_failures_are_judged_between_the_client_and_its_secret(post: As
 
 
 def test_another_address_is_counted_for_itself(gam: Gam, form: dict[str, str]) -> None:
-    conduct = outcomes.ServerConfig(failure_limiter=FailureLimiter(2))
+    conduct = context.ServerConfig(failure_limiter=FailureLimiter(2))
 
     def status(peer: str, **changes: str) -> int:
         body = urlencode({**form, **changes}).encode()
@@ -249,7 +250,7 @@ def test_too_many_failures_have_a_name_of_rfc_6749(gam: Gam, form: dict[str, str
     body = urlencode({**form, "api_key": "x"}).encode()
     fields = {"content-type": "application/x-www-form-urlencoded", "content-length": str(len(body))}
     request = Request("POST", "/oauth/gam/v2.0/access_token", fields=fields, body=body)
-    conduct = outcomes.ServerConfig(response_format=ResponseFormat("rfc6749"), failure_limiter=FailureLimiter(1))
+    conduct = context.ServerConfig(response_format=ResponseFormat("rfc6749"), failure_limiter=FailureLimiter(1))
     assert routes.respond(gam, request, conduct).response.status == 400
     response = routes.respond(gam, request, conduct).response
     assert (response.status, json.loads(response.body)["error"]) == (429, "invalid_request")
@@ -260,7 +261,7 @@ def test_of_the_wrong_requests_of_a_turn_only_the_allowed_number_is_judged(gam: 
     body = urlencode({**form, "client_secret": "wrong"}).encode()
     fields = {"content-type": "application/x-www-form-urlencoded", "content-length": str(len(body))}
     request = Request("POST", "/oauth/gam/v2.0/access_token", fields=fields, body=body, peer="192.0.2.1")
-    conduct = outcomes.ServerConfig(failure_limiter=FailureLimiter(3), nonblocking=True)
+    conduct = context.ServerConfig(failure_limiter=FailureLimiter(3), nonblocking=True)
     turn = [routes.handle(gam, request, conduct) for _ in range(5)]
-    responses = routes.write_tokens(gam, [each for each in turn if isinstance(each, routes.PendingGrant)])
+    responses = write_tokens(gam, [each for each in turn if isinstance(each, PendingGrant)])
     assert [each.trace.rule for each in responses] == ["client_secret_wrong"] * 3 + ["too_many_failures"] * 2

@@ -14,8 +14,8 @@ from gamcli.rules import claims
 from gamcli.rules.api_key_grant import API_KEY_GRANT
 from gamcli.rules.password_grant import PASSWORD_GRANT
 from gamcli.rules.refresh_grant import KEY_SESSION_RULES, PASSWORD_SESSION_RULES
-from gamcli.server.endpoints import refusals, routes
-from gamcli.server.endpoints.outcomes import DEFAULT_CONFIG
+from gamcli.server.endpoints import refusals
+from gamcli.server.endpoints.context import RequestContext, rule_for_error
 from gamcli.server.transport.messages import REASONS, Request, unreadable_request
 from tests.cases import for_each
 
@@ -58,7 +58,7 @@ def test_every_leaf_of_the_error_family_has_an_answer(kind: type[errors.GamcliEr
     error = kind.__new__(kind)
     Exception.__init__(error)
     error.__dict__.update(rule="key_expired")
-    response = refusals.refusal_response(routes.rule_for_error(error))
+    response = refusals.refusal_response(rule_for_error(error))
     expected = 503 if issubclass(kind, errors.StoreError) else 401 if kind is errors.RefusedError else 500
     assert response.status == expected
     assert ("Retry-After" in dict(response.fields)) is (expected == 503)
@@ -66,13 +66,13 @@ def test_every_leaf_of_the_error_family_has_an_answer(kind: type[errors.GamcliEr
 
 @pytest.mark.parametrize("error", [ValueError("s3"), errors.RefusedError("scope_choice_off", "s3")])
 def test_what_nobody_foresaw_is_a_bug(error: Exception) -> None:
-    assert routes.rule_for_error(error) == "bug"
+    assert rule_for_error(error) == "bug"
     assert b"s3" not in refusals.refusal_response("bug").body
 
 
 def test_a_busy_store_is_distinguished_from_one_that_is_gone() -> None:
-    assert routes.rule_for_error(errors.StoreBusyError("")) == "store_busy"
-    assert routes.rule_for_error(errors.StoreUnusableError("")) == "store_gone"
+    assert rule_for_error(errors.StoreBusyError("")) == "store_busy"
+    assert rule_for_error(errors.StoreUnusableError("")) == "store_gone"
 
 
 @for_each("rule", refusals.TABLE)
@@ -138,6 +138,6 @@ def test_every_cause_has_its_own_message() -> None:
 
 def test_an_unreadable_request_is_reported_with_its_reason() -> None:
     error = unreadable_request("malformed header field")
-    response = routes.error_response(error, Request("-", "-"), DEFAULT_CONFIG).response
+    response = RequestContext(Request("-", "-")).fail(error).response
     message = "The request is not valid HTTP/1.1 (RFC 9112): malformed header field."
     assert json.loads(response.body) == {"error": {"code": "400", "message": message}}

@@ -16,9 +16,9 @@ import pytest
 from gamcli.actions import Gam, apps, auth_types, key_changes, keys, tokens, users
 from gamcli.actions.grant_cache import GrantCache
 from gamcli.rules.credentials import Secret
-from gamcli.server.endpoints import outcomes, routes
+from gamcli.server.endpoints import context, routes
 from gamcli.server.endpoints.access_token import MAX_CACHED_BODY
-from gamcli.server.endpoints.outcomes import ServerConfig
+from gamcli.server.endpoints.context import ServerConfig
 from gamcli.server.server import Server
 from gamcli.server.transport.messages import Request, Response
 from gamcli.store import Store
@@ -643,6 +643,6 @@ def test_a_long_request_is_answered_and_not_kept_ready(gam: Gam, form: dict[str,
         body = urlencode({**form, "padding": padding}).encode()
         fields = {"content-type": FORM["Content-Type"], "content-length": str(len(body))}
         request = Request("POST", TOKEN_PATH, fields=fields, body=body)
-        answer = routes.respond(gam, request, replace(outcomes.DEFAULT_CONFIG, grant_cache=known))
+        answer = routes.respond(gam, request, replace(context.DEFAULT_CONFIG, grant_cache=known))
         assert answer.response.status == 200
         assert len(known._grants) == 1  # noqa: SLF001 - the short one alone

@@ -24,7 +24,7 @@ from gamcli.actions import Gam, userinfo, users
 from gamcli.errors import FailedError, RefusedError, StoreMissingError
 from gamcli.rules.credentials import Secret
 from gamcli.server import log_writer
-from gamcli.server.endpoints import outcomes, routes
+from gamcli.server.endpoints import context, routes
 from gamcli.server.server import Server, ServerOptions
 from gamcli.server.transport import event_loop
 from gamcli.server.transport.connection import CONTINUE, Connection, ConnectionRequest, Timeouts
@@ -454,9 +454,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Event, Event]]:
     running, go_on = Event(), Event()
     begin = routes.handle
 
-    def slowly(
-        gam: Gam, request: Request, conduct: outcomes.ServerConfig
-    ) -> outcomes.TracedResponse | routes.PendingGrant | routes.PendingClaims | outcomes.WouldBlock:
+    def slowly(gam: Gam, request: Request, conduct: context.ServerConfig) -> routes.Handled:
         running.set()
         assert go_on.wait(10)
         return begin(gam, request, conduct)

@@ -1,4 +1,8 @@
-"""Threads for what takes long: a password is hashed, or the store is busy when it is read."""
+"""
+Threads for what would block the event loop: hashing a password, and waiting for a busy store to read it.
+
+They run `routes.handle_patiently`, in which the endpoint verifies the password.
+"""
 
 import os
 from collections import deque
@@ -11,8 +15,8 @@ from typing import Generic, TypeVar
 from gamcli.actions import Gam
 from gamcli.errors import StoreBusyError
 from gamcli.server.endpoints import routes
-from gamcli.server.endpoints.outcomes import ServerConfig, TracedResponse
-from gamcli.server.endpoints.routes import PendingGrant
+from gamcli.server.endpoints.access_token import PendingGrant
+from gamcli.server.endpoints.context import RequestContext, ServerConfig, TracedResponse
 from gamcli.server.transport.connection import PendingRequest
 
 MAX_WAIT_SECONDS = 5.0
@@ -29,7 +33,7 @@ def seconds_left(pending: PendingRequest) -> float:
     return pending.started + MAX_WAIT_SECONDS - monotonic()
 
 
-class WorkerPool(Generic[RequestT]):
+class PasswordPool(Generic[RequestT]):
     """Handles requests in order of arrival; it calls `notify` when a result is available."""
 
     def __init__(self, gam: Gam, config: ServerConfig, notify: Callable[[], None]) -> None:
@@ -40,7 +44,7 @@ class WorkerPool(Generic[RequestT]):
         self._results: deque[tuple[RequestT, TracedResponse | PendingGrant]] = deque()
         self._closing = False
         self._threads = [
-            Thread(target=self._run, name="worker", daemon=True) for _ in range(min(MAX_THREADS, os.cpu_count() or 1))
+            Thread(target=self._run, name="password", daemon=True) for _ in range(min(MAX_THREADS, os.cpu_count() or 1))
         ]
         for thread in self._threads:
             thread.start()
@@ -65,7 +69,7 @@ class WorkerPool(Generic[RequestT]):
             try:
                 result = self._handle(pending)
             except Exception as error:  # noqa: BLE001 - every request gets a response
-                result = routes.error_response(error, pending.request, self._config)
+                result = RequestContext(pending.request, self._config).fail(error)
             self._results.append((pending, result))
             self._notify()
 
