@@ -207,7 +207,8 @@ def clear_schema(store: Store) -> None:
     tables = "refresh_token session token_floor token key_request batch_part batch key user_attribute user app_use app"
     tables += " repository auth_type adoption default_type_use audit"
     with store.writing() as tx:
-        tx.run("; ".join(f"DELETE FROM {table}" for table in tables.split()))
+        for table in tables.split():
+            tx.save(f"DELETE FROM {table}", [()])
         tx.run("DELETE FROM migration WHERE version > ?", len(MIGRATIONS))
 
 

@@ -70,11 +70,14 @@ class GrantCache:
         self.key_uses = KeyUses()
         self._head: ChainHead | None = None
 
-    def clear_if_changed(self, head: ChainHead | None) -> None:
-        """Drop everything unless the head of the audit log is the one before."""
-        if head != self._head:
-            self.clear()
-            self._head = head
+    def clear_if_changed(self, head: ChainHead | None) -> bool:
+        """Drop everything unless the head of the audit log is the one before; return whether something was dropped."""
+        had_entries = bool(self.clients)  # all grants have one
+        if head == self._head:
+            return False
+        self.clear()
+        self._head = head
+        return had_entries
 
     def clear(self) -> None:
         self.clients.clear()

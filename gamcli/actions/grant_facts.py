@@ -1,6 +1,6 @@
 """Loads what the store holds about token requests, for all requests of a turn together."""
 
-from collections.abc import Callable, Collection, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -23,48 +23,58 @@ ValueT = TypeVar("ValueT")
 Clients = MutableMapping[AskedClient, ClientFacts]
 
 
-def load_facts(
-    tx: Transaction, now: datetime, requests: Sequence[TokenRequest], clients: Clients | None = None
-) -> list[GrantFacts]:
+def load_facts(tx: Transaction, now: datetime, requests: Sequence[TokenRequest]) -> list[GrantFacts]:
+    """Return what the store holds about each of `requests`; whatever does not exist is None."""
+    loader = FactLoader(requests)
+    loader.add(tx.fetch_together(loader.queries))
+    return [loader.build(request, now) for request in requests]
+
+
+class FactLoader:
     """
-    Return what the store holds about each of `requests`; whatever does not exist is None.
+    The `queries` about token requests, whose results `build` makes facts of.
 
-    Runs one statement per kind of grant, one for applications and authentication types, and one for attributes that are
-    named as scopes, all in one round trip. `clients` are the applications that are loaded already; it is extended.
+    They are one per kind of grant, one for applications and authentication types, and one for attributes that are
+    named as scopes. `clients` are the applications that are loaded already; it is extended.
     """
-    if not requests:  # all decisions are cached
-        return []
-    loader = _FactLoader(now, {} if clients is None else clients)
-    loader.load(tx, requests)
-    return [loader.build(request) for request in requests]
 
-
-class _FactLoader:
-    def __init__(self, now: datetime, clients: Clients) -> None:
-        self._now = now
-        self._clients = clients
+    def __init__(self, requests: Sequence[TokenRequest], clients: Clients | None = None) -> None:
         self._keys: dict[str, tuple[Key, User]] = {}
         self._users: dict[str, User] = {}
         self._refresh_tokens: dict[Position, StoredRefreshToken] = {}
         self._attributes: frozenset[str] = frozenset()
+        self._clients: dict[AskedClient, ClientFacts] = {}
+        self._cached_clients: Clients = {} if clients is None else clients
+        asked = [*self._ask(requests)]
+        self.queries = [query for query, _ in asked]
+        self._adders = [add for _, add in asked]
 
-    def load(self, tx: Transaction, requests: Sequence[TokenRequest]) -> None:
+    def _ask(self, requests: Sequence[TokenRequest]) -> Iterator[tuple[Query[Any], Callable[[Any], None]]]:
+        if not requests:  # all decisions are cached
+            return
         facts = store.grant_facts
         by_grant = {grant: [each for each in requests if each.grant == grant] for grant in grants.GRANTS}
-        asked: list[tuple[Query[Any], Callable[[Any], None]]] = []
         if key_ids := _distinct(api_key_lookup_id(each.api_key) for each in by_grant[grants.API_KEY]):
-            asked.append((facts.find_keys(key_ids), self._keys.update))
+            yield facts.find_keys(key_ids), self._keys.update
         if names := _distinct(normalize_name(each.username) for each in by_grant[grants.PASSWORD]):
-            asked.append((facts.find_users(names), self._add_users))
+            yield facts.find_users(names), self._add_users
         if positions := _distinct(parse_refresh_token(each.refresh_token) for each in by_grant[grants.REFRESH]):
-            asked.append((facts.find_refresh_tokens(positions), self._refresh_tokens.update))
+            yield facts.find_refresh_tokens(positions), self._refresh_tokens.update
         clients = _distinct(client for each in requests for client in _asked_clients(each))
+        self._clients |= {each: self._cached_clients[each] for each in clients if each in self._cached_clients}
         if missing := [each for each in clients if each not in self._clients]:
-            asked.append((facts.find_clients(missing), self._clients.update))
+            yield facts.find_clients(missing), self._add_clients
         if attributes := _distinct(name for each in requests for name in _asked_attributes(each)):
-            asked.append((facts.find_used_attributes(sorted(attributes)), self._add_attributes))
-        for (_, add), result in zip(asked, tx.fetch_together([query for query, _ in asked]), strict=True):
+            yield facts.find_used_attributes(sorted(attributes)), self._add_attributes
+
+    def add(self, results: Iterable[Any]) -> None:
+        """Add the results of `queries`."""
+        for add, result in zip(self._adders, results, strict=True):
             add(result)
+
+    def _add_clients(self, found: Mapping[AskedClient, ClientFacts]) -> None:
+        self._clients.update(found)
+        self._cached_clients.update(found)
 
     def _add_users(self, users: list[User]) -> None:
         # A name comes before an email address, and that before a GUID.
@@ -75,12 +85,12 @@ class _FactLoader:
     def _add_attributes(self, used: frozenset[str]) -> None:
         self._attributes = used
 
-    def build(self, request: TokenRequest) -> GrantFacts:
+    def build(self, request: TokenRequest, now: datetime) -> GrantFacts:
         found = [self._clients.get(asked) for asked in _asked_clients(request)]
         client = next((each for each in found if each is not None and each.app is not None), found[0])
         if client is None:
             raise StoreMissingError("the store is not initialized", command("init"))
-        facts = GrantFacts(self._now, client.app, client.auth_type, repository=client.repository, request=request)
+        facts = GrantFacts(now, client.app, client.auth_type, repository=client.repository, request=request)
         if request.grant == grants.REFRESH:
             return self._with_session(facts)
         if request.grant == grants.PASSWORD:

@@ -2,25 +2,26 @@
 Issues access tokens, in five steps from token requests to the rows that they write.
 
 1. `verify_password` checks the password of a password grant, which takes about 0.3 seconds, without a transaction.
-2. `issue_tokens` runs in the transaction that saves the tokens, for all requests of a turn. It reads the head of the
-   audit log, then what the store holds about the requests (`grant_facts`), in one statement per kind.
+2. A `Turn` knows the queries about all its requests: the head of the audit log first, then what the store holds about
+   them (`grant_facts`), in one statement per kind. `issue_tokens` runs in the transaction that saves the tokens. The
+   queries are the first of that transaction, so an engine can answer them when it begins.
 3. The rules of each grant judge these facts one by one and build a `Grant`, or refuse. Grants of API keys are cached
    while the head stays the same (`grant_cache`): no token is issued after a change was acknowledged.
 4. Each grant becomes rows: an access token, its session and its refresh token. What it changes counts for the requests
    of the turn that follow.
-5. `_Turn.save` inserts all rows, and updates the counters of the applications and the last use of the keys.
+5. `Turn.save` inserts all rows, and updates the counters of the applications and the last use of the keys.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.grant_cache import CachedGrant, GrantCache
-from gamcli.actions.grant_facts import load_facts
+from gamcli.actions.grant_facts import FactLoader, load_facts
 from gamcli.errors import RefusedError
 from gamcli.model import App, Key, User
 from gamcli.model.token_ids import format_token_id
@@ -31,11 +32,9 @@ from gamcli.rules.credentials import NO_SECRET, Secret, mint_access_token, mint_
 from gamcli.rules.grants import Grant, GrantFacts, Rule, TokenRequest
 from gamcli.rules.refresh_grant import RefreshTokenReuse
 from gamcli.store import Transaction
+from gamcli.store.engine import Query
 from gamcli.store.tokens import NewToken
 from gamcli.store.users import RenewedHash
-
-FIRST_QUERY = store.tokens.ID_STATE_QUERY
-"""The query with which `issue_tokens` begins: an engine can answer it when it begins the transaction."""
 
 
 class VerifiedPassword(NamedTuple):
@@ -86,7 +85,7 @@ def exchange(gam: Gam, request: TokenRequest, rules: Iterable[Rule] = API_KEY_GR
     """Issue the access token that `request` asks for; raises RefusedError with the rule that refused."""
     password = verify_password(gam, request) if request.grant == grants.PASSWORD else None
     with gam.store.writing() as tx:
-        (outcome,) = issue_tokens(gam, tx, [GrantAttempt(request, rules, password)])
+        (outcome,) = issue_tokens(tx, Turn(gam, [GrantAttempt(request, rules, password)]))
     if isinstance(outcome, RefusedError):  # raised after the commit, which may have revoked a session
         raise outcome
     return outcome
@@ -122,18 +121,15 @@ def verify_password(
     return VerifiedPassword(user, RenewedHash(after, user.guid, before))
 
 
-def issue_tokens(
-    gam: Gam, tx: Transaction, attempts: Sequence[GrantAttempt], cache: GrantCache | None = None
-) -> list[IssuedToken | RefusedError]:
+def issue_tokens(tx: Transaction, turn: "Turn") -> list[IssuedToken | RefusedError]:
     """
     Judge the attempts one by one, save the tokens of those that are granted, and return the outcome of each.
 
     Runs the same number of statements however many attempts there are. The transaction must be committed even if all
     are refused: a session may have been revoked.
     """
-    turn = _Turn(gam, tx, cache or GrantCache())
-    outcomes = turn.decide(attempts)
-    turn.save(all_key_uses=cache is None)
+    outcomes = turn.decide(tx)
+    turn.save()
     return outcomes
 
 
@@ -144,13 +140,17 @@ def save_key_uses(gam: Gam, cache: GrantCache) -> None:
             store.keys.record_uses(tx, uses)
 
 
-class _Turn:
-    """The rows that the attempts of one transaction write."""
+class Turn:
+    """
+    Attempts of one transaction, and the rows that they write.
 
-    def __init__(self, gam: Gam, tx: Transaction, cache: GrantCache) -> None:
-        self._gam, self._tx, self._cache, self._now = gam, tx, cache, gam.now()
-        head, self._last_id = store.tokens.load_id_state(tx)
-        cache.clear_if_changed(head)
+    `queries` are what it begins with. Without a cache, the uses of keys are written at once.
+    """
+
+    def __init__(self, gam: Gam, attempts: Sequence[GrantAttempt], cache: GrantCache | None = None) -> None:
+        self._gam, self._attempts, self._now = gam, attempts, gam.now()
+        self._cache = GrantCache() if cache is None else cache
+        self._writes_all_uses = cache is None
         self._tokens: list[NewToken] = []
         self._sessions: list[Session] = []
         self._refresh_tokens: list[RefreshToken] = []
@@ -160,14 +160,26 @@ class _Turn:
         self._uses_by_app: Counter[str] = Counter()
         self._default_type_uses = 0
         self._renewed_hashes: list[RenewedHash] = []
+        self._find_cached()
 
-    def decide(self, attempts: Sequence[GrantAttempt]) -> list[IssuedToken | RefusedError]:
-        cached = [self._cache.find_grant(each.digest, self._now) for each in attempts]
-        unknown = [each.request for each, grant in zip(attempts, cached, strict=True) if grant is None]
-        facts = iter(load_facts(self._tx, self._now, unknown, self._cache.clients))
-        return [self._settle(each, grant or next(facts)) for each, grant in zip(attempts, cached, strict=True)]
+    def _find_cached(self) -> None:
+        cached = [self._cache.find_grant(each.digest, self._now) for each in self._attempts]
+        unknown = [each.request for each, grant in zip(self._attempts, cached, strict=True) if grant is None]
+        self._cached, self._facts = cached, FactLoader(unknown, self._cache.clients)
+        self.queries: list[Query[Any]] = [store.tokens.ID_STATE, *self._facts.queries]
 
-    def _settle(self, attempt: GrantAttempt, known: Grant | GrantFacts) -> IssuedToken | RefusedError:
+    def decide(self, tx: Transaction) -> list[IssuedToken | RefusedError]:
+        self._tx = tx
+        (head, self._last_id), *facts = tx.fetch_together(self.queries)
+        while self._cache.clear_if_changed(head):  # what it had does not hold any more
+            self._find_cached()
+            (head, self._last_id), *facts = tx.fetch_together(self.queries)
+        self._facts.add(facts)
+        self._now = self._gam.now()  # not before what was read
+        return [self._settle(each, grant) for each, grant in zip(self._attempts, self._cached, strict=True)]
+
+    def _settle(self, attempt: GrantAttempt, cached: Grant | None) -> IssuedToken | RefusedError:
+        known = cached or self._facts.build(attempt.request, self._now)
         try:
             app = known.app
             if app is not None:
@@ -264,7 +276,7 @@ class _Turn:
         if not request.authentication_type_name and request.grant != grants.REFRESH:
             self._default_type_uses += 1
 
-    def save(self, *, all_key_uses: bool) -> None:
+    def save(self) -> None:
         """Write all rows, one statement per kind; counters come last, since other transactions wait for them."""
         tx, now = self._tx, self._now
         if self._tokens:
@@ -281,12 +293,12 @@ class _Turn:
             store.tokens.supersede(tx, self._floors)
         if self._renewed_hashes:
             store.users.replace_password_hashes(tx, self._renewed_hashes)
-        self._save_uses(tx, now, all_key_uses=all_key_uses)
+        self._save_uses(tx, now)
 
-    def _save_uses(self, tx: Transaction, now: datetime, *, all_key_uses: bool) -> None:
+    def _save_uses(self, tx: Transaction, now: datetime) -> None:
         if self._default_type_uses:
             store.repository.count_default_type_uses(tx, self._default_type_uses, now)
-        if uses := self._cache.key_uses.pop_due(now, everything=all_key_uses):
+        if uses := self._cache.key_uses.pop_due(now, everything=self._writes_all_uses):
             store.keys.record_uses(tx, uses)
         if self._uses_by_app:
             store.apps.record_grants(tx, self._uses_by_app, now)

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
+from random import uniform
 from threading import Event, Thread
 from time import monotonic
 from typing import Generic
 
 from gamcli.actions import Gam, issuance
 from gamcli.actions.grant_cache import GrantCache
+from gamcli.actions.issuance import Turn
 from gamcli.errors import StoreBusyError, StoreError, StoreUnknownOutcomeError
 from gamcli.server.endpoints import access_token
 from gamcli.server.endpoints.access_token import PendingGrant
@@ -26,6 +28,9 @@ from gamcli.store import Transaction
 
 RETRY_SECONDS = 0.001
 """Pause between attempts to begin a transaction while another process writes."""
+
+RETRY_PAUSE = 0.001, 0.02
+"""Shortest and longest pause before a request is tried again whose transaction conflicted with another one."""
 
 MAX_BATCH = 256
 """At most this many requests share a commit, so that the first does not wait long for the last."""
@@ -44,9 +49,10 @@ class GroupCommit(Generic[RequestT]):
     """
     Answers token requests with the store of `gam`, which nothing else uses and which never waits for other processes.
 
-    It calls `notify` when `pop_responses` has something to do. If a batch fails, each of its requests is tried
-    once more in a transaction without the others, unless it is not known whether the batch was saved: a refresh token
-    that was used would be used again, which ends its session.
+    It calls `notify` when `pop_responses` has something to do. If a batch fails, each of its requests is tried again in
+    a transaction without the others: once, or for as long as the request may wait while the store is busy (a deadlock,
+    a serialization failure, a locked row). None is tried again if it is not known whether the batch was saved: a
+    refresh token that was used would be used again, which ends its session.
     """
 
     def __init__(
@@ -69,6 +75,7 @@ class GroupCommit(Generic[RequestT]):
         self._failed: deque[tuple[RequestT, PendingGrant]] = deque()
         self._batch: list[tuple[RequestT, PendingGrant]] = []
         self._is_retry = False
+        self._retry_at = 0.0  # monotonic; until then, the requests that have failed wait
         self._responses: list[TracedResponse] = []  # of the batch, sent after its commit
         self._ready: list[tuple[RequestT, TracedResponse]] = []
         self._is_task_running = False  # only the thread uses the store then
@@ -85,15 +92,22 @@ class GroupCommit(Generic[RequestT]):
     def start_batch(self) -> None:
         """Judge and save a batch, unless one is being committed."""
         while not self._is_task_running and (self._failed or self._queue or self._has_idle_work()):
+            if self._failed and not self._queue and monotonic() < self._retry_at:
+                self._start_task(self._wait_for_store)
+                return
+            self._take_batch()
             try:
-                tx = self._store.begin(issuance.FIRST_QUERY)
+                turn = self._plan_turn()
+                tx = self._store.begin(turn.queries)
             except StoreBusyError:
+                source = self._failed if self._is_retry else self._queue
+                source.extendleft(reversed(self._batch))
+                self._batch = []
                 self._start_task(self._wait_for_store)
             except Exception as error:  # noqa: BLE001 - each request gets its own response
-                self._take_batch()
                 self._fail_batch(error)
             else:
-                self._write_batch(tx)
+                self._write_batch(tx, turn)
 
     def _has_idle_work(self) -> bool:
         self._is_idle = self._is_idle and self._cache.key_uses.has_overdue(self._gam.now())
@@ -105,6 +119,7 @@ class GroupCommit(Generic[RequestT]):
             self._is_task_running = False
             result = self._results.popleft()
             if isinstance(result, Transaction):
+                self._take_batch()
                 self._write_batch(result)
             elif isinstance(result, StoreBusyError) and not self._batch:
                 self._expire_waiting(result)
@@ -125,16 +140,18 @@ class GroupCommit(Generic[RequestT]):
             issuance.save_key_uses(replace(self._gam, store=store), self._cache)
 
     def _take_batch(self) -> None:
-        self._is_retry = bool(self._failed)
+        self._is_retry = bool(self._failed) and (not self._queue or monotonic() >= self._retry_at)
         source, most = (self._failed, 1) if self._is_retry else (self._queue, MAX_BATCH)
         self._batch = [source.popleft() for _ in range(min(len(source), most))]
-
-    def _write_batch(self, tx: Transaction) -> None:
-        self._take_batch()
         self._batch_started = monotonic()
+
+    def _plan_turn(self) -> Turn:
+        return access_token.plan_turn(self._gam, [grant for _, grant in self._batch], self._cache)
+
+    def _write_batch(self, tx: Transaction, turn: Turn | None = None) -> None:
+        grants = [grant for _, grant in self._batch]
         try:
-            grants = [grant for _, grant in self._batch]
-            self._responses = self._store.run(lambda: access_token.issue_tokens(self._gam, tx, grants, self._cache))
+            self._responses = self._store.run(lambda: access_token.issue_tokens(tx, grants, turn or self._plan_turn()))
         except Exception as error:  # noqa: BLE001 - as above
             self._store.rollback()
             self._fail_batch(error)
@@ -153,13 +170,19 @@ class GroupCommit(Generic[RequestT]):
     def _fail_batch(self, error: Exception) -> None:
         batch, self._batch = self._batch, []
         self._cache.clear()
-        if self._is_retry or isinstance(error, StoreUnknownOutcomeError):
-            self._ready += [(pending, grant.fail(error)) for pending, grant in batch]
-            self._notify()
-        else:
-            if self._metrics is not None:
-                self._metrics.count_store_error(rule_for_error(error))
-            self._failed.extend(batch)
+        is_busy = isinstance(error, StoreBusyError)
+        for pending, grant in batch:
+            if isinstance(error, StoreUnknownOutcomeError) or (
+                self._is_retry and not (is_busy and seconds_left(pending) > 0)
+            ):
+                self._ready.append((pending, grant.fail(error)))
+                self._notify()
+            else:
+                self._failed.append((pending, grant))
+        if self._is_retry:
+            self._retry_at = monotonic() + uniform(*RETRY_PAUSE)  # noqa: S311 - so that two nodes differ
+        elif self._metrics is not None:
+            self._metrics.count_store_error(rule_for_error(error))
 
     def _expire_waiting(self, error: StoreBusyError) -> None:
         """Answer those that have waited too long; the others go on waiting."""
@@ -190,10 +213,12 @@ class GroupCommit(Generic[RequestT]):
 
     def _wait_for_store(self) -> Transaction:
         """Begin a transaction; raises StoreBusyError when the first request has waited too long."""
-        first, _ = (self._failed or self._queue)[0]  # nothing is removed while this task runs
+        first = next(iter(self._failed or self._queue), None)  # nothing is removed while this task runs
+        if self._failed and not self._queue:
+            self._closing.wait(self._retry_at - monotonic())
         while True:
             try:
-                return self._store.begin(issuance.FIRST_QUERY)
+                return self._store.begin()
             except StoreBusyError:
-                if seconds_left(first) <= 0 or self._closing.wait(RETRY_SECONDS):
+                if first is None or seconds_left(first[0]) <= 0 or self._closing.wait(RETRY_SECONDS):
                     raise

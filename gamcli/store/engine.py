@@ -194,11 +194,11 @@ class Store(ABC):
         """Write like `writing`, but roll back at the end; nested transactions take part."""
 
     @abstractmethod
-    def begin(self, first_query: str = "") -> Transaction:
+    def begin(self, queries: Sequence[Query[Any]] = ()) -> Transaction:
         """
         Begin a transaction for grants that `commit` or `rollback` ends, from any thread. Not for shared stores.
 
-        The result of `first_query` may be read in the same round trip; the transaction asks it with `one`.
+        The results of `queries` may be read in the same round trip; `fetch_together` of the same list returns them.
 
         It writes no audit entries, so other such transactions may run meanwhile.
         """

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from gamcli.model import Key
 from gamcli.model.tokens import Session, Token
 from gamcli.store import sessions
-from gamcli.store.engine import Row, Transaction
+from gamcli.store.engine import Query, Row, Transaction
 from gamcli.store.hash_chain import ChainHead
 from gamcli.store.queries import Conditions, chunks, order_by, placeholders, share, split_joined
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
@@ -126,14 +126,17 @@ class IdState(NamedTuple):
     last_id: int
 
 
-ID_STATE_QUERY = f"SELECT {_HEAD}, (SELECT max(id) FROM token), (SELECT max(id) FROM session)"
+def _build_id_state(rows: Iterable[Any]) -> IdState:
+    ((seq, digest, token, session),) = rows
+    return IdState(None if seq is None else ChainHead(seq, digest), max(token or 0, session or 0))
+
+
+ID_STATE = Query(f"SELECT {_HEAD}, (SELECT max(id) FROM token), (SELECT max(id) FROM session)", (), _build_id_state)
+"""What a transaction that issues tokens begins with."""
 
 
 def load_id_state(tx: Transaction) -> IdState:
-    """Return in one statement what a transaction that issues tokens begins with."""
-    row: Any = tx.one(ID_STATE_QUERY)
-    head = None if row[0] is None else ChainHead(row[0], row[1])
-    return IdState(head, max(row[2] or 0, row[3] or 0))
+    return tx.fetch(ID_STATE)
 
 
 def next_id(tx: Transaction, now: datetime, last_id: int) -> int:

@@ -27,7 +27,7 @@ def cache(gam: Gam, asked: TokenRequest) -> GrantCache:
 
 def issue(gam: Gam, asked: TokenRequest, cache: GrantCache, digest: bytes = b"digest") -> IssuedToken | RefusedError:
     with gam.store.writing() as tx:
-        return issuance.issue_tokens(gam, tx, [GrantAttempt(asked, digest=digest)], cache)[0]
+        return issuance.issue_tokens(tx, issuance.Turn(gam, [GrantAttempt(asked, digest=digest)], cache))[0]
 
 
 CHANGES: dict[str, tuple[Callable[[Gam], Any], str]] = {

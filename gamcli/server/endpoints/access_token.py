@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gamcli.actions import Gam, issuance
 from gamcli.actions.grant_cache import GrantCache
-from gamcli.actions.issuance import GrantAttempt, IssuedToken
+from gamcli.actions.issuance import GrantAttempt, IssuedToken, Turn
 from gamcli.errors import RefusedError
 from gamcli.rules import scopes
 from gamcli.rules.api_key_grant import API_KEY_GRANT
@@ -100,11 +100,13 @@ def _digest(request: Request) -> bytes:
     return sha256("\n".join(parts).encode("latin-1") + request.body).digest()
 
 
-def issue_tokens(
-    gam: Gam, tx: Transaction, pending: Sequence[PendingGrant], cache: GrantCache | None = None
-) -> list[TracedResponse]:
+def plan_turn(gam: Gam, pending: Sequence[PendingGrant], cache: GrantCache | None = None) -> Turn:
+    return Turn(gam, [each.attempt for each in pending], cache)
+
+
+def issue_tokens(tx: Transaction, pending: Sequence[PendingGrant], turn: Turn) -> list[TracedResponse]:
     """Judge all requests, save their tokens, and return the responses to send after the commit."""
-    outcomes = issuance.issue_tokens(gam, tx, [each.attempt for each in pending], cache)
+    outcomes = issuance.issue_tokens(tx, turn)
     return [each.respond(outcome) for each, outcome in zip(pending, outcomes, strict=True)]
 
 
@@ -112,7 +114,7 @@ def write_tokens(gam: Gam, pending: Sequence[PendingGrant], cache: GrantCache | 
     """Issue the tokens of all requests in one transaction, commit it, and return the responses."""
     try:
         with gam.store.writing() as tx:
-            return issue_tokens(gam, tx, pending, cache)
+            return issue_tokens(tx, pending, plan_turn(gam, pending, cache))
     except Exception as error:  # noqa: BLE001 - the edge: every error becomes a response
         return [each.fail(error) for each in pending]
 

@@ -1,8 +1,9 @@
 """Connections to PostgreSQL: opened with our settings, and opened again when they are lost."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import cached_property
 from threading import Thread
 from time import monotonic, sleep
 from typing import Any
@@ -13,6 +14,7 @@ from psycopg.abc import RV, PQGen
 
 from gamcli.errors import StoreBusyError, StoreUnusableError, StoreVersionError
 from gamcli.store.postgres.errors import unreachable_error
+from gamcli.store.postgres.statements import NoAnswerError, Outcome, Statement, Statements
 from gamcli.store.postgres.url import PostgresUrl
 
 OLDEST_SERVER = 130000
@@ -42,11 +44,7 @@ DEFAULTS = {
 _SERVER = "SELECT clock_timestamp(), (pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time())::text"
 
 
-class NoAnswerError(psycopg.OperationalError):
-    """The database did not answer in time, and the connection was closed."""
-
-
-class BoundedConnection(psycopg.Connection[Any]):
+class DatabaseConnection(psycopg.Connection[Any]):
     """
     A connection that is closed when a statement has had no answer for `patience` seconds.
 
@@ -54,6 +52,14 @@ class BoundedConnection(psycopg.Connection[Any]):
     """
 
     patience = STATEMENT_SECONDS
+
+    @cached_property
+    def _statements(self) -> Statements:
+        return Statements(self)
+
+    def run(self, statements: Sequence[Statement]) -> list[Outcome]:
+        """Run statements in one round trip, which is quicker than `execute`; none is run after one that fails."""
+        return self._statements.run(statements, self.patience)
 
     def wait(self, gen: PQGen[RV], *args: Any, **options: Any) -> RV:  # noqa: ANN401 - they differ between versions
         return super().wait(self._bound(gen), *args, **options)
@@ -67,24 +73,19 @@ class BoundedConnection(psycopg.Connection[Any]):
                 ready = yield state
                 if not ready and monotonic() > end:
                     self.pgconn.finish()
-                    raise NoAnswerError(f"the database did not answer within {self.patience:g} seconds")
+                    raise NoAnswerError(self.patience)
                 state = gen.send(ready)
         except StopIteration as result:
             value: RV = result.value
             return value
 
 
-Connection = BoundedConnection
-
-
-def connect(url: PostgresUrl, *, durable: bool, timeout: float = CONNECT_SECONDS) -> Connection:
+def connect(url: PostgresUrl, *, durable: bool, timeout: float = CONNECT_SECONDS) -> DatabaseConnection:
     """Connect once; raises psycopg.Error."""
     given = psycopg.conninfo.conninfo_to_dict(url.conninfo)
     defaults = {**DEFAULTS, "connect_timeout": str(min(CONNECT_SECONDS, max(SHORTEST_CONNECT_SECONDS, int(timeout))))}
     parameters: dict[str, Any] = {name: value for name, value in defaults.items() if name not in given}
-    connection: Connection = BoundedConnection.connect(
-        url.conninfo, autocommit=True, cursor_factory=RawCursor, prepare_threshold=2, **parameters
-    )
+    connection = DatabaseConnection.connect(url.conninfo, autocommit=True, cursor_factory=RawCursor, **parameters)
     connection.patience = CONNECT_SECONDS
     try:
         _require_supported(connection.info.server_version)
@@ -127,7 +128,7 @@ class Reconnecting:
     def is_lost(self) -> bool:
         return self._connection is None or self._connection.closed
 
-    def get(self, timeout: float) -> Connection:
+    def get(self, timeout: float) -> DatabaseConnection:
         if self._is_closed:
             raise StoreUnusableError(f"the store {self._url} was closed", "open it again")
         connection = self._connection
@@ -172,7 +173,7 @@ class Reconnecting:
         if self._connection is not None:
             self._connection.close()
 
-    def _connect(self, timeout: float = CONNECT_SECONDS) -> Connection:
+    def _connect(self, timeout: float = CONNECT_SECONDS) -> DatabaseConnection:
         connection = connect(self._url, durable=self._durable, timeout=timeout)
         row: Any = connection.execute(_SERVER).fetchone()
         now, self.server = row
@@ -183,7 +184,7 @@ class Reconnecting:
             connection.close()
         return connection
 
-    def _connect_until(self, end: float) -> Connection:
+    def _connect_until(self, end: float) -> DatabaseConnection:
         pause = FIRST_PAUSE
         while True:
             try:
@@ -209,7 +210,7 @@ class Reconnecting:
             pause = min(2 * pause, LONGEST_PAUSE)
 
 
-def _read_status(connection: Connection, transaction_id: str) -> str:
+def _read_status(connection: DatabaseConnection, transaction_id: str) -> str:
     try:
         row: Any = connection.execute("SELECT pg_xact_status($1::xid8)", [transaction_id]).fetchone()
     except psycopg.errors.InvalidParameterValue:  # it is in the future: the database has crashed and never kept it

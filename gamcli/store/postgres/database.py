@@ -11,7 +11,7 @@ that they do not see. What such a change invalidates, it invalidates in their ro
 the rows of the key, the user, the application and the session.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
 from threading import RLock
@@ -21,20 +21,22 @@ from typing import Any
 import psycopg
 
 from gamcli.errors import FailedError, StoreBusyError, UsageError
-from gamcli.store.engine import BUSY_TIMEOUT, Result, Store, StoreFacts, Transaction
+from gamcli.store.engine import BUSY_TIMEOUT, Query, Result, Store, StoreFacts, Transaction
 from gamcli.store.postgres import errors, migration
 from gamcli.store.postgres.clock import DatabaseClock
-from gamcli.store.postgres.connection import Connection, NoAnswerError, Reconnecting
-from gamcli.store.postgres.dialect import translate
+from gamcli.store.postgres.connection import DatabaseConnection, Reconnecting
 from gamcli.store.postgres.slots import IdSlot
-from gamcli.store.postgres.transaction import PostgresTransaction, pipelined
+from gamcli.store.postgres.statements import NoAnswerError, Outcome, Statement
+from gamcli.store.postgres.transaction import PostgresTransaction
 from gamcli.store.postgres.url import PostgresUrl
 
 ROW_LOCK_SECONDS = 1.0
 """How long a grant waits for a row that another transaction changes."""
 
-_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ"  # not READ ONLY: bulk issue creates temporary tables
-_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {0}; {1}"
+_READ: Statement = "BEGIN ISOLATION LEVEL REPEATABLE READ", ()  # not READ ONLY: bulk issue creates temporary tables
+_WRITE: Statement = "BEGIN ISOLATION LEVEL READ COMMITTED", ()
+_COMMIT: Statement = "COMMIT", ()
+_TIMEOUT = "SELECT set_config('lock_timeout', $1, TRUE)"
 _CHANGE = "SELECT pg_current_xact_id()::text, clock_timestamp() FROM change_lock FOR UPDATE"
 _GRANT = "SELECT pg_current_xact_id()::text, clock_timestamp()"
 
@@ -57,7 +59,7 @@ class PostgresStore(Store):
         self._connections = Reconnecting(url, durable=durable, on_connect=self.clock.update)
         self._lock = RLock()
         self._cache: dict[object, Any] = {}
-        self._slot: tuple[Connection, IdSlot] | None = None
+        self._slot: tuple[DatabaseConnection, IdSlot] | None = None
         self._open: PostgresTransaction | None = None
         self._begun: Connection | None = None
         """The connection of the open transaction."""
@@ -148,7 +150,7 @@ class PostgresStore(Store):
             raise AssertionError("the second attempt returns or raises")
 
     def reading(self) -> AbstractContextManager[Transaction]:
-        return self._transact(lambda end: self._begin(_READ, end))
+        return self._transact(lambda end: self._begin([_READ], end))
 
     def writing(self) -> AbstractContextManager[Transaction]:
         return self._transact(self._begin_change)
@@ -172,10 +174,10 @@ class PostgresStore(Store):
             finally:
                 self.rollback()
 
-    def begin(self, first_query: str = "") -> Transaction:
+    def begin(self, queries: Sequence[Query[Any]] = ()) -> Transaction:
         with self._translate_errors():
-            statement = _WRITE.format(int(ROW_LOCK_SECONDS * 1000), _GRANT)
-            return self._begin(statement, monotonic() + self.timeout, is_writing=True, first_query=first_query)
+            timeout: Statement = _TIMEOUT, [str(int(ROW_LOCK_SECONDS * 1000))]
+            return self._begin([_WRITE, timeout, (_GRANT, ())], monotonic() + self.timeout, queries)
 
     def run(self, task: Callable[[], Result]) -> Result:
         with self._translate_errors():
@@ -205,38 +207,41 @@ class PostgresStore(Store):
         return StoreFacts(version=row[0], engine=f"PostgreSQL {str(row[1]).split()[0]}", size=int(row[2]))
 
     def _begin_change(self, end: float) -> PostgresTransaction:
-        # A timeout of zero would wait forever.
-        milliseconds = max(1, int(self.timeout * 1000))
-        return self._begin(_WRITE.format(milliseconds, _CHANGE), end, is_writing=True)
+        milliseconds = max(1, int(self.timeout * 1000))  # zero would wait forever
+        return self._begin([_WRITE, (_TIMEOUT, [str(milliseconds)]), (_CHANGE, ())], end)
 
     def _begin(
-        self, statement: str, end: float, *, is_writing: bool = False, first_query: str = ""
+        self, statements: Sequence[Statement], end: float, queries: Sequence[Query[Any]] = ()
     ) -> PostgresTransaction:
-        """Begin, on another connection if this one was lost meanwhile; all statements are one round trip."""
-        if first_query:
-            statement += f"; {translate(first_query)}"
+        """
+        Begin, on another connection if this one was lost meanwhile; all statements are one round trip.
+
+        The last of several statements returns the ID of the transaction and the time.
+        """
         while True:
             connection = self._connections.get(end - monotonic() if self.timeout else 0)
+            tx = PostgresTransaction(connection, self._find_slot, self._cache, is_writing=len(statements) > 1)
             try:
-                cursor = connection.execute(statement)
-            except psycopg.OperationalError:
+                outcomes = connection.run([*statements, *tx.format_queries(queries)])
+            except psycopg.Error as error:
                 if connection.closed:
                     continue  # nothing was done yet; `get` raises when the database cannot be reached
-                connection.execute("ROLLBACK")
-                raise
-            break
-        rows: list[Any] = []
+                if not queries:
+                    connection.execute("ROLLBACK")
+                    raise
+                tx.set_answers(queries, error)
+            else:
+                tx.set_answers(queries, outcomes[len(statements) :])
+                self._read_start(outcomes[: len(statements)])
+            self._begun, self._server, self._open = connection, self._connections.server, tx
+            return tx
+
+    def _read_start(self, outcomes: list[Outcome]) -> None:
         self._transaction_id = None
-        while is_writing:
-            rows += cursor.fetchall() if cursor.description else ()
-            if not cursor.nextset():
-                self._transaction_id, now = rows[0]
-                self.clock.update(now)
-                break
-        self._begun, self._server = connection, self._connections.server
-        self._open = PostgresTransaction(connection, self._find_slot, self._cache, is_writing=is_writing)
-        self._open.answered = {first_query: rows[1]} if first_query else {}
-        return self._open
+        if len(outcomes) > 1:
+            row: Any = outcomes[-1].rows[0]
+            self._transaction_id, now = row
+            self.clock.update(now)
 
     def _commit(self) -> None:
         connection = self._begun
@@ -244,11 +249,8 @@ class PostgresStore(Store):
         if connection.closed:  # before the commit; a new connection knows nothing of the transaction
             raise psycopg.OperationalError("the connection was lost")
         try:
-            with pipelined(connection):
-                if self._open is not None:
-                    self._open.send_saved()
-                cursor = connection.execute("COMMIT")
-            status = cursor.statusmessage
+            saved = [] if self._open is None else self._open.pop_saved()
+            *_, last = connection.run([*saved, _COMMIT])
         except psycopg.OperationalError:
             if not connection.closed:
                 raise
@@ -256,7 +258,7 @@ class PostgresStore(Store):
             self._resolve_commit()
             return
         self._open = None
-        if status != "COMMIT":  # PostgreSQL rolls back when a statement has failed before
+        if last.command != "COMMIT":  # PostgreSQL rolls back when a statement has failed before
             raise FailedError("the change was not saved, because one of its statements failed", "report this as a bug")
 
     def _resolve_commit(self) -> None:
@@ -270,7 +272,7 @@ class PostgresStore(Store):
             message = f"the connection to {self.name} was lost; nothing was changed"
             raise StoreBusyError(message, "try again", self.name)
 
-    def _find_slot(self, connection: Connection) -> IdSlot:
+    def _find_slot(self, connection: DatabaseConnection) -> IdSlot:
         if self._slot is None or self._slot[0] is not connection:
             self._slot = connection, IdSlot(connection, self.url.schema)
         return self._slot[1]

@@ -8,7 +8,7 @@ from gamcli.errors import StoreMissingError, StoreVersionError, command
 from gamcli.store import schema as versions
 from gamcli.store.engine import Migration
 from gamcli.store.postgres import schema
-from gamcli.store.postgres.connection import Connection
+from gamcli.store.postgres.connection import DatabaseConnection
 from gamcli.store.postgres.dialect import translate
 from gamcli.store.postgres.url import PostgresUrl
 
@@ -25,7 +25,7 @@ def statements(sql: str) -> list[str]:
     return [translate(each) for each in _COMMENT.sub("", sql).split(";\n") if each.strip()]
 
 
-def read_version(connection: Connection, url: PostgresUrl) -> int:
+def read_version(connection: DatabaseConnection, url: PostgresUrl) -> int:
     """Return the version of the schema, 0 if there is none; raises StoreVersionError when it is too new."""
     # Not `to_regclass`, which may not see yet what another process has just created.
     found = connection.execute(
@@ -42,7 +42,7 @@ def read_version(connection: Connection, url: PostgresUrl) -> int:
     return int(row[0])
 
 
-def migrate(connection: Connection, url: PostgresUrl, *, create: bool) -> Migration | None:
+def migrate(connection: DatabaseConnection, url: PostgresUrl, *, create: bool) -> Migration | None:
     """
     Apply the missing migrations in one transaction; return None when there were none.
 
@@ -69,14 +69,14 @@ def migrate(connection: Connection, url: PostgresUrl, *, create: bool) -> Migrat
     return Migration(version, None) if version and before < CURRENT else None
 
 
-def _create(connection: Connection, url: PostgresUrl) -> None:
+def _create(connection: DatabaseConnection, url: PostgresUrl) -> None:
     found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = $1", [url.schema]).fetchone()
     if found is None:  # its owner may have created it for us, who have no right to
         connection.execute(f"CREATE SCHEMA {url.schema}")
     _run(connection, schema.SQL, schema.BASE)
 
 
-def _run(connection: Connection, sql: str, version: int) -> None:
+def _run(connection: DatabaseConnection, sql: str, version: int) -> None:
     for statement in statements(sql):
         connection.execute(statement)
     connection.execute("INSERT INTO migration (version, at) VALUES ($1, $2)", [version, time_ns() // 1000])

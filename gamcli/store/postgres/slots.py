@@ -9,7 +9,7 @@ from typing import Any
 from zlib import crc32
 
 from gamcli.errors import StoreBusyError
-from gamcli.store.postgres.connection import Connection
+from gamcli.store.postgres.connection import DatabaseConnection
 
 SLOTS = 64
 """At most this many connections issue tokens at a time, each at most 15,625 a second on average."""
@@ -21,7 +21,7 @@ _TAKE = f"""SELECT slot FROM generate_series(0, {SLOTS - 1}) AS slot
 class IdSlot:
     """The number that a connection holds, and the last ID that it issued."""
 
-    def __init__(self, connection: Connection, schema: str) -> None:
+    def __init__(self, connection: DatabaseConnection, schema: str) -> None:
         row: Any = connection.execute(_TAKE, [crc32(schema.encode()) - 2**31]).fetchone()
         if row is None:
             hint = "stop another server first"

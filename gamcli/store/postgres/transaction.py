@@ -1,19 +1,19 @@
 """A transaction on PostgreSQL: runs queries until its `with` block ends."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import count, islice
 from typing import Any
 
 import psycopg
-from psycopg import Cursor, RawServerCursor
-from psycopg.pq import PipelineStatus
+from psycopg import RawServerCursor
 
 from gamcli.store.engine import Query, Result, Row, Transaction
-from gamcli.store.postgres.connection import Connection
+from gamcli.store.postgres.connection import DatabaseConnection
 from gamcli.store.postgres.dialect import translate
 from gamcli.store.postgres.slots import IdSlot
+from gamcli.store.postgres.statements import Outcome, Statement
 
 ROWS_PER_FETCH = 2000
 ROWS_PER_STATEMENT = 5000
@@ -24,8 +24,8 @@ _INSERT = re.compile(
     r"INSERT INTO (?P<table>[\w.]+) \((?P<columns>[\w,\s]+)\)\s+VALUES \([?, ]+\)(?P<rest>.*)", re.DOTALL
 )
 
-_COLUMN_TYPES: dict[str, dict[str, str]] = {}
-"""The types of the columns by table, which are those of the schema version."""
+_COMBINED: dict[str, str | None] = {}
+"""The INSERT of many rows for that of one, None for other statements; the types are those of the schema version."""
 
 
 class PostgresTransaction(Transaction):
@@ -33,15 +33,15 @@ class PostgresTransaction(Transaction):
     Runs queries; valid until the end of the `with` block that created it.
 
     `find_slot` takes a number for this connection when the first token is issued. `is_open` is false where each
-    statement is a transaction. `answered` are the rows of queries that were sent when the transaction began.
+    statement is a transaction.
     """
 
-    __slots__ = ("_cache", "_connection", "_find_slot", "_is_open", "_is_writing", "_saved", "answered")
+    __slots__ = ("_answered", "_cache", "_connection", "_find_slot", "_is_open", "_is_writing", "_saved")
 
     def __init__(
         self,
-        connection: Connection,
-        find_slot: Callable[[Connection], IdSlot],
+        connection: DatabaseConnection,
+        find_slot: Callable[[DatabaseConnection], IdSlot],
         cache: dict[object, Any],
         *,
         is_open: bool = True,
@@ -52,8 +52,8 @@ class PostgresTransaction(Transaction):
         self._cache = cache
         self._is_open = is_open
         self._is_writing = is_writing
-        self.answered: Mapping[str, Row] = {}
-        self._saved: list[tuple[str, Sequence[Sequence[object]]]] = []
+        self._answered: tuple[Sequence[Query[Any]], list[Outcome] | psycopg.Error] = (), []
+        self._saved: list[Statement] = []
 
     @property
     def node(self) -> int:  # type: ignore[override] # it is known when it is needed
@@ -69,80 +69,83 @@ class PostgresTransaction(Transaction):
         """Return None: PostgreSQL has no number that changes with every commit."""
 
     def one(self, sql: str, *values: object) -> Row | None:
-        if sql in self.answered:
-            return self.answered[sql]
-        self.send_saved()
-        row: Row | None = self._connection.execute(translate(sql), _clean(values)).fetchone()
-        return row
+        return next(self.each(sql, values), None)
 
     def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
-        self.send_saved()
-        return iter(self._connection.execute(translate(sql), _clean(values)).fetchall())
+        return iter(self._execute((translate(sql), _clean(values)))[0].rows)
 
     def stream(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:
         if not self._is_open:  # a cursor lasts until its transaction ends
             yield from self.each(sql, values)
             return
-        self.send_saved()
+        assert not self._saved, "what is saved is not streamed"
         with RawServerCursor(self._connection, f"rows_{next(_CURSOR_NUMBERS)}") as cursor:
             cursor.itersize = ROWS_PER_FETCH
             yield from cursor.execute(translate(sql), _clean(values))
 
     def run(self, sql: str, *values: object) -> int:
-        self.send_saved()
-        return self._connection.execute(translate(sql), values or None).rowcount
+        return self._execute((translate(sql), values))[0].row_count
 
     def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
-        self.send_saved()
-        count, remaining = 0, iter(rows)
-        while chunk := [*islice(remaining, ROWS_PER_STATEMENT)]:
-            with self._connection.cursor() as cursor:
-                _execute(cursor, *self._combine(sql, chunk))
-                count += max(cursor.rowcount, 0)
-        return count
+        remaining = iter(rows)
+        chunks = iter(lambda: [*islice(remaining, ROWS_PER_STATEMENT)], [])
+        return sum(each.row_count for chunk in chunks for each in self._execute(*self._combine(sql, chunk)))
 
     def save(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement for each of `rows` before the next query, or in the round trip of the commit."""
         combined = self._combine(sql, rows)  # first: it may send what was saved before
-        self._saved.append(combined)
+        self._saved += combined
 
-    def _combine(self, sql: str, rows: Sequence[Sequence[object]]) -> tuple[str, Sequence[Sequence[object]]]:
-        """Return one INSERT for all rows, which needs a third of the processor time; other statements as they are."""
+    def _execute(self, *statements: Statement) -> list[Outcome]:
+        """Run statements, after those that were saved, in one round trip."""
+        saved = self.pop_saved()
+        return self._connection.run([*saved, *statements])[len(saved) :]
+
+    def pop_saved(self) -> list[Statement]:
+        saved, self._saved = self._saved, []
+        return saved
+
+    def _combine(self, sql: str, rows: Sequence[Sequence[object]]) -> list[Statement]:
+        """Return one INSERT for all rows, which needs a third of the processor time; other statements one by one."""
+        if sql not in _COMBINED:
+            _COMBINED[sql] = self._combine_insert(sql)
+        combined = _COMBINED[sql]
+        if combined is None:
+            translated = translate(sql)
+            return [(translated, row) for row in rows]
+        return [(combined, [_format_array(column) for column in zip(*rows, strict=True)])]
+
+    def _combine_insert(self, sql: str) -> str | None:
         insert = _INSERT.fullmatch(sql)
         if insert is None:
-            return sql, rows
+            return None
         table, columns, rest = insert["table"], insert["columns"], insert["rest"]
         types = self._column_types(table)
         arrays = ", ".join(f"?::{types[name]}[]" for name in re.split(r",\s+", columns))
-        one_insert = f"INSERT INTO {table} ({columns}) SELECT * FROM unnest({arrays}) {rest}"
-        return one_insert, [[_format_array(column) for column in zip(*rows, strict=True)]]
-
-    def send_saved(self) -> None:
-        """Send what was saved; in a pipeline, this does not wait for the results."""
-        saved, self._saved = self._saved, []
-        for sql, rows in saved:
-            with self._connection.cursor() as cursor:
-                _execute(cursor, sql, rows)
+        return translate(f"INSERT INTO {table} ({columns}) SELECT * FROM unnest({arrays}) {rest}")
 
     def _column_types(self, table: str) -> dict[str, str]:
-        if table not in _COLUMN_TYPES:
-            rows: Any = self.each(
-                """SELECT attname, format_type(atttypid, NULL) FROM pg_attribute
-                WHERE attrelid = ?::regclass AND attnum > 0 AND NOT attisdropped""",
-                [translate(table)],
-            )
-            _COLUMN_TYPES[table] = dict(rows)
-        return _COLUMN_TYPES[table]
+        rows: Any = self.each(
+            """SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute
+            WHERE attrelid = ?::regclass AND attnum > 0 AND NOT attisdropped""",
+            [translate(table)],
+        )
+        return dict(rows)
 
     def fetch_together(self, queries: Sequence[Query[Any]]) -> list[Any]:
-        if len(queries) < 2:  # noqa: PLR2004 - a pipeline costs more
-            return [query.build(self.each(self._lock(query), query.values)) for query in queries]
-        self.send_saved()
-        with pipelined(self._connection):
-            cursors = [
-                self._connection.execute(translate(self._lock(query)), _clean(query.values)) for query in queries
-            ]
-        return [query.build(cursor.fetchall()) for query, cursor in zip(queries, cursors, strict=True)]
+        asked, outcomes = self._answered
+        if queries is not asked:
+            outcomes = self._execute(*self.format_queries(queries))
+        if isinstance(outcomes, psycopg.Error):
+            raise outcomes
+        return [query.build(outcome.rows) for query, outcome in zip(queries, outcomes, strict=True)]
+
+    def format_queries(self, queries: Sequence[Query[Any]]) -> list[Statement]:
+        return [(translate(self._lock(query)), _clean(query.values)) for query in queries]
+
+    def set_answers(self, queries: Sequence[Query[Any]], outcomes: list[Outcome] | psycopg.Error) -> None:
+        """Keep for `fetch_together` what the database answered to `queries` when the transaction began."""
+        self._answered = queries, outcomes
 
     def _lock(self, query: Query[Any]) -> str:
         if not query.keep or not self._is_writing:
@@ -159,25 +162,6 @@ class PostgresTransaction(Transaction):
 
     def use_more_memory(self) -> None:
         """Do nothing: the memory of the database is configured there."""
-
-
-@contextmanager
-def pipelined(connection: Connection) -> Iterator[None]:
-    """Send all statements of the block in one round trip; their results are known after it."""
-    try:
-        with connection.pipeline():
-            yield
-    except psycopg.OperationalError:
-        if connection.pgconn.pipeline_status != PipelineStatus.OFF:  # the answer was cut off
-            connection.close()
-        raise
-
-
-def _execute(cursor: Cursor[Any], sql: str, rows: Sequence[Sequence[object]]) -> None:
-    if len(rows) == 1:
-        cursor.execute(translate(sql), rows[0])
-    else:
-        cursor.executemany(translate(sql), rows)
 
 
 def _format_array(values: Sequence[Any]) -> str:
@@ -210,7 +194,7 @@ _NO_TEXT = "\uffff"
 """What NUL, which PostgreSQL cannot store, is replaced by in queries: no stored text contains it."""
 
 
-def _clean(values: Sequence[object]) -> Sequence[object] | None:
+def _clean(values: Sequence[object]) -> Sequence[object]:
     if any(isinstance(value, str) and "\0" in value for value in values):
         return [value.replace("\0", _NO_TEXT) if isinstance(value, str) else value for value in values]
-    return values or None
+    return values

@@ -1,7 +1,7 @@
 """A store in a SQLite file: transactions that threads can share."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -11,7 +11,17 @@ from weakref import WeakSet
 
 from gamcli.errors import StoreMissingError, StoreUnusableError, StoreVersionError, UsageError, command
 from gamcli.store import schema
-from gamcli.store.engine import BUSY_TIMEOUT, DataVersion, Migration, Result, Row, Store, StoreFacts, Transaction
+from gamcli.store.engine import (
+    BUSY_TIMEOUT,
+    DataVersion,
+    Migration,
+    Query,
+    Result,
+    Row,
+    Store,
+    StoreFacts,
+    Transaction,
+)
 from gamcli.store.sqlite import connection, file_header, file_watch, files, open_lock
 from gamcli.store.sqlite.errors import is_busy, translate_error
 from gamcli.store.sqlite.transaction import SqliteTransaction
@@ -190,7 +200,7 @@ class SqliteStore(Store):
         with self._lock, self._translate_errors(), self._transaction("BEGIN IMMEDIATE", "ROLLBACK"):
             yield SqliteTransaction(self._connection, self._open_cursors, self._cache)
 
-    def begin(self, first_query: str = "") -> Transaction:  # noqa: ARG002 - a file has no round trips
+    def begin(self, queries: Sequence[Query[Any]] = ()) -> Transaction:  # noqa: ARG002 - a file has no round trips
         """Begin a write transaction that `commit` or `rollback` ends, from any thread. Not for shared stores."""
         with self._translate_errors():
             self._begin("BEGIN IMMEDIATE")

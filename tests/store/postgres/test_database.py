@@ -46,7 +46,7 @@ def kill_connection(store: Store, url: PostgresUrl) -> None:
     with store.reading() as tx:
         (pid,) = tx.one("SELECT pg_backend_pid()") or (0,)
     with Store.open(url) as other, other.writing() as tx:
-        tx.one("SELECT pg_terminate_backend(?)", pid)
+        tx.one("SELECT pg_terminate_backend(?::int)", pid)
 
 
 def test_a_store_that_was_not_created_is_missing(url: PostgresUrl) -> None:
@@ -138,7 +138,7 @@ def test_a_connection_that_is_lost_in_a_transaction_changes_nothing(created: Gam
             (pid,) = tx.one("SELECT pg_backend_pid()") or (0,)
             tx.run("DELETE FROM audit")
             with Store.open(url) as other, other.reading() as killer:
-                killer.one("SELECT pg_terminate_backend(?)", pid)
+                killer.one("SELECT pg_terminate_backend(?::int)", pid)
 
     with pytest.raises(StoreBusyError, match="nothing was changed"):
         lose_connection()
