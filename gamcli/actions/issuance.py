@@ -13,9 +13,8 @@ Issues access tokens, in five steps from token requests to the rows that they wr
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from gamcli import store
@@ -279,23 +278,20 @@ class Turn:
     def save(self) -> None:
         """Write all rows, one statement per kind; counters come last, since other transactions wait for them."""
         tx, now = self._tx, self._now
-        if self._tokens:
-            store.tokens.add(tx, self._tokens)
-        if self._sessions:
-            store.sessions.add(tx, self._sessions)
-        if self._refresh_tokens:
-            store.sessions.add_refresh_tokens(tx, self._refresh_tokens)
+        inserts: list[tuple[Callable[[Transaction, Any], None], Collection[Any]]] = [
+            (store.tokens.add, self._tokens),
+            (store.sessions.add, self._sessions),
+            (store.sessions.add_refresh_tokens, self._refresh_tokens),
+            (store.tokens.supersede, self._floors),
+            (store.users.replace_password_hashes, self._renewed_hashes),
+        ]
+        for insert, rows in inserts:
+            if rows:
+                insert(tx, rows)
         if self._used:
             store.sessions.mark_used(tx, self._used.values(), now)
         if self._revoked_sessions:
             store.sessions.revoke(tx, sorted(self._revoked_sessions), now)
-        if self._floors:
-            store.tokens.supersede(tx, self._floors)
-        if self._renewed_hashes:
-            store.users.replace_password_hashes(tx, self._renewed_hashes)
-        self._save_uses(tx, now)
-
-    def _save_uses(self, tx: Transaction, now: datetime) -> None:
         if self._default_type_uses:
             store.repository.count_default_type_uses(tx, self._default_type_uses, now)
         if uses := self._cache.key_uses.pop_due(now, everything=self._writes_all_uses):

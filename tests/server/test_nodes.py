@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from gamcli.server import dispatcher, password_pool
 from gamcli.server.server import Server, ServerOptions
 from gamcli.store import Store
 from gamcli.store.postgres import connection
-from gamcli.store.postgres.database import ROW_LOCK_SECONDS, PostgresStore
+from gamcli.store.postgres.database import ROW_LOCK_SECONDS
 from gamcli.store.postgres.url import PostgresUrl, parse_url
 from tests.conftest import PostgresServer
 
@@ -42,7 +42,8 @@ def admin(url: PostgresUrl) -> Iterator[Gam]:
     with ExitStack() as opened:
         gam = open_gam(url, opened)
         repository.initialise(gam)
-        users.create(gam, "ana", {})
+        for name in ("ana", "bob"):
+            users.create(gam, name, {})
         wanted = {"remote_rest": True, "api_keys.enabled": True}
         apps.create(gam, apps.AppSpec("portal", wanted, ("gam_user_data",), CLIENT_ID, Secret(CLIENT_SECRET)))
         yield gam
@@ -100,20 +101,91 @@ def test_a_revocation_by_a_third_process_applies_to_the_next_request_on_each_nod
         assert tx.one("SELECT count(*) FROM app_use WHERE grants > 0") == (2,)  # each node has a row
 
 
-def test_a_grant_that_waits_too_long_for_a_row_is_tried_again(
-    admin: Gam, nodes: list[Server], url: PostgresUrl
+def test_a_grant_that_deadlocks_is_tried_again_until_its_rows_are_free(
+    admin: Gam, nodes: list[Server], url: PostgresUrl, deadlock_timeout: None
 ) -> None:
-    secret = keys.generate(admin, keys.KeySpec("ana", "portal")).secret.reveal()
-    assert request_token(nodes[0], secret)[0] == 200
+    """The other session keeps the rows for longer than a grant waits for a row."""
+    assert deadlock_timeout is None
+    first, unused = (keys.generate(admin, keys.KeySpec(name, "portal")).secret.reveal() for name in ("ana", "bob"))
+    assert request_token(nodes[0], first)[0] == 200
+    deadlocks = count_deadlocks(admin)
     with Store.open(url) as other, ThreadPoolExecutor(1) as pool:
-        assert isinstance(other, PostgresStore)
         tx = other.begin()
+        tx.run("SET LOCAL deadlock_timeout = '1min'")  # the grant notices it
         assert tx.one("SELECT client_id FROM app_use WHERE grants > 0 FOR UPDATE") == (CLIENT_ID,)
-        request = pool.submit(request_token, nodes[0], secret)
+        request = pool.submit(request_token, nodes[0], unused)  # it has locked its key when it waits for this row
+        wait_until(lambda: count_waiting(admin) == 1)
+        tx.run("UPDATE key SET grants = grants WHERE last_used_at IS NULL")
         sleep(1.3 * ROW_LOCK_SECONDS)
         assert not request.done()
         other.rollback()
         assert request.result()[0] == 200
+    wait_until(lambda: count_deadlocks(admin) == deadlocks + 1)
+
+
+@pytest.fixture
+def deadlock_timeout(admin: Gam) -> Iterator[None]:
+    """Find deadlocks sooner than a grant stops waiting for a row."""
+
+    def alter(setting: str) -> None:
+        admin.store.read_without_transaction(lambda tx: tx.run(f"ALTER SYSTEM {setting}"))
+        admin.store.read_without_transaction(lambda tx: tx.one("SELECT pg_reload_conf()"))
+
+    alter("SET deadlock_timeout = '200ms'")
+    yield
+    alter("RESET deadlock_timeout")
+
+
+def count_deadlocks(gam: Gam) -> int:
+    sql = "SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()"
+    (found,) = gam.store.read_without_transaction(lambda tx: tx.one(sql)) or (0,)
+    return int(str(found))
+
+
+def count_waiting(gam: Gam) -> int:
+    sql = "SELECT count(*)::int FROM pg_locks WHERE NOT granted"
+    (found,) = gam.store.read_without_transaction(lambda tx: tx.one(sql)) or (0,)
+    return int(str(found))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = monotonic() + 20
+    while not condition():
+        assert monotonic() < end
+        sleep(0.01)
+
+
+def fail_tokens_of(gam: Gam, user: str, times: int) -> None:
+    """Let the database report a serialization failure for the first tokens of a user."""
+    guid = users.show(gam, user).guid
+    with gam.store.writing() as tx:
+        tx.run("CREATE SEQUENCE failure")
+        tx.run(f"""CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.user_guid = '{guid}' AND nextval('failure') <= {times} THEN
+            RAISE EXCEPTION 'conflict' USING ERRCODE = '40001'; END IF; RETURN NEW; END $$""")
+        tx.run("CREATE TRIGGER fail BEFORE INSERT ON token FOR EACH ROW EXECUTE FUNCTION fail()")
+
+
+def test_a_grant_that_conflicts_with_others_is_tried_again(admin: Gam, nodes: list[Server]) -> None:
+    secret = keys.generate(admin, keys.KeySpec("ana", "portal")).secret.reveal()
+    fail_tokens_of(admin, "ana", 5)
+    assert request_token(nodes[0], secret)[0] == 200
+    with admin.store.reading() as tx:
+        assert tx.one("SELECT (SELECT count(*) FROM token), (SELECT last_value FROM failure)") == (1, 6)
+
+
+def test_a_grant_that_always_conflicts_is_refused_after_its_time_and_holds_up_no_other(
+    admin: Gam, nodes: list[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 2.0)
+    unlucky, other = (keys.generate(admin, keys.KeySpec(name, "portal")).secret.reveal() for name in ("ana", "bob"))
+    fail_tokens_of(admin, "ana", 2**62)
+    with ThreadPoolExecutor(1) as pool:
+        request = pool.submit(request_token, nodes[0], unlucky)
+        assert [request_token(nodes[0], other)[0] for _ in range(5)] == [200] * 5
+        assert not request.done()
+        status, content = request.result()
+    assert (status, content["error"]["code"]) == (503, "503")
 
 
 def test_nodes_go_on_after_their_connections_were_ended(admin: Gam, nodes: list[Server]) -> None:

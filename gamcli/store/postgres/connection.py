@@ -120,7 +120,7 @@ class Reconnecting:
         self._url = url
         self._durable = durable
         self._on_connect = on_connect
-        self._connection: Connection | None = None
+        self._connection: DatabaseConnection | None = None
         self._is_closed = False
         self._thread: Thread | None = None
 

@@ -61,7 +61,7 @@ class PostgresStore(Store):
         self._cache: dict[object, Any] = {}
         self._slot: tuple[DatabaseConnection, IdSlot] | None = None
         self._open: PostgresTransaction | None = None
-        self._begun: Connection | None = None
+        self._begun: DatabaseConnection | None = None
         """The connection of the open transaction."""
         self._transaction_id: str | None = None
         self._server = ""
