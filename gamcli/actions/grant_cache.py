@@ -6,10 +6,11 @@ stays the same, which is compared in the transaction that saves the token: a cha
 request. Refusals and password and refresh grants are not cached.
 
 On PostgreSQL this is right under READ COMMITTED, where each statement sees what was committed when it began. The head
-is read by the first statement, after the request has arrived. A change that was acknowledged before is committed, and
-its entry is in the same commit, so the statement sees a newer head. The statements that follow see at least as much. A
-change that is committed later is ordered after the grant. Nothing depends on notifications between nodes: none are
-sent.
+is read by the first statement of a transaction that begins after the requests have arrived. A change that was
+acknowledged before is committed, and its entry is in the same commit, so the statement sees a newer head. The
+statements that follow see at least as much: also those that are sent with it, in one round trip, since they run after
+it. A change that is committed later is ordered after the grant. Nothing depends on notifications between nodes: none
+are sent.
 """
 
 from collections.abc import Mapping, MutableMapping

@@ -196,12 +196,10 @@ class SqliteStore(Store):
 
     @contextmanager
     def dry_run(self) -> Iterator[Transaction]:
-        """Write like `writing`, but roll back at the end; nested transactions take part."""
         with self._lock, self._translate_errors(), self._transaction("BEGIN IMMEDIATE", "ROLLBACK"):
             yield SqliteTransaction(self._connection, self._open_cursors, self._cache)
 
     def begin(self, queries: Sequence[Query[Any]] = ()) -> Transaction:  # noqa: ARG002 - a file has no round trips
-        """Begin a write transaction that `commit` or `rollback` ends, from any thread. Not for shared stores."""
         with self._translate_errors():
             self._begin("BEGIN IMMEDIATE")
             try:
@@ -212,12 +210,10 @@ class SqliteStore(Store):
         return SqliteTransaction(self._connection, self._open_cursors, self._cache)
 
     def run(self, task: Callable[[], Result]) -> Result:
-        """Run what uses a transaction of `begin`; raises a StoreError."""
         with self._translate_errors():
             return task()
 
     def commit(self) -> None:
-        """Commit what was written since `begin`; roll back when that fails."""
         try:
             with self._translate_errors():
                 self._connection.execute("COMMIT")
@@ -226,7 +222,6 @@ class SqliteStore(Store):
             self.rollback()
 
     def rollback(self) -> None:
-        """Roll back what was written since `begin`."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
         self._cache.clear()
