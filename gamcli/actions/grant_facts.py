@@ -72,9 +72,9 @@ class FactLoader:
         for add, result in zip(self._adders, results, strict=True):
             add(result)
 
-    def _add_clients(self, found: Mapping[AskedClient, ClientFacts]) -> None:
-        self._clients.update(found)
-        self._cached_clients.update(found)
+    def _add_clients(self, clients: Mapping[AskedClient, ClientFacts]) -> None:
+        self._clients.update(clients)
+        self._cached_clients.update(clients)
 
     def _add_users(self, users: list[User]) -> None:
         # A name comes before an email address, and that before a GUID.

@@ -136,5 +136,6 @@ def test_unknown_clients_do_not_fill_the_memory(gam: Gam, asked: TokenRequest) -
     cache = GrantCache(max_entries=2)
     for number in range(4):
         with gam.store.writing() as tx:
-            issuance.issue_tokens(gam, tx, [GrantAttempt(asked._replace(client_id=f"unknown{number}"))], cache)
+            attempt = GrantAttempt(asked._replace(client_id=f"unknown{number}"))
+            issuance.issue_tokens(tx, issuance.Turn(gam, [attempt], cache))
     assert len(cache.clients) == 2
