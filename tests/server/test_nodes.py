@@ -177,7 +177,7 @@ def test_a_grant_that_conflicts_with_others_is_tried_again(admin: Gam, nodes: li
 def test_a_grant_that_always_conflicts_is_refused_after_its_time_and_holds_up_no_other(
     admin: Gam, nodes: list[Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 2.0)
+    monkeypatch.setattr(password_pool, "MAX_WAIT_SECONDS", 2.0)
     unlucky, other = (keys.generate(admin, keys.KeySpec(name, "portal")).secret.reveal() for name in ("ana", "bob"))
     fail_tokens_of(admin, "ana", 2**62)
     with ThreadPoolExecutor(1) as pool:
