@@ -1,11 +1,15 @@
 """
 Whether the tests notice when the code is changed: `python tests/mutants.py`, with cosmic-ray on the PATH.
 
-It changes one operator, number or word at a time, in a clone, and runs the tests of that module and then those of its
-part; a change that no test notices is printed, and `mutants.md` says why it may stay.
+It changes one operator, number or word at a time, in a clone, and runs the tests that execute the changed line, the
+fastest first. Which those are is recorded in a first run of the tests of each part. A line that is executed by imports
+only is judged by all tests that execute the module. A change that no test notices is printed, and `mutants.md` says why
+it may stay.
 """
 
+import json
 import os
+import re
 import shlex
 import sqlite3
 import subprocess
@@ -14,12 +18,17 @@ from argparse import ArgumentParser
 from collections import Counter
 from contextlib import closing, suppress
 from importlib.util import cache_from_source
+from itertools import chain
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import pytest
+from coverage import Coverage
+
 ROOT = Path(__file__).parent.parent
+PYTEST = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--tb=no"]
 
 
 class Part(NamedTuple):
@@ -31,43 +40,44 @@ class Part(NamedTuple):
 
 
 _GRANTS = ["tests/rules", "tests/server/endpoints", "tests/server/test_sessions.py", "tests/server/test_formats.py"]
-_SQLITE = ["transaction", "database", "connection", "lock_file", "open_lock", "file_watch", "file_header"]
-_STORE = [
+_ISSUANCE = ["actions/issuance", "actions/grant_facts", "store/grant_facts", "store/engine"]
+_ISSUED = [
+    "tests/actions/test_turns.py",
+    "tests/actions/test_grants.py",
+    "tests/actions/test_grant_cache.py",
+    "tests/store/test_grant_facts.py",
+    "tests/server/test_sessions.py",
+    "tests/server/test_group_commit.py",
     "tests/store/sqlite/test_database.py",
-    "tests/store/sqlite/test_file_watch.py",
-    "tests/store/test_processes.py",
 ]
+_SQLITE = ["transaction", "database", "connection", "lock_file", "open_lock", "file_watch", "file_header"]
+_NEW_FILES = ["system/new_files", "commands/secret_files", "commands/delivery", "bulk/results_file"]
 PARTS = {
-    "rules": Part(["gamcli/rules"], 100, _GRANTS),
-    "endpoints": Part(["gamcli/server/endpoints"], 80, _GRANTS),
-    "issuance": Part(
-        [
-            "gamcli/actions/issuance.py",
-            "gamcli/actions/grant_facts.py",
-            "gamcli/store/grant_facts.py",
-            "gamcli/store/engine.py",
-        ],
-        40,
-        [
-            "tests/actions/test_turns.py",
-            "tests/actions/test_grants.py",
-            "tests/store/test_grant_facts.py",
-            "tests/server/test_sessions.py",
-            "tests/server/test_group_commit.py",
-            "tests/store/sqlite/test_database.py",
-        ],
-    ),
-    "grant cache": Part(["gamcli/actions/grant_cache.py"], 40, ["tests/actions/test_grants.py"]),
-    "group commit": Part(["gamcli/server/group_commit.py"], 40, ["tests/server/test_group_commit.py"]),
+    "rules": Part(["gamcli/rules"], 60, _GRANTS),
+    "endpoints": Part(["gamcli/server/endpoints"], 40, _GRANTS),
+    "issuance": Part([f"gamcli/{name}.py" for name in _ISSUANCE], 20, _ISSUED),
+    "grant cache": Part(["gamcli/actions/grant_cache.py"], 20, _ISSUED),
+    "group commit": Part(["gamcli/server/group_commit.py"], 20, ["tests/server/test_group_commit.py"]),
     "transactions": Part(
-        [*(f"gamcli/store/sqlite/{name}.py" for name in _SQLITE), "gamcli/store/hash_chain.py"], 80, _STORE
+        [*(f"gamcli/store/sqlite/{name}.py" for name in _SQLITE), "gamcli/store/hash_chain.py"], 40, ["tests/store"]
     ),
     "delivery": Part(
-        ["gamcli/system/new_files.py", "gamcli/commands/secret_files.py", "gamcli/commands/delivery.py"],
-        40,
-        ["tests/commands/test_new_files.py", "tests/commands/test_durability.py", "tests/commands/test_delivery.py"],
+        [f"gamcli/{name}.py" for name in _NEW_FILES],
+        30,
+        [
+            "tests/commands/test_new_files.py",
+            "tests/commands/test_durability.py",
+            "tests/commands/test_delivery.py",
+            "tests/commands/test_provisioning.py",
+            "tests/commands/test_bulk.py",
+        ],
     ),
 }
+PROCESSES = {"transactions": ["tests/store/test_processes.py"]}
+"""Tests that execute a part in other processes, which are not recorded: they judge what the others let pass."""
+
+TESTS = "GAMCLI_MUTANT_TESTS"
+"""The folder with the tests of each part, by module and line."""
 
 CONFIG = """[cosmic-ray]
 module-path = {modules!r}
@@ -121,17 +131,62 @@ def report(session: Path) -> bool:
     return alive.total() * 10 <= judged.total()
 
 
+class Recorder:
+    """A plugin for pytest that records which test executes which lines, and how long it takes."""
+
+    def __init__(self, coverage: Coverage) -> None:
+        self.seconds: dict[str, float] = {}
+        self._coverage = coverage
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        self._coverage.switch_context(item.nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0) + report.duration
+
+
+def record(name: str) -> int:
+    """Run the tests of a part, and write those of each line, the fastest first."""
+    part = PARTS[name]
+    coverage = Coverage(
+        None, config_file=False, include=[each if each.endswith(".py") else f"{each}/*" for each in part.modules]
+    )
+    recorder = Recorder(coverage)
+    coverage.start()
+    code = pytest.main([*PYTEST, *part.tests], plugins=[recorder])
+    coverage.stop()
+    data, found = coverage.get_data(), {}
+    for file in data.measured_files():
+        lines = data.contexts_by_lineno(file).items()
+        found[os.path.relpath(file)] = {
+            line: sorted((test for test in tests if test), key=lambda test: recorder.seconds.get(test, 0))
+            for line, tests in lines
+        }
+    Path(os.environ[TESTS], f"{name}.json").write_text(json.dumps(found), encoding="utf-8")
+    return int(code)
+
+
+def find_tests(name: str, module: str, lines: range) -> list[str]:
+    """Return the tests of some lines, or of the module if only imports execute them."""
+    by_line = json.loads(Path(os.environ[TESTS], f"{name}.json").read_text(encoding="utf-8")).get(module, {})
+    chosen = [by_line.get(str(line), []) for line in lines]
+    return list(dict.fromkeys(chain(*chosen))) or list(dict.fromkeys(chain(*by_line.values())))
+
+
 def judge() -> int:
-    diff = subprocess.run(["git", "diff", "--name-only", "--", "gamcli"], capture_output=True, text=True, check=True)
-    module = diff.stdout.strip()
-    changed = Path(module)
-    first = Path("tests", *changed.parts[1:-1], f"test_{changed.name}")
-    Path(cache_from_source(str(changed.resolve()))).unlink(missing_ok=True)
-    words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    for paths in ([str(first)] if first.exists() else [], PARTS[find_part(module)].tests):
-        if paths and (code := subprocess.run([*words, *paths], check=False).returncode):
-            return code
-    return 0
+    """Run the tests of the change in the working directory."""
+    words = ["git", "diff", "-U0", "--", "gamcli"]
+    diff = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    heads = re.findall(r"^@@ -([0-9]+)(?:,([0-9]+))?", diff, re.MULTILINE)
+    module = re.findall(r"^--- a/(.+)", diff, re.MULTILINE)[0]
+    lines = range(int(heads[0][0]), int(heads[-1][0]) + int(heads[-1][1] or 1))
+    Path(cache_from_source(str(Path(module).resolve()))).unlink(missing_ok=True)
+    name = find_part(module)
+    tests = find_tests(name, module, lines)
+    code = pytest.main([*PYTEST, "-x", *tests]) if tests else 0
+    if not code and name in PROCESSES:
+        code = subprocess.run([sys.executable, "-m", "pytest", *PYTEST, "-x", *PROCESSES[name]], check=False).returncode
+    return int(code)
 
 
 def main() -> int:
@@ -140,9 +195,10 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, help="stop after this time; what was judged is a draw too")
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part; repeatable")
     parser.add_argument("--judge", action="store_true", help="as cosmic-ray calls it, for each")
+    parser.add_argument("--record", choices=PARTS, help="as this program calls itself, for each part")
     asked = parser.parse_args()
-    if asked.judge:
-        return judge()
+    if asked.judge or asked.record:
+        return judge() if asked.judge else record(asked.record)
     with TemporaryDirectory(prefix="gamcli-mutants-") as folder:
         clone, session, config = (Path(folder) / name for name in ("clone", "session.sqlite", "config.toml"))
         subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
@@ -153,10 +209,13 @@ def main() -> int:
             "PYTHONPATH": str(clone),
             "CI": "1",
             "PYTHONPYCACHEPREFIX": str(Path(folder) / "cache"),
+            TESTS: folder,
         }
         settings.pop("PYTHONDONTWRITEBYTECODE", None)
         subprocess.run(["cosmic-ray", "init", str(config), str(session)], cwd=clone, check=True)
         sample(session, asked.seed)
+        for name in asked.part or PARTS:
+            subprocess.run([sys.executable, "tests/mutants.py", "--record", name], cwd=clone, env=settings, check=True)
         seconds = asked.minutes and asked.minutes * 60
         with suppress(subprocess.TimeoutExpired):
             subprocess.run(
