@@ -23,16 +23,17 @@ CHUNK_BYTES = 1 << 18
 
 STDIN = "stdin"
 
-FIRST_CHUNK_BYTES = 1 << 15
-"""Most files are smaller; a larger buffer takes longer to allocate than they take to be read."""
+SMALL_BYTES = 1 << 15
+"""Most files are smaller."""
+
+_SEPARATOR = b"\n\n"
+"""Between small files in the buffer, so that no credential begins in one and continues in the next."""
 
 MAX_DEVICE_BYTES = 1 << 26
 """A device such as /dev/zero never ends."""
 
 _NAME_HINT = "gam"
 """A name that contains a credential contains this, since names are not encoded."""
-
-_READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 
 def display_path(path: str) -> str:
@@ -71,7 +72,8 @@ class FileScanner:
         self._warn = warn
         self._reads_archives = reads_archives
         self._current_argument = ""
-        self._buffer = bytearray(OVERLAP + CHUNK_BYTES)
+        self._buffer = bytearray(CHUNK_BYTES + SMALL_BYTES + OVERLAP)
+        self._view = memoryview(self._buffer)
         self._clean_names: set[str] = set()
         """Files without credentials whose names have to be searched."""
 
@@ -115,48 +117,51 @@ class FileScanner:
         """
         Yield the files that may contain a credential, or whose names may, in order.
 
-        Most files are small: they are searched together, which takes less time than each alone.
+        Most files are small: they are read into one buffer and searched together, which is faster.
         """
-        batch: list[tuple[str, bytes]] = []
-        size = 0
+        batch: list[tuple[str, int, int]] = []
+        end = 0
         for path in paths:
-            data = self._read_small(path)
-            if data is not None:
-                batch.append((path, data))
-                size += len(data)
-            if data is None or size > CHUNK_BYTES:
-                yield from self._search_batch(batch)
-                batch, size = [], 0
-            if data is None:
+            size = self._read_small(path, end)
+            if size is not None:
+                batch.append((path, end, end + size))
+                end += size
+                self._buffer[end : end + len(_SEPARATOR)] = _SEPARATOR
+                end += len(_SEPARATOR)
+            if size is None or end > CHUNK_BYTES:
+                yield from self._search_batch(batch, end)
+                batch, end = [], 0
+            if size is None:
                 if self._may_contain_credential(path):
                     yield path
                 elif _NAME_HINT in path:
                     self._clean_names.add(path)
                     yield path
-        yield from self._search_batch(batch)
+        yield from self._search_batch(batch, end)
 
-    def _search_batch(self, batch: list[tuple[str, bytes]]) -> Iterator[str]:
-        is_clean = not may_contain_credential(b"\n\n".join([data for _, data in batch]))
-        for path, data in batch:
-            if self._reads_archives and is_archive(data):
+    def _search_batch(self, batch: list[tuple[str, int, int]], end: int) -> Iterator[str]:
+        """Yield those of some files, each in its part of the buffer, that have to be read again."""
+        data = self._buffer[:end]
+        is_clean = not may_contain_credential(data)
+        for path, start, stop in batch:
+            if self._reads_archives and is_archive(data[start : min(stop, start + HEAD_BYTES)]):
                 yield path
-            elif is_clean or not may_contain_credential(data):
+            elif is_clean or not may_contain_credential(data[start:stop]):
                 self.files += 1
-                self.bytes_read += len(data)
+                self.bytes_read += stop - start
                 if _NAME_HINT in path:
                     self._clean_names.add(path)
                     yield path
             else:
                 yield path
 
-    @staticmethod
-    def _read_small(path: str) -> bytes | None:
-        """Return the content of a small file; None for another one, or one that cannot be read."""
+    def _read_small(self, path: str, start: int) -> int | None:
+        """Read a small file into the buffer and return its size; None for another one, or one that cannot be read."""
         try:
-            descriptor = os.open(path, _READ_FLAGS)
+            descriptor = os.open(path, os.O_RDONLY)
             try:
-                data = os.read(descriptor, FIRST_CHUNK_BYTES)
-                return None if len(data) == FIRST_CHUNK_BYTES or os.read(descriptor, 1) else data
+                size = os.readv(descriptor, [self._view[start : start + SMALL_BYTES]])
+                return None if size == SMALL_BYTES or os.read(descriptor, 1) else size
             finally:
                 os.close(descriptor)
         except OSError:
@@ -166,10 +171,10 @@ class FileScanner:
         """Return whether a regular file may contain a credential: the fast first pass."""
         buffer, kept, size = self._buffer, 0, 0
         try:
-            with FileIO(os.open(path, _READ_FLAGS)) as file, memoryview(buffer) as view:
-                while count := file.readinto(view[kept:]):
+            with FileIO(os.open(path, os.O_RDONLY)) as file:
+                while count := file.readinto(self._view[kept : OVERLAP + CHUNK_BYTES]):
                     end = kept + count
-                    data = buffer if end == len(buffer) else buffer[:end]
+                    data = buffer[:end]
                     if may_contain_credential(data) or (
                         not size and self._reads_archives and is_archive(data[:HEAD_BYTES])
                     ):

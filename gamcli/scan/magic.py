@@ -25,12 +25,12 @@ UNSUPPORTED = {
 }  # fmt: skip
 
 
-_FIRST_BYTES = (b"P", b"B", b"\x1f", b"\xfd", *(magic[:1] for magic in UNSUPPORTED))
+_FIRST_BYTES = frozenset((*b"PB\x1f\xfd", *(magic[0] for magic in UNSUPPORTED)))
 
 
 def is_archive(head: bytes | bytearray) -> bool:
     """Return whether a file that begins with `head` is an archive or compressed."""
-    if head[:1] not in _FIRST_BYTES and not is_tar(head):
+    if not head or (head[0] not in _FIRST_BYTES and not is_tar(head)):
         return False
     return is_zip(head) or is_compressed(head) or is_tar(head) or head.startswith(tuple(UNSUPPORTED))
 

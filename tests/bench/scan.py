@@ -2,8 +2,8 @@
 Compare `gamcli scan` with `grep -rE` over the same tree in the same run: `python tests/bench/scan.py`.
 
 The tree has files of the size of source code, and large logs; both contain a few keys. The programs run in turn within
-each round, so that other load on the machine affects both. Shown are medians of the seconds and of the ratios within
-rounds, start-up included, and peak memory. The tree is in the page cache.
+each round, so that other load on the machine affects both. Shown are medians of the seconds, of the processor time and
+of the ratios of both within rounds, start-up included, and peak memory. The tree is in the page cache.
 """
 
 import os
@@ -31,9 +31,10 @@ LARGE = 4
 
 
 class Cost(NamedTuple):
-    """What a run of a program took: seconds, and mebibytes at most."""
+    """What a run of a program took: seconds, seconds of processor time, and mebibytes at most."""
 
     seconds: float
+    processor: float
     memory: float
 
 
@@ -71,7 +72,7 @@ def run(command: list[str], environment: dict[str, str], expected: int) -> Cost:
         out.seek(0)
         found = len(out.read().splitlines())
     assert found == expected, f"{command[0]} found {found} of {expected}"
-    return Cost(seconds, usage.ru_maxrss / 1024)
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def main() -> None:
@@ -110,11 +111,14 @@ def main() -> None:
 def tell(costs: dict[str, list[Cost]], size: int) -> None:
     for name, kept in costs.items():
         seconds = median(cost.seconds for cost in kept)
-        ratio = median(ours.seconds / cost.seconds for ours, cost in zip(costs["gamcli scan"], kept, strict=True))
+        processor = median(cost.processor for cost in kept)
+        pairs = [*zip(costs["gamcli scan"], kept, strict=True)]
+        ratio = median(ours.seconds / cost.seconds for ours, cost in pairs)
+        processor_ratio = median(ours.processor / cost.processor for ours, cost in pairs)
         memory = max(cost.memory for cost in kept)
         sys.stdout.write(
-            f"{name:24} {seconds:6.3f} s  {size / 1e6 / seconds:6.0f} MB/s  {memory:5.0f} MiB"
-            f"  gamcli takes {ratio:.2f} times as long\n"
+            f"{name:24} {seconds:6.3f} s  {size / 1e6 / seconds:6.0f} MB/s  {processor:6.3f} s of processor time"
+            f"  {memory:5.0f} MiB  gamcli takes {ratio:.2f} times as long, {processor_ratio:.2f} times the processor\n"
         )
 
 
