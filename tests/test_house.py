@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "store": {"model", "errors"},
     "actions": {"store", *BELOW},
     "provision": {"actions", "store", *BELOW},
-    "server": {"actions", "store", *BELOW},
+    "server": {"actions", "store", "system", *BELOW},
     "server.transport": BELOW,
     "server.endpoints": {"actions", "store", *BELOW},
     "clients": BELOW,

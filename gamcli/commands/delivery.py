@@ -15,7 +15,7 @@ from gamcli.errors import ConflictError, FailedError, UsageError, command
 from gamcli.model import App, Key
 from gamcli.render.output import Output
 from gamcli.rules.credentials import Secret
-from gamcli.system.new_files import sync_folder
+from gamcli.system.new_files import open_or_create, sync_folder
 
 RecordWithSecret = App | Key
 """The records that have a secret."""
@@ -113,7 +113,7 @@ def open_step_outputs() -> Iterator[AppendOutputs]:
     if not path:
         raise UsageError("-o github: $GITHUB_OUTPUT is not set", "run it in a step of a GitHub Actions workflow")
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+        descriptor = open_or_create(path, os.O_APPEND | os.O_WRONLY)
     except OSError as error:
         raise UsageError(f"cannot append to {path}: {error.strerror}", "check $GITHUB_OUTPUT") from error
     size_before = os.fstat(descriptor).st_size

@@ -12,6 +12,7 @@ from gamcli.commands.settings import MAX_PORT
 from gamcli.errors import FailedError, UsageError
 from gamcli.server.endpoints.extras import is_loopback
 from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, MAX_LIMIT
+from gamcli.system import new_files
 
 if TYPE_CHECKING:
     from gamcli.ephemeral import EphemeralOptions
@@ -258,7 +259,7 @@ def open_log(path: str | None, *, is_silent: bool) -> Callable[[str], None]:
     if path is None:
         return write_to_stderr if not is_silent else lambda _: None
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NONBLOCK, 0o600)
+        descriptor = new_files.open_or_create(path, os.O_APPEND | os.O_WRONLY | os.O_NONBLOCK)
     except OSError as error:
         raise FailedError(f"cannot write the log {path}: {error.strerror}", "--log-file FILE") from error
 

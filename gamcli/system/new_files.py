@@ -1,5 +1,6 @@
 """Create files atomically and readable only by their owner: saved plans, and files with secrets."""
 
+import errno
 import os
 import re
 from contextlib import suppress
@@ -71,6 +72,21 @@ def create_private_file(path: Path, mode: int = 0o600) -> int:
     with suppress(OSError):
         path.unlink()
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, mode)
+
+
+def open_or_create(path: str | Path, flags: int) -> int:
+    """
+    Open a file with `flags` or create it with mode 0600; raises OSError.
+
+    An existing file may be named by a symbolic link, such as /dev/stderr, but none is created through one.
+    """
+    try:
+        return os.open(path, flags)
+    except FileNotFoundError:
+        try:
+            return os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        except FileExistsError as error:
+            raise OSError(errno.ELOOP, "it is a symbolic link to a missing file") from error
 
 
 def _write_and_sync(path: Path, text: str) -> None:

@@ -111,3 +111,32 @@ def test_no_path_is_a_traceback(world: Run, api_key: str, place: Path, case: str
             assert found.code == 2, (path, found)
         if not path and case != "serve --base-path":
             assert (found.code, " is empty\n" in found.err) == (2, True), (path, found)
+
+
+CREATING = {
+    case: words
+    for case, words in CASES.items()
+    if case.endswith(("--out", "--out-dir", "--secrets-out", "--log-file", "--ready-file", "--journal", "backup <0>"))
+}
+
+
+@pytest.mark.usefixtures("fifo")
+@pytest.mark.parametrize("case", CREATING)
+def test_no_file_is_created_through_a_symbolic_link(world: Run, api_key: str, place: Path, case: str) -> None:
+    (place / "link").symlink_to(place / "target")
+    words = ["link" if word == "{}" else word.replace("{key}", api_key[7:15]) for word in CREATING[case].split()]
+    found = world(*words)
+    assert not (place / "target").exists()
+    if case == "serve --ready-file":  # replaces the name
+        assert found.code == 0
+    elif case in ("serve --log-file", "serve --journal"):
+        assert (found.code, ": it is a symbolic link to a missing file\n" in found.err) == (1, True), found
+    else:
+        assert found.code in (1, 5), found
+
+
+@pytest.mark.parametrize("option", ["--log-file", "--journal"])
+def test_a_log_or_journal_may_be_an_existing_file_behind_a_link(world: Run, place: Path, option: str) -> None:
+    (place / "log").touch()
+    (place / "link").symlink_to("log")
+    assert world("serve", "--ephemeral", "--port", "0", option, "link", "--", "true").code == 0

@@ -4,6 +4,7 @@ The journal of the development server: the log entries as records, for tests to 
 A record is added before its response is sent, so a client that has the response finds the record.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from gamcli.errors import ConflictError, FailedError
 from gamcli.server.endpoints.context import Trace, TracedResponse
 from gamcli.server.request_log import LogEntry, RequestLog, format_json
 from gamcli.server.transport.messages import Request
+from gamcli.system.new_files import open_or_create
 
 GRANTS = ("api_key", "password", "refresh_token")
 
@@ -117,7 +119,7 @@ class JournalFile:
     def __init__(self, path: str | Path) -> None:
         try:
             _require_journal(Path(path))
-            self._file = FileIO(path, "w")
+            self._file = FileIO(open_or_create(path, os.O_WRONLY | os.O_TRUNC), "w")
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "invalid path"
             raise FailedError(f"cannot write the journal {path}: {reason}", "--journal FILE") from error
