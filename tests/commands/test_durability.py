@@ -11,6 +11,7 @@ import pytest
 
 from gamcli.actions import Gam, keys
 from gamcli.actions.keys import KeySpec
+from gamcli.bulk import rotation_results
 
 Run = Callable[..., Any]
 
@@ -126,6 +127,18 @@ def test_a_new_file_and_its_name_are_on_disk_and_nothing_was_taken_over(
             assert calls.after(index, "sync", os.path.dirname(event.path))  # noqa: PTH120 - a text
     modes = {stat.S_IMODE(each.stat().st_mode) for each in (place / "out").rglob("*") if each.is_file()}
     assert modes <= {0o600}
+
+
+def test_the_name_of_a_rotated_key_is_on_disk_before_its_transaction_commits(
+    world: Run, place: Path, monkeypatch: pytest.MonkeyPatch, ago: Callable[[timedelta], Gam]
+) -> None:
+    assert world("app", "list").code == 0
+    key, secret = keys.generate(ago(timedelta(0)), KeySpec("ana", "portal"))
+    with rotation_results.open_folder(str(place / "out"), lambda _: True) as save, monkeypatch.context() as patch:
+        calls = Calls(patch)
+        save(key, secret)  # the transaction that calls it commits next
+        created = next(index for index, event in enumerate(calls.events) if event.call == "create")
+        assert calls.after(created, "sync", os.path.realpath(place / "out"))
 
 
 @pytest.mark.parametrize("what", ["key generate", "app create", "bulk", "apply", "plan", "backup"])
