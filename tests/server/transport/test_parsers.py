@@ -9,6 +9,10 @@ The bytes are those of the conformance rows, ten thousand mutations of them, and
   more. So requests are compared up to the first method that node does not know.
 - node refuses a tab after the number of Content-Length, which RFC 9110 §5.5 allows. So it is removed.
 
+Malformed or repeated parameters of Content-Type and Content-Disposition do not change where a request ends, and no parser
+looks at them: a seed has some, and all three read it alike. The endpoint refuses them
+(`tests/server/endpoints/test_forms.py`). A repeated field Content-Type is refused by our parser.
+
 Three things are the same after normalization: names of fields in any case, a target with and without its authority, and
 the field Expect, which ours drops in HTTP/1.0.
 """
@@ -45,18 +49,26 @@ PIECES = (
     b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b";", b"=", b",", b"\0", b"\xff", b"0", b"1", b"a", b"+", b'"',
     b"\r\n\r\n",
     b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: gzip\r\n", b"0\r\n\r\n",
-    b"1;a=b\r\nx\r\n", b"HTTP/1.0", b"Connection: close\r\n", b"Host: a\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"1;a=b\r\nx\r\n", b"HTTP/1.0", b"Connection: close\r\n", b"Host: a\r\n", b"Content-Type: a/b;c=d;c\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
 )  # fmt: skip
 
 
 POST = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+PARAMETERS = b"""POST /x HTTP/1.1\r
+Host: a\r
+Content-Type: multipart/form-data; boundary=a; boundary="b; charset\r
+Content-Disposition: form-data; name=x; name\r
+Content-Length: 3\r
+\r
+abc"""
 CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 MORE_SEEDS = (
     POST + POST,
+    PARAMETERS + POST,
     CHUNKED + b"3\r\nabc\r\n0\r\n\r\n" + POST,
     CHUNKED + b'a;b;c=d;e="f"\r\n0123456789\r\n00\r\nX: y\r\n\r\n' + CHUNKED + b"1\r\n\n\r\n0\r\n\r\n",
 )
-"""Several requests, and chunks in every form."""
+"""Several requests, parameters that endpoints refuse, and chunks in every form."""
 
 
 class Parsed(NamedTuple):
@@ -191,6 +203,12 @@ def test_much_of_the_input_is_accepted() -> None:
     assert len(accepted()) > MUTATIONS // 10
     assert sum(len(found) > 1 for found in accepted().values()) > 100
     assert sum(b"ransfer-" in data for data in accepted()) > 50
+
+
+def test_parameters_that_an_endpoint_refuses_do_not_change_where_a_request_ends() -> None:
+    found = parse_ours(PARAMETERS + POST)
+    assert [each.body for each in found] == [b"abc", b"abc"]
+    assert parse_ours(PARAMETERS.replace(b"Content-Disposition", b"Content-Type") + POST) == []
 
 
 def test_what_we_accept_h11_accepts_and_frames_alike() -> None:
