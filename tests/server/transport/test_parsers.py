@@ -7,10 +7,11 @@ The bytes are those of the conformance rows, ten thousand mutations of them, and
   body. So these lines are removed before h11 gets the bytes.
 - node knows the registered methods only, and refuses a request with any other. Ours answers 405 or 404, which says
   more. So requests are compared up to the first method that node does not know.
-- node refuses a tab after the number of Content-Length, which RFC 9110 §5.5 allows. So it is removed.
+- node refuses a tab after the value of Content-Length and Transfer-Encoding, which RFC 9110 §5.5 allows. So it is
+  removed.
 
-Malformed or repeated parameters of Content-Type and Content-Disposition do not change where a request ends, and no parser
-looks at them: a seed has some, and all three read it alike. The endpoint refuses them
+Malformed or repeated parameters of Content-Type and Content-Disposition do not change where a request ends, and no
+parser looks at them: a seed has some, and all three read it alike. The endpoint refuses them
 (`tests/server/endpoints/test_forms.py`). A repeated field Content-Type is refused by our parser.
 
 Three things are the same after normalization: names of fields in any case, a target with and without its authority, and
@@ -38,7 +39,9 @@ from gamcli.conformance.worlds import World
 from gamcli.errors import RefusedError
 from gamcli.server.transport.request_parser import RequestParser
 
-_TAB_AFTER_LENGTH = re.compile(rb"(content-length:[ \t]*[0-9]+)[ \t]+\r\n", re.IGNORECASE)
+_TAB_AFTER_VALUE = re.compile(
+    rb"(content-length:[ \t]*[0-9]+|transfer-encoding:[ \t]*chunked)[ \t]+\r\n", re.IGNORECASE
+)
 
 NODE = shutil.which("node")
 MUTATIONS = 10_000
@@ -49,7 +52,8 @@ PIECES = (
     b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b";", b"=", b",", b"\0", b"\xff", b"0", b"1", b"a", b"+", b'"',
     b"\r\n\r\n",
     b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: gzip\r\n", b"0\r\n\r\n",
-    b"1;a=b\r\nx\r\n", b"HTTP/1.0", b"Connection: close\r\n", b"Host: a\r\n", b"Content-Type: a/b;c=d;c\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"1;a=b\r\nx\r\n", b"HTTP/1.0", b"Connection: close\r\n", b"Host: a\r\n", b"Content-Type: a/b;c=d;c\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
 )  # fmt: skip
 
 
@@ -177,7 +181,7 @@ def parse_node(inputs: list[bytes]) -> tuple[frozenset[str], list[list[Parsed]]]
     """Return the methods that node knows, and the requests that it finds in each of the inputs."""
     assert NODE is not None
     script = Path(__file__).with_name("parse.cjs")
-    lines = b"\n".join(b64encode(_TAB_AFTER_LENGTH.sub(rb"\1\r\n", data)) for data in inputs)
+    lines = b"\n".join(b64encode(_TAB_AFTER_VALUE.sub(rb"\1\r\n", data)) for data in inputs)
     done = subprocess.run([NODE, str(script)], input=lines, capture_output=True, check=True, timeout=100)
     methods, *found = map(json.loads, done.stdout.splitlines())
     return frozenset(methods), [[_read_request(each) for each in requests] for requests in found]
