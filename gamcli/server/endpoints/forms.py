@@ -11,7 +11,6 @@ import json
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from gamcli.errors import RefusedError
@@ -59,14 +58,7 @@ def parse_token_of_client(request: Request) -> TokenRequest:
     client = client_credentials(request, form)
     if client is None:
         raise RefusedError("client_basic_malformed", "malformed HTTP Basic credentials")
-    return TokenRequest(
-        client_id=client.id,
-        client_secret=client.secret,
-        unencoded_client_id=client.unencoded_id,
-        unencoded_client_secret=client.unencoded_secret,
-        grant=grants.REFRESH,
-        refresh_token=Secret(form["token"]),
-    )
+    return client._replace(grant=grants.REFRESH, refresh_token=Secret(form["token"]))
 
 
 def _build_token_request(request: Request, form: Mapping[str, str]) -> TokenRequest:
@@ -88,11 +80,7 @@ def _build_token_request(request: Request, form: Mapping[str, str]) -> TokenRequ
         """Return the secret of this grant; others are dropped, since a request may be cached."""
         return Secret(form.get(name, "")) if name == grant else NO_SECRET
 
-    return TokenRequest(
-        client_id=client.id,
-        client_secret=client.secret,
-        unencoded_client_id=client.unencoded_id,
-        unencoded_client_secret=client.unencoded_secret,
+    return client._replace(
         api_key=secret(grants.API_KEY),
         authentication_type_name=form.get("authentication_type_name", ""),
         username=form.get("username", ""),
@@ -151,38 +139,25 @@ def uses_basic(request: Request) -> bool:
     return _BASIC.fullmatch(request.fields.get("authorization", "")) is not None
 
 
-class ClientCredentials(NamedTuple):
+def client_credentials(request: Request, form: Mapping[str, str]) -> TokenRequest | None:
     """
-    The client_id and secret of a request.
+    Return a request with client_id and secret from the form or HTTP Basic, None when Basic is malformed.
 
-    Those of HTTP Basic are form-encoded (RFC 6749 §2.3.1), but many clients do not encode them. So both readings count;
-    the `unencoded` ones are as they were sent.
+    Those of HTTP Basic are form-encoded (RFC 6749 §2.3.1), but many clients do not encode them. So both readings count.
+    Raises RefusedError when form and Basic are used; the same client_id in both is allowed.
     """
-
-    id: str
-    secret: Secret
-    unencoded_id: str = ""
-    unencoded_secret: Secret = NO_SECRET
-
-
-def client_credentials(request: Request, form: Mapping[str, str]) -> ClientCredentials | None:
-    """
-    Return client_id and secret from the form or HTTP Basic, None when Basic is malformed.
-
-    Raises RefusedError when both are used; the same client_id in both is allowed.
-    """
-    if not uses_basic(request):
-        return ClientCredentials(form.get("client_id", ""), Secret(form.get("client_secret", "")))
-    match = _BASIC.fullmatch(request.fields["authorization"])
-    basic = _parse_basic(match[1] or "") if match else None
+    match = _BASIC.fullmatch(request.fields.get("authorization", ""))
+    if match is None:
+        return TokenRequest(form.get("client_id", ""), Secret(form.get("client_secret", "")))
+    basic = _parse_basic(match[1] or "")
     if form.get("client_secret"):
         raise RefusedError("client_twice", "more than one client authentication method")
-    if basic and form.get("client_id") and form["client_id"] not in (basic.id, basic.unencoded_id):
+    if basic and form.get("client_id") and form["client_id"] not in (basic.client_id, basic.unencoded_client_id):
         raise RefusedError("client_ids_differ", "client_id in the body differs from HTTP Basic")
     return basic
 
 
-def _parse_basic(encoded: str) -> ClientCredentials | None:
+def _parse_basic(encoded: str) -> TokenRequest | None:
     try:
         text = b64decode(encoded, validate=True).decode()
     except ValueError:
@@ -191,7 +166,12 @@ def _parse_basic(encoded: str) -> ClientCredentials | None:
     client_id, colon, secret = text.partition(":")
     if not is_canonical or not colon or _CONTROL.search(text):
         return None
-    return ClientCredentials(_decode_basic(client_id), Secret(_decode_basic(secret)), client_id, Secret(secret))
+    return TokenRequest(
+        _decode_basic(client_id),
+        Secret(_decode_basic(secret)),
+        unencoded_client_id=client_id,
+        unencoded_client_secret=Secret(secret),
+    )
 
 
 def _decode_basic(text: str) -> str:

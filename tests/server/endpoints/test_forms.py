@@ -263,7 +263,7 @@ def test_reading_raises_refusals_alone(body: bytes) -> None:
 def test_http_basic_names_a_client(authorization: str, client_id: str, secret: str) -> None:
     found = forms.client_credentials(authorized(authorization), {})
     assert found is not None
-    assert (found.id, found.secret.reveal()) == (client_id, secret)
+    assert (found.client_id, found.client_secret.reveal()) == (client_id, secret)
 
 
 @for_each(
@@ -289,8 +289,8 @@ def test_malformed_http_basic_names_no_client(authorization: str) -> None:
 def test_a_client_may_be_named_in_the_form() -> None:
     found = forms.client_credentials(authorized("Bearer x"), {"client_id": "portal", "client_secret": "s3"})
     assert found is not None
-    assert (found.id, found.secret.reveal()) == ("portal", "s3")
-    assert (found.unencoded_id, found.unencoded_secret.reveal()) == ("", "")
+    assert (found.client_id, found.client_secret.reveal()) == ("portal", "s3")
+    assert (found.unencoded_client_id, found.unencoded_client_secret.reveal()) == ("", "")
 
 
 @for_each(
@@ -306,8 +306,8 @@ def test_a_client_may_be_named_in_the_form() -> None:
 def test_http_basic_is_read_both_ways(text: str, decoded: tuple[str, str], unencoded: tuple[str, str]) -> None:
     found = forms.client_credentials(authorized(basic(text)), {})
     assert found is not None
-    assert (found.id, found.secret.reveal()) == decoded
-    assert (found.unencoded_id, found.unencoded_secret.reveal()) == unencoded
+    assert (found.client_id, found.client_secret.reveal()) == decoded
+    assert (found.unencoded_client_id, found.unencoded_client_secret.reveal()) == unencoded
 
 
 @pytest.mark.parametrize(
