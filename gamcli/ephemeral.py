@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -15,10 +14,7 @@ from gamcli.server.dev.clock import Clock, stopped_clock
 from gamcli.server.dev.control import Controls
 from gamcli.server.dev.fault_syntax import parse_fault
 from gamcli.server.dev.faults import Faults
-from gamcli.server.dev.fixes import suggest_fix
 from gamcli.server.dev.journal import Journal, JournalFile, JournalRecord
-from gamcli.server.dev.page import Page
-from gamcli.server.dev.senders import identify_sender
 from gamcli.server.dev.server import DevOptions, DevServer
 from gamcli.server.server import ServerOptions
 from gamcli.store import Store
@@ -66,13 +62,21 @@ class EphemeralServer:
             self._file = None if begin.journal is None else JournalFile(begin.journal)
             if self._file is not None:
                 opened.callback(self._file.close)
-            controls = self._controls() if begin.has_control else None
-            if controls is not None:
-                options = replace(options, max_body=controls.max_body)
-            self.server = DevServer(self.gam, options, self._dev_options(controls))
-            if controls is not None:
-                url = self.server.url.removesuffix(options.base_path)
-                self.credentials["GAM_CONTROL_URL"] = controls.url(url)
+            controls = Controls(
+                secrets.token_urlsafe(24) if begin.has_control else "",
+                self.gam,
+                self.clock,
+                self.faults,
+                self.journal,
+                self.reset,
+                self.apply,
+                self.credentials,
+                begin.shows_secrets,
+            )
+            options = replace(options, max_body=controls.max_body)
+            self.server = DevServer(self.gam, options, DevOptions(self.faults, self._record, controls))
+            if controls.path:
+                self.credentials["GAM_CONTROL_URL"] = self.server.url.removesuffix(options.base_path) + controls.path
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -115,25 +119,6 @@ class EphemeralServer:
             self.clock.stop(stopped_clock(self._begin.now)())
             if self._begin.is_running:
                 self.clock.run()
-
-    def _controls(self) -> Controls:
-        secret = secrets.token_urlsafe(24)
-        return Controls(
-            secret, self.gam, self.clock, self.faults, self.journal, self.reset, self.apply, self.credentials
-        )
-
-    def _dev_options(self, controls: Controls | None) -> DevOptions:
-        page = Page(
-            self.gam, self.clock, self.faults, self.journal, self.credentials, controls, self._begin.shows_secrets
-        )
-        return DevOptions(
-            self.faults,
-            self._record,
-            controls,
-            partial(identify_sender, self.gam),
-            partial(suggest_fix, self.gam),
-            page.respond,
-        )
 
     def _record(self, entry: JournalRecord) -> None:
         self.journal.add(entry)

@@ -13,7 +13,7 @@ from gamcli.server.log_writer import LogWriter
 from gamcli.server.metrics import Metrics, ProcessMetrics
 from gamcli.server.request_log import ADDRESSES, RequestLog
 from gamcli.server.transport.connection import ConnectionRequest
-from gamcli.server.transport.event_loop import EventLoop, RequestHandler
+from gamcli.server.transport.event_loop import EventLoop
 from gamcli.server.transport.listener import ListenOptions
 
 
@@ -66,16 +66,13 @@ class Server:
         self._log_writer = LogWriter(options.log)
         try:
             self.log = self._open_log(gam, self._log_writer.write)
-            self._loop = EventLoop(options, lambda notify: self._create_handler(gam, notify))
+            self._loop = EventLoop(options, lambda notify: self._create_dispatcher(gam, notify))
         except BaseException:
             self._log_writer.close()
             raise
 
     def _open_log(self, gam: Gam, sink: Callable[[str], bool]) -> RequestLog:
         return RequestLog(sink, self._options.log_format, gam.now, gam.entropy(4).hex(), self._options.log_address)
-
-    def _create_handler(self, gam: Gam, notify: Callable[[], None]) -> RequestHandler:
-        return self._create_dispatcher(gam, notify)
 
     def _create_dispatcher(self, gam: Gam, notify: Callable[[], None]) -> Dispatcher[ConnectionRequest]:
         return Dispatcher[ConnectionRequest](gam, self._config, self.log, notify, self._metrics)

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 
 from gamcli.actions import Gam, apps, key_changes, keys, users
 from gamcli.actions.changes import STATE_VERBS
@@ -13,6 +12,7 @@ from gamcli.ephemeral import EphemeralOptions, EphemeralServer
 from gamcli.errors import FailedError
 from gamcli.rules import durations, passwords
 from gamcli.rules.credentials import Secret
+from gamcli.server.background import run_in_background
 from gamcli.server.dev.clock import Clock
 from gamcli.server.dev.faults import Faults
 from gamcli.server.dev.journal import Journal
@@ -186,13 +186,8 @@ def run_server(seed: str, response_format: str, expired_status: int, root: Path)
     with ExitStack() as opened:
         paths = opened.enter_context(_seed_paths(seed, root))
         world = opened.enter_context(EphemeralServer(options, EphemeralOptions(seeds=paths, actor="pytest")))
-        thread = Thread(target=world.server.run, name="gam_server")
-        thread.start()
-        try:
-            yield GamServer(world)
-        finally:
-            world.server.stop()
-            thread.join()
+        opened.enter_context(run_in_background(world.server))
+        yield GamServer(world)
 
 
 @contextmanager

@@ -36,10 +36,11 @@ JsonValue = dict[str, Any] | list[Any]
 @dataclass(frozen=True, slots=True)
 class Controls:
     """
-    What the control API steers.
+    What the page shows and the control API steers.
 
     `reset` restores the store of the start. `apply` applies the text of a manifest and returns the new credentials as
-    environment variables; `credentials` are those of the start.
+    environment variables; `credentials` are those of the start. `secret` is part of the path of the control API, empty
+    without it.
     """
 
     secret: str
@@ -50,14 +51,16 @@ class Controls:
     reset: Callable[[], None]
     apply: Callable[[str], Mapping[str, str]]
     credentials: Mapping[str, str]
+    shows_secrets: bool = False
+
+    @property
+    def path(self) -> str:
+        """The path of the control API, without a slash at its end; empty without it."""
+        return f"{PREFIX}{self.secret}" if self.secret else ""
 
     def max_body(self, path: str) -> int:
         """Return the size of the largest body at `path`: a manifest can be larger than a token request."""
-        return MAX_LARGE_BODY if path == f"{PREFIX}{self.secret}/apply" else MAX_BODY
-
-    def url(self, server_url: str) -> str:
-        """Return the URL of the control API, without a slash at its end; `server_url` has no base path."""
-        return f"{server_url}{PREFIX}{self.secret}"
+        return MAX_LARGE_BODY if self.path and path == f"{self.path}/apply" else MAX_BODY
 
 
 class Route(NamedTuple):
@@ -74,8 +77,8 @@ def _journal(controls: Controls, _: Body) -> JsonValue:
     return [json.loads(format_json(entry)) for entry in controls.journal]
 
 
-def _clear_journal(controls: Controls, _: Body) -> JsonValue:
-    controls.journal.clear()
+def _clear(cleared: Journal | Faults) -> JsonValue:
+    cleared.clear()
     return []
 
 
@@ -100,10 +103,6 @@ def _set_clock(controls: Controls, body: Body) -> JsonValue:
     return _clock(controls, {})
 
 
-def _faults(controls: Controls, _: Body) -> JsonValue:
-    return [*controls.faults]
-
-
 def _add_faults(controls: Controls, body: Body) -> JsonValue:
     texts = body.get("faults", [body["fault"]] if "fault" in body else [])
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
@@ -111,11 +110,6 @@ def _add_faults(controls: Controls, body: Body) -> JsonValue:
     for text in texts:
         controls.faults.add(text)
     return [*controls.faults]
-
-
-def _clear_faults(controls: Controls, _: Body) -> JsonValue:
-    controls.faults.clear()
-    return []
 
 
 def _reset(controls: Controls, _: Body) -> JsonValue:
@@ -127,10 +121,6 @@ def _apply(controls: Controls, body: Body) -> JsonValue:
     if not isinstance(body.get("manifest"), str):
         raise UsageError("missing manifest", 'use {"manifest": "[user.ana]\\n..."}, the text of a manifest in TOML')
     return dict(controls.apply(body["manifest"]))
-
-
-def _credentials(controls: Controls, _: Body) -> JsonValue:
-    return dict(controls.credentials)
 
 
 def _issue_key(controls: Controls, body: Body) -> JsonValue:
@@ -190,8 +180,7 @@ def _unknown_verb(verb: str, known: Any) -> NotFoundError:  # noqa: ANN401 - any
     return NotFoundError(f"unknown verb '{verb}'", f"one of: {', '.join(known)}")
 
 
-def _openapi(controls: Controls, _: Body) -> JsonValue:
-    del controls
+def _openapi(_controls: Controls, _: Body) -> JsonValue:
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         operation: dict[str, Any] = {
@@ -217,15 +206,20 @@ def _openapi(controls: Controls, _: Body) -> JsonValue:
 
 ROUTES = (
     Route("GET", "journal", "Return the requests so far, with the rule that refused each", _journal),
-    Route("DELETE", "journal", "Clear the journal", _clear_journal),
+    Route("DELETE", "journal", "Clear the journal", lambda controls, _: _clear(controls.journal)),
     Route("GET", "clock", "Return the time of the server", _clock),
     Route("POST", "clock", "Set, move, stop or start the clock", _set_clock, {"forward": "2h"}),
-    Route("GET", "faults", "Return the injected faults", _faults),
+    Route("GET", "faults", "Return the injected faults", lambda controls, _: [*controls.faults]),
     Route("POST", "faults", "Inject faults, in the syntax of --fault", _add_faults, {"fault": "token=503:2x"}),
-    Route("DELETE", "faults", "Remove all faults", _clear_faults),
+    Route("DELETE", "faults", "Remove all faults", lambda controls, _: _clear(controls.faults)),
     Route("POST", "reset", "Restore the store, clock, faults and journal of the start", _reset),
     Route("POST", "apply", "Apply a manifest and return its new credentials", _apply, {"manifest": "[user.eva]\n"}),
-    Route("GET", "credentials", "Return the credentials of the start as environment variables", _credentials),
+    Route(
+        "GET",
+        "credentials",
+        "Return the credentials of the start as environment variables",
+        lambda controls, _: dict(controls.credentials),
+    ),
     Route("POST", "keys", "Issue an API key", _issue_key, {"user": "ana", "app": "portal"}),
     Route("POST", "keys/{name}/{verb}", "revoke, disable or enable an API key", _change_key, {"reason": "leaked"}),
     Route("POST", "users/{name}/{verb}", "enable, disable, block or unblock a user", _change_user),
@@ -238,8 +232,8 @@ _STATUS_BY_ERROR: tuple[tuple[type[GamcliError], int], ...] = ((NotFoundError, 4
 
 def handle(controls: Controls, request: Request) -> Response | None:
     """Return the response to a request to the control API; None if it is not one."""
-    prefix = f"{PREFIX}{controls.secret}/"
-    if not request.path.startswith(prefix):
+    prefix = f"{controls.path}/"
+    if not controls.path or not request.path.startswith(prefix):
         return None
     parts = request.path.removeprefix(prefix).split("/")
     try:

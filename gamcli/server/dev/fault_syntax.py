@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gamcli.errors import UsageError
 from gamcli.server.endpoints import refusals
+from gamcli.server.endpoints.userinfo import USERINFO_RULES
 
 ALL = "all"
 
@@ -28,14 +29,6 @@ STATUSES: dict[str, dict[str, str]] = {
 
 _RETRIED_RULE = "store_busy"
 """Cannot be injected: the server retries such a request, which would hit the fault twice."""
-
-_USERINFO_RULES = frozenset(
-    {
-        "authorization_missing", "token_twice", "token_unknown", "token_expired", "token_revoked",
-        "token_app_disabled", "token_user_blocked", "token_user_inactive",
-    }
-)  # fmt: skip
-"""The rules that only userinfo has."""
 
 _COMMON_RULES = frozenset({"too_many_failures", "store_gone", "connections_full", "bug"})
 """The rules that every endpoint has; all others are those of token requests."""
@@ -172,7 +165,7 @@ def _parse_outcome(text: str, endpoints: tuple[str, ...], outcome: str) -> dict[
 
 
 def _has_rule(endpoint: str, rule: str) -> bool:
-    return rule in _COMMON_RULES or endpoint == ("userinfo" if rule in _USERINFO_RULES else "token")
+    return rule in _COMMON_RULES or endpoint == ("userinfo" if rule in USERINFO_RULES else "token")
 
 
 def _parse_frequency(text: str, at: str | None, number: str | None, suffix: str | None) -> Frequency:

@@ -11,14 +11,14 @@ from contextlib import suppress
 from shlex import quote as quote_shell
 from urllib.parse import quote
 
-from gamcli.actions import Gam, apps, tokens, users
+from gamcli.actions import Gam, apps, users
 from gamcli.actions.grant_facts import load_facts
 from gamcli.errors import GamcliError
-from gamcli.model.token_ids import TOKEN_ID_LENGTH
 from gamcli.rules import scopes
 from gamcli.rules.api_key_grant import API_KEY_GRANT
 from gamcli.rules.grants import PASSWORD, GrantFacts
 from gamcli.rules.password_grant import PASSWORD_GRANT
+from gamcli.server.dev.senders import find_token
 from gamcli.server.endpoints import forms
 from gamcli.server.endpoints.context import Trace
 from gamcli.server.transport.messages import Request
@@ -42,15 +42,10 @@ def suggest_fix(gam: Gam, request: Request, trace: Trace) -> str:
 def _load_facts(gam: Gam, request: Request) -> GrantFacts:
     """Return what the store has about the request; raises GamcliError."""
     if request.path.lower().endswith("/userinfo"):
-        return _load_token_facts(gam, request)
+        token = find_token(gam, request)
+        return GrantFacts(gam.now(), app=apps.show(gam, token.client_id), user=users.show(gam, token.user_guid))
     with gam.store.reading() as tx:
         return load_facts(tx, gam.now(), [forms.parse_token_request(request)])[0]
-
-
-def _load_token_facts(gam: Gam, request: Request) -> GrantFacts:
-    secret = forms.bearer_token(request).reveal().rpartition("!")[2]
-    token = tokens.show(gam, secret[:TOKEN_ID_LENGTH])
-    return GrantFacts(gam.now(), app=apps.show(gam, token.client_id), user=users.show(gam, token.user_guid))
 
 
 def _curl(path: str, body: Mapping[str, object] | None = None, method: str = "POST") -> str:

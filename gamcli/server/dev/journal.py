@@ -9,14 +9,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from io import FileIO
 from pathlib import Path
 from typing import overload
 from urllib.parse import parse_qs
 
+from gamcli.actions import Gam
 from gamcli.errors import ConflictError, FailedError
-from gamcli.server.endpoints.context import Trace, TracedResponse
+from gamcli.server.dev.fixes import suggest_fix
+from gamcli.server.endpoints.context import TracedResponse
 from gamcli.server.request_log import LogEntry, RequestLog, format_json
 from gamcli.server.transport.messages import Request
 from gamcli.system.new_files import open_or_create
@@ -39,9 +40,6 @@ class JournalRecord(LogEntry):
 Recorder = Callable[[JournalRecord], None]
 """Receives the records one by one."""
 
-SuggestFix = Callable[[Request, Trace], str]
-"""Returns what fixes a refused request, empty if nothing is known."""
-
 
 def journal_record(entry: LogEntry, request: Request | None, fix: str = "") -> JournalRecord:
     return JournalRecord(**asdict(entry), grant=_grant_kind(request) if request is not None else "", fix=fix)
@@ -56,26 +54,18 @@ def _grant_kind(request: Request) -> str:
 
 
 class RecordingLog(RequestLog):
-    """A log that passes each record to `record` as well, with what `suggest_fix` returns for a refused request."""
-
-    suggest_fix: SuggestFix | None = None
+    """A log that passes each record to `record` as well, with what fixes a refused request."""
 
     def __init__(
-        self,
-        record: Recorder,
-        sink: Callable[[str], bool],
-        log_format: str,
-        now: Callable[[], datetime],
-        log_address: str = "full",
+        self, record: Recorder, gam: Gam, sink: Callable[[str], bool], log_format: str, log_address: str
     ) -> None:
-        super().__init__(sink, log_format, now, "test", log_address)
+        super().__init__(sink, log_format, gam.now, "test", log_address)
         self._record = record
+        self._gam = gam
 
     def write(self, request: Request | None, result: TracedResponse, seconds: float, address: str = "") -> LogEntry:
         entry = super().write(request, result, seconds, address)
-        fix = ""
-        if request is not None and result.trace.rule and self.suggest_fix is not None:
-            fix = self.suggest_fix(request, result.trace)
+        fix = suggest_fix(self._gam, request, result.trace) if request is not None and result.trace.rule else ""
         self._record(journal_record(entry, request, fix))
         return entry
 

@@ -10,7 +10,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from html import escape
@@ -18,14 +17,11 @@ from importlib import resources
 from ipaddress import ip_address
 from itertools import islice
 from string import Template
-from typing import NamedTuple
 
-from gamcli.actions import Gam, apps, auth_types, keys, users
+from gamcli.actions import apps, auth_types, keys, users
 from gamcli.model import App, Key, User, format_rfc3339
-from gamcli.server.dev.clock import Clock
-from gamcli.server.dev.control import PREFIX, Controls
-from gamcli.server.dev.faults import Faults
-from gamcli.server.dev.journal import Journal, JournalRecord
+from gamcli.server.dev.control import Controls
+from gamcli.server.dev.journal import JournalRecord
 from gamcli.server.endpoints.extras import is_loopback
 from gamcli.server.transport.messages import Request, Response
 from gamcli.store.apps import AppFilter
@@ -52,77 +48,63 @@ class Html(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """
-    Answers requests for the page; `controls` are those of its buttons, None without them.
+def respond(controls: Controls, request: Request) -> Response | None:
+    """Return the page, None if the request is not for it."""
+    knows_secret = bool(controls.path) and request.path == f"{controls.path}/"
+    if request.method not in ("GET", "HEAD") or not (request.path == "/" or knows_secret):
+        return None
+    if not is_direct(request.fields.get("host", "")):
+        return None
+    is_trusted = knows_secret or is_loopback(request.peer)
+    template, fields = _load_template()
+    parts = _build_parts(controls, shows_secrets=controls.shows_secrets and is_trusted)
+    text = template.safe_substitute(parts, control=controls.path if is_trusted else "")
+    return Response(200, fields, text.encode("utf-8", "replace"))
 
-    `credentials` are environment variables.
-    """
 
-    gam: Gam
-    clock: Clock
-    faults: Faults
-    journal: Journal
-    credentials: Mapping[str, str]
-    controls: Controls | None = None
-    shows_secrets: bool = False
+def _build_parts(controls: Controls, *, shows_secrets: bool) -> dict[str, str]:
+    gam, now = controls.gam, controls.gam.now()
+    with apps.search(gam, AppFilter()) as found:
+        known_apps = [*found]
+    with users.search(gam, UserFilter()) as found_users:
+        known_users = [*islice(found_users, MAX_ROWS)]
+    with keys.search(gam, keys.KeySearch(limit=MAX_ROWS)) as found_keys:
+        known_keys = [*found_keys]
+    names = {app.client_id: app.name for app in known_apps}
+    requests = [*controls.journal][-MAX_REQUESTS:][::-1]
+    variables = controls.credentials.items()
+    return {
+        "state": _build_state(controls),
+        "requests": _section(
+            "Requests", ("Time", "Request", "Status", "Application", "Result"),
+            (_request_cells(entry, names) for entry in requests), "No request yet.",
+        ),
+        "apps": _section(
+            "Applications", ("Name", "Client ID", "Scopes", "State"),
+            map(_app_cells, known_apps[:MAX_ROWS]), "None.",
+        ),
+        "users": _section(
+            "Users", ("Name", "Email", "Password", "State"),
+            (_user_cells(user, now) for user in known_users), "None.",
+        ),
+        "keys": _section(
+            "API keys", ("ID", "User", "Application", "Scopes", "Expires", "State"),
+            (_key_cells(key, key.displayed_status(now)) for key in known_keys), "None.",
+        ),
+        "variables": _section(
+            "Variables", ("Name", "Value"),
+            ((_code(name), _value(name, value, shows_secrets=shows_secrets)) for name, value in variables), "None.",
+        ),
+    }  # fmt: skip
 
-    def respond(self, request: Request) -> Response | None:
-        """Return the page, None if the request is not for it."""
-        control = f"{PREFIX}{self.controls.secret}" if self.controls is not None else None
-        knows_secret = control is not None and request.path == f"{control}/"
-        if request.method not in ("GET", "HEAD") or not (request.path == "/" or knows_secret):
-            return None
-        if not is_direct(request.fields.get("host", "")):
-            return None
-        is_trusted = knows_secret or is_loopback(request.peer)
-        parts = self._parts(shows_secrets=self.shows_secrets and is_trusted)
-        text = _template().text.safe_substitute(parts, control=control if control and is_trusted else "")
-        return Response(200, _template().fields, text.encode("utf-8", "replace"))
 
-    def _parts(self, *, shows_secrets: bool) -> dict[str, str]:
-        gam, now = self.gam, self.gam.now()
-        with apps.search(gam, AppFilter()) as found:
-            known_apps = [*found]
-        with users.search(gam, UserFilter()) as found_users:
-            known_users = [*islice(found_users, MAX_ROWS)]
-        with keys.search(gam, keys.KeySearch(limit=MAX_ROWS)) as found_keys:
-            known_keys = [*found_keys]
-        names = {app.client_id: app.name for app in known_apps}
-        requests = [*self.journal][-MAX_REQUESTS:][::-1]
-        variables = self.credentials.items()
-        return {
-            "state": self._state(),
-            "requests": _section(
-                "Requests", ("Time", "Request", "Status", "Application", "Result"),
-                (_request_cells(entry, names) for entry in requests), "No request yet.",
-            ),
-            "apps": _section(
-                "Applications", ("Name", "Client ID", "Scopes", "State"),
-                map(_app_cells, known_apps[:MAX_ROWS]), "None.",
-            ),
-            "users": _section(
-                "Users", ("Name", "Email", "Password", "State"),
-                (_user_cells(user, now) for user in known_users), "None.",
-            ),
-            "keys": _section(
-                "API keys", ("ID", "User", "Application", "Scopes", "Expires", "State"),
-                (_key_cells(key, key.displayed_status(now)) for key in known_keys), "None.",
-            ),
-            "variables": _section(
-                "Variables", ("Name", "Value"),
-                ((_code(name), _value(name, value, shows_secrets=shows_secrets)) for name, value in variables), "None.",
-            ),
-        }  # fmt: skip
-
-    def _state(self) -> str:
-        with auth_types.search(self.gam, kind=None, enabled=None, sort=None) as found:
-            types = ", ".join(f"{each.name} ({each.type}{'' if each.enabled else ', disabled'})" for each in found)
-        time = f"Time: {format_rfc3339(self.clock())}" + ("" if self.clock.is_running else " (stopped)")
-        note = "" if self.controls else "<p>With --control, this page has buttons, and the commands below work.</p>"
-        faults = ", ".join(_code(fault) for fault in self.faults) or "none"
-        return f"<p>{escape(time)} · Faults: {faults} · Authentication types: {escape(types)}</p>{note}"
+def _build_state(controls: Controls) -> str:
+    with auth_types.search(controls.gam, kind=None, enabled=None, sort=None) as found:
+        types = ", ".join(f"{each.name} ({each.type}{'' if each.enabled else ', disabled'})" for each in found)
+    time = f"Time: {format_rfc3339(controls.clock())}" + ("" if controls.clock.is_running else " (stopped)")
+    note = "" if controls.path else "<p>With --control, this page has buttons, and the commands below work.</p>"
+    faults = ", ".join(_code(fault) for fault in controls.faults) or "none"
+    return f"<p>{escape(time)} · Faults: {faults} · Authentication types: {escape(types)}</p>{note}"
 
 
 def is_direct(host: str) -> bool:
@@ -222,23 +204,16 @@ def _html(text: str) -> str:
     return text if isinstance(text, Html) else escape(text)
 
 
-class PageTemplate(NamedTuple):
-    """The template, and the header fields of the page."""
-
-    text: Template
-    fields: tuple[tuple[str, str], ...]
-
-
 @lru_cache(maxsize=1)
-def _template() -> PageTemplate:
-    """Read the template; the policy allows its own style and script and nothing else."""
+def _load_template() -> tuple[Template, tuple[tuple[str, str], ...]]:
+    """Return the template and the header fields; their policy allows its own style and script and nothing else."""
     text = resources.files("gamcli.server.dev").joinpath("page.html").read_text(encoding="utf-8")
     hashes = {name: _hash(re.findall(f"<{name}>(.*?)</{name}>", text, re.DOTALL)[0]) for name in ("style", "script")}
     policy = (
         f"default-src 'none'; style-src {hashes['style']}; script-src {hashes['script']}; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    return PageTemplate(
+    return (
         Template(text),
         (
             ("Content-Type", "text/html; charset=utf-8"),

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 from gamcli.actions import Gam, apps, keys, tokens, users
 from gamcli.errors import GamcliError, RefusedError
 from gamcli.model.token_ids import TOKEN_ID_LENGTH
+from gamcli.model.tokens import Token
 from gamcli.rules.credentials import Secret, api_key_lookup_id
 from gamcli.server.dev.fault_syntax import Sender
 from gamcli.server.endpoints import forms
@@ -15,14 +16,17 @@ from gamcli.server.transport.messages import Request
 def identify_sender(gam: Gam, request: Request) -> Sender:
     """Return the names and IDs of the client and user, as far as the request and the store show them."""
     if request.path.lower().endswith("/userinfo"):
-        return _find_token_owner(gam, request)
+        with suppress(GamcliError):
+            token = find_token(gam, request)
+            return _build_sender({token.app, token.client_id}, {token.user})
+        return Sender()
     form = {
         name: values[0] for name, values in parse_qs(f"{request.query}&{request.body.decode(errors='replace')}").items()
     }
     clients, names = set[str](), set[str]()
     with suppress(RefusedError):
         client = forms.client_credentials(request, form)
-        clients.add(client[0] if client else "")
+        clients.add(client.client_id if client else "")
     with suppress(GamcliError):
         clients.add(apps.show(gam, *clients).name)
     names.add(form.get("username", ""))
@@ -34,12 +38,10 @@ def identify_sender(gam: Gam, request: Request) -> Sender:
     return _build_sender(clients, names)
 
 
-def _find_token_owner(gam: Gam, request: Request) -> Sender:
-    with suppress(GamcliError):
-        secret = forms.bearer_token(request).reveal().rpartition("!")[2]
-        token = tokens.show(gam, secret[:TOKEN_ID_LENGTH])
-        return _build_sender({token.app, token.client_id}, {token.user})
-    return Sender()
+def find_token(gam: Gam, request: Request) -> Token:
+    """Return the access token of a request to userinfo; raises GamcliError."""
+    secret = forms.bearer_token(request).reveal().rpartition("!")[2]
+    return tokens.show(gam, secret[:TOKEN_ID_LENGTH])
 
 
 def _build_sender(clients: set[str], users: set[str]) -> Sender:

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from threading import Condition, Thread
@@ -12,19 +11,21 @@ from typing import Generic, TypeVar
 
 from gamcli.actions import Gam
 from gamcli.errors import RefusedError
-from gamcli.server.dev import control
+from gamcli.server.dev import control, page
 from gamcli.server.dev.control import Controls
-from gamcli.server.dev.fault_syntax import NO_FAULT, UNKNOWN_SENDER, FaultDecision, Sender
+from gamcli.server.dev.fault_syntax import NO_FAULT, FaultDecision
 from gamcli.server.dev.faults import Faults
-from gamcli.server.dev.journal import Recorder, RecordingLog, SuggestFix
+from gamcli.server.dev.journal import Recorder, RecordingLog
+from gamcli.server.dev.senders import identify_sender
 from gamcli.server.dispatcher import Dispatcher
 from gamcli.server.endpoints import refusals, routes
 from gamcli.server.endpoints.context import RequestContext, ServerConfig, Trace, TracedResponse
+from gamcli.server.metrics import ProcessMetrics
 from gamcli.server.request_log import RequestLog
 from gamcli.server.server import Server, ServerOptions
 from gamcli.server.transport.connection import ConnectionRequest
-from gamcli.server.transport.event_loop import CLOSE_CONNECTION, RequestHandler
-from gamcli.server.transport.messages import Request, Response
+from gamcli.server.transport.event_loop import CLOSE_CONNECTION
+from gamcli.server.transport.messages import Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +33,12 @@ class DevOptions:
     """
     What the development server does besides answering; `faults` may change while it serves.
 
-    `identify` returns who sent a request, for faults that are limited to a client or user. `suggest_fix` returns what
-    fixes a refused request. `page` returns the response to a request for the page of the server, None to others.
+    `record` receives the records of the journal. With `controls`, the server has a page and the control API.
     """
 
     faults: Faults
     record: Recorder | None = None
     controls: Controls | None = None
-    identify: Callable[[Request], Sender] = lambda _: UNKNOWN_SENDER
-    suggest_fix: SuggestFix = lambda _request, _trace: ""
-    page: Callable[[Request], Response | None] = lambda _: None
 
 
 ItemT = TypeVar("ItemT")
@@ -99,43 +96,37 @@ class DelayedResponses(Generic[ItemT]):
         return False
 
 
-class DevHandler:
-    """A `RequestHandler` that answers the control API, and applies faults to requests before `handler` sees them."""
+class DevDispatcher(Dispatcher[ConnectionRequest]):
+    """Answers the page and the control API, and applies faults to requests before the endpoints see them."""
 
     def __init__(
         self,
-        handler: Dispatcher[ConnectionRequest],
-        options: DevOptions,
+        gam: Gam,
         config: ServerConfig,
         log: RequestLog,
         notify: Callable[[], None],
+        metrics: ProcessMetrics | None = None,
     ) -> None:
-        self._handler = handler
-        self._faults = options.faults
-        self._controls = options.controls
-        self._identify = options.identify
-        self._page = options.page
-        self._config = config
-        self._log = log
+        super().__init__(gam, config, log, notify, metrics)
+        self.options = DevOptions(Faults())
         self._delayed: DelayedResponses[tuple[ConnectionRequest, FaultDecision]] = DelayedResponses(notify)
-        self.end_turn, self.refuse = handler.end_turn, handler.refuse
 
     def submit(self, pending: ConnectionRequest) -> Response | None:
-        request = pending.request
-        response = self._page(request)
-        if response is None and self._controls is not None:
-            response = control.handle(self._controls, request)
-        if response is not None:
-            return response
-        has_route = routes.has_route(request, self._config)
-        decision = self._faults.decide(request.path, partial(self._identify, request)) if has_route else NO_FAULT
+        request, controls = pending.request, self.options.controls
+        if controls is not None:
+            response = page.respond(controls, request) or control.handle(controls, request)
+            if response is not None:
+                return response
+        decision = NO_FAULT
+        if routes.has_route(request, self._config):
+            decision = self.options.faults.decide(request.path, lambda: identify_sender(self._gam, request))
         if decision.delay_seconds:
             self._delayed.add((pending, decision), decision.delay_seconds)
             return None
         return self._apply(pending, decision)
 
     def pop_responses(self) -> list[tuple[ConnectionRequest, Response]]:
-        responses = self._handler.pop_responses()
+        responses = super().pop_responses()
         for pending, decision in self._delayed.pop_due():
             response = self._apply(pending, decision)
             if response is not None:
@@ -144,19 +135,16 @@ class DevHandler:
 
     def _apply(self, pending: ConnectionRequest, decision: FaultDecision) -> Response | None:
         if decision.closes:
-            result = TracedResponse(CLOSE_CONNECTION, Trace(detail=decision.detail))
-        elif decision.rule:
-            context = RequestContext(pending.request, self._config)
-            context.trace.retry_after = refusals.RETRY_SECONDS if decision.rule == "too_many_failures" else 0
-            context.trace.allow = routes.advertised_methods(pending.request.path, self._config)
-            result = context.fail(RefusedError(decision.rule, "injected fault"))
-            context.trace.detail = decision.detail
-        else:
-            return self._handler.submit(pending)
-        if decision.closes:
-            self._log.write(pending.request, result, 0.0)
-            return result.response
-        return self._handler.record(pending, result)
+            self._log.write(pending.request, TracedResponse(CLOSE_CONNECTION, Trace(detail=decision.detail)), 0.0)
+            return CLOSE_CONNECTION
+        if not decision.rule:
+            return super().submit(pending)
+        context = RequestContext(pending.request, self._config)
+        context.trace.retry_after = refusals.RETRY_SECONDS if decision.rule == "too_many_failures" else 0
+        context.trace.allow = routes.advertised_methods(pending.request.path, self._config)
+        result = context.fail(RefusedError(decision.rule, "injected fault"))
+        context.trace.detail = decision.detail
+        return self.record(pending, result)
 
     def release_all(self) -> None:
         """Delay nothing any more."""
@@ -164,7 +152,7 @@ class DevHandler:
 
     def close(self) -> None:
         self._delayed.close()
-        self._handler.close()
+        super().close()
 
 
 class DevServer(Server):
@@ -175,19 +163,16 @@ class DevServer(Server):
         super().__init__(gam, options)
 
     def _open_log(self, gam: Gam, sink: Callable[[str], bool]) -> RequestLog:
-        dev, options = self._dev_options, self._options
-        if dev.record is None:
+        record, options = self._dev_options.record, self._options
+        if record is None:
             return super()._open_log(gam, sink)
-        log = RecordingLog(dev.record, sink, options.log_format, gam.now, options.log_address)
-        log.suggest_fix = dev.suggest_fix
-        return log
+        return RecordingLog(record, gam, sink, options.log_format, options.log_address)
 
-    def _create_handler(self, gam: Gam, notify: Callable[[], None]) -> RequestHandler:
-        self._dev_handler = DevHandler(
-            self._create_dispatcher(gam, notify), self._dev_options, self._config, self.log, notify
-        )
-        return self._dev_handler
+    def _create_dispatcher(self, gam: Gam, notify: Callable[[], None]) -> DevDispatcher:
+        self._dispatcher = DevDispatcher(gam, self._config, self.log, notify, self._metrics)
+        self._dispatcher.options = self._dev_options
+        return self._dispatcher
 
     def stop(self) -> None:
         super().stop()
-        self._dev_handler.release_all()
+        self._dispatcher.release_all()

@@ -13,6 +13,7 @@ from gamcli.server.endpoints import refusals, routes
 from gamcli.server.endpoints.form_bodies import MEDIA_TYPE, MULTIPART
 from gamcli.server.endpoints.openapi_schemas import PARAMETERS, TEXT, Document, build_schemas, mark
 from gamcli.server.endpoints.refusals import TABLE, UNAUTHORIZED, ResponseFormat
+from gamcli.server.endpoints.userinfo import USERINFO_RULES
 from gamcli.server.transport.messages import REASONS, REQUEST_ID
 
 PUBLISHED_SCOPES = frozenset(
@@ -33,10 +34,9 @@ HTTP_REFUSALS = frozenset({
 })  # fmt: skip
 """The refusals of any request."""
 
-USERINFO_REFUSALS = frozenset(rule for rule in TABLE if rule.startswith("token_") or rule == "authorization_missing")
 READYZ_REFUSALS = frozenset({"draining"})
 EXTRA_REFUSALS = frozenset({"parameter_token_missing"})
-OTHER_REFUSALS = HTTP_REFUSALS | USERINFO_REFUSALS | READYZ_REFUSALS | EXTRA_REFUSALS
+OTHER_REFUSALS = HTTP_REFUSALS | USERINFO_RULES | READYZ_REFUSALS | EXTRA_REFUSALS
 ACCESS_TOKEN_REFUSALS = frozenset(TABLE) - OTHER_REFUSALS
 FORM_REFUSALS = frozenset({
     "media_type_malformed", "content_encoding_unknown", "charset_unknown", "charset_not_ascii", "form_unreadable",
@@ -115,10 +115,10 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "Token",
         _CLIENT | {"parameters": [*map(_query_parameter, REFRESH_PARAMETERS)]},
     ),
-    ("userinfo", "GET"): Operation("Return the claims of an access token", USERINFO_REFUSALS, "Claims", _TOKEN),
+    ("userinfo", "GET"): Operation("Return the claims of an access token", USERINFO_RULES, "Claims", _TOKEN),
     ("userinfo", "POST"): Operation(
         "Return the claims of an access token",
-        USERINFO_REFUSALS | FORM_REFUSALS,
+        USERINFO_RULES | FORM_REFUSALS,
         "Claims",
         {"security": [{}, *_TOKEN["security"]]} | _form({"access_token": _BEARER_FORM}, media_types=[MEDIA_TYPE]),
     ),

@@ -10,7 +10,11 @@ from gamcli.rules import claims
 from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints import forms
 from gamcli.server.endpoints.context import RequestContext, TracedResponse
+from gamcli.server.endpoints.refusals import TABLE
 from gamcli.server.transport.messages import Response, json_response
+
+USERINFO_RULES = frozenset(rule for rule in TABLE if rule.startswith("token_") or rule == "authorization_missing")
+"""The rules that only this endpoint has."""
 
 
 class PendingClaims(NamedTuple):

@@ -7,7 +7,7 @@ from openapi_spec_validator import validate
 
 from gamcli.rules import claims, scopes
 from gamcli.rules.grants import TokenRequest
-from gamcli.server.endpoints import openapi, refusals, routes
+from gamcli.server.endpoints import openapi, refusals, routes, userinfo
 from gamcli.server.endpoints.openapi_schemas import PARAMETERS
 from gamcli.server.endpoints.refusals import TABLE
 from tests.cases import for_each
@@ -63,9 +63,9 @@ def test_every_refusal_is_documented_where_it_may_come() -> None:
 
 
 def test_the_refusals_of_one_endpoint_are_not_those_of_another() -> None:
-    assert frozenset() == openapi.ACCESS_TOKEN_REFUSALS & openapi.USERINFO_REFUSALS
+    assert frozenset() == openapi.ACCESS_TOKEN_REFUSALS & userinfo.USERINFO_RULES
     assert {"key_unproven", "grant_type_missing"} <= openapi.ACCESS_TOKEN_REFUSALS
-    assert {"token_unknown", "authorization_missing"} <= openapi.USERINFO_REFUSALS
+    assert {"token_unknown", "authorization_missing"} <= userinfo.USERINFO_RULES
     assert {*TABLE} >= openapi.HTTP_REFUSALS
 
 
