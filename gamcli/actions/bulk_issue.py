@@ -24,7 +24,7 @@ from gamcli.actions.keys import require_new
 from gamcli.errors import ConflictError, GamcliError, NotFoundError
 from gamcli.model import Key
 from gamcli.rules import bulk_minting as rules
-from gamcli.rules.credentials import NO_SECRET, Secret
+from gamcli.rules.credentials import NO_SECRET, Secret, mint_api_keys
 from gamcli.store import Transaction
 from gamcli.store.batches import Batch, BatchPart, NewKey
 from gamcli.store.bulk_rows import RENEWED, REPEATED, BulkChunk, BulkRow, BulkUser, KeyTerms
@@ -142,7 +142,7 @@ def _mint_chunk(tx: Transaction, gam: Gam, chunk: BulkChunk) -> MintedChunk:
         prefix = rules.mint_id_prefix(gam.entropy)
     rows = [row for row in chunk.rows if not row.outcome and row.key_id is None]
     ids = rules.mint_ids(prefix, len(rows), gam.entropy)
-    secrets = rules.mint_secrets(ids, gam.entropy)
+    secrets = mint_api_keys(ids, gam.entropy)
     part = BatchPart(chunk.first, chunk.last, prefix, gam.now())
     imported = [(row, row.key_id, NO_SECRET) for row in chunk.rows if not row.outcome and row.key_id is not None]
     return MintedChunk(chunk, part, [*zip(rows, ids, secrets, strict=True), *imported])
@@ -259,7 +259,7 @@ def _find_existing_keys(
     keys = [key for row in rows if (key := store.keys.find(tx, row.current_key or ""))]
     secrets, count = [NO_SECRET for _ in keys], len(keys)
     if outcome == RENEWED:
-        secrets = rules.mint_secrets([key.id for key in keys], gam.entropy)
+        secrets = mint_api_keys([key.id for key in keys], gam.entropy)
         digests = {key.id: secret.digest() for key, secret in zip(keys, secrets, strict=True)}
         count = store.batches.replace_digests(tx, digests)
     if count != len(rows):

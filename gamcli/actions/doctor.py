@@ -44,7 +44,8 @@ def _add_store_facts(environment: DoctorFacts) -> DoctorFacts:
     except StoreError as error:
         return replace(facts, store_problem=_read_problem(error, facts.files))
     recognized = (each._replace(is_recognized=True) if each.role in STORE_ROLES else each for each in facts.files)
-    return replace(facts, files=(*recognized, *_output_files(outputs)), version=version, contents=contents)
+    found = (files.load_file_facts(Path(output), "output of keys") for output in outputs)
+    return replace(facts, files=(*recognized, *filter(None, found)), version=version, contents=contents)
 
 
 def _add_database_facts(environment: DoctorFacts, location: Location) -> DoctorFacts:
@@ -71,11 +72,6 @@ def _add_file_facts(environment: DoctorFacts, path: Path) -> DoctorFacts:
         files=found,
         supported_version=len(schema.MIGRATIONS),
     )
-
-
-def _output_files(paths: tuple[str, ...]) -> Iterator[FileFacts]:
-    facts = (files.load_file_facts(Path(path), "output of keys") for path in paths)
-    return (each for each in facts if each is not None)
 
 
 def _read_problem(error: StoreError, found_files: tuple[FileFacts, ...]) -> ReadProblem:

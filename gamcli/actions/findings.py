@@ -9,7 +9,7 @@ from gamcli import store
 from gamcli.actions import Gam, keys
 from gamcli.actions.audit_history import find_key_owner
 from gamcli.errors import InvalidatesKeysError
-from gamcli.model import App, KeyImpact
+from gamcli.model import KeyImpact
 from gamcli.model.credential_formats import API_KEY
 from gamcli.model.findings import DELETED, FOREIGN, ScanFinding, ScanSource
 from gamcli.rules.credentials import Secret
@@ -58,14 +58,9 @@ def _look_up_client_secret(gam: Gam, secret: Secret, finding: ScanFinding) -> Sc
         app = store.apps.find_by_secret_digest(tx, secret.digest())
     if app is None:
         return finding
-    status = _client_secret_status(gam, app, secret)
+    status = "replaced" if app.secret_retires_at(gam.now()) is None else "retiring"
+    status = "active" if secret.matches(app.secret_digest) else status
     return replace(finding, status=status, live=status != "replaced", app=app.name, last_used_at=app.last_used_at)
-
-
-def _client_secret_status(gam: Gam, app: App, secret: Secret) -> str:
-    if secret.matches(app.secret_digest):
-        return "active"
-    return "replaced" if app.secret_retires_at(gam.now()) is None else "retiring"
 
 
 def revoke(gam: Gam, findings: Sequence[ScanFinding], reason: str, *, yes: bool) -> list[ScanFinding]:

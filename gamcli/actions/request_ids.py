@@ -18,8 +18,8 @@ from gamcli.actions.changes import SaveSecret, discard_secret, load_key_facts
 from gamcli.actions.keys import KeySpec
 from gamcli.errors import ConflictError, UsageError, command
 from gamcli.model import Key
-from gamcli.rules import bulk_minting, grants, names, scopes
-from gamcli.rules.credentials import Secret
+from gamcli.rules import grants, names, scopes
+from gamcli.rules.credentials import Secret, mint_api_keys
 from gamcli.rules.keys import ISSUE_RULES, IssuedKey
 from gamcli.store import Transaction
 from gamcli.store.request_ids import KeyRequest
@@ -135,7 +135,7 @@ def _repeat_request(tx: Transaction, gam: Gam, earlier: KeyRequest, save_secret:
         return RequestedKey(key, None, is_repeat=True)
     (facts,) = load_key_facts(tx, gam, [key])
     grants.require(ISSUE_RULES, facts)
-    (secret,) = bulk_minting.mint_secrets([key.id], gam.entropy)
+    (secret,) = mint_api_keys([key.id], gam.entropy)
     after = replace(key, digest=secret.digest())
     store.batches.replace_digests(tx, {key.id: after.digest})
     gam.record(tx, "key.reissue", key.id, (key, after), user=key.user, app=key.app, request_id=earlier.id)

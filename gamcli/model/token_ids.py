@@ -5,7 +5,7 @@ BASE62_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 
 TOKEN_ID_LENGTH = 12
 
-_PAIRS = [first + second for first in BASE62_ALPHABET for second in BASE62_ALPHABET]
+BASE62_PAIRS = [first + second for first in BASE62_ALPHABET for second in BASE62_ALPHABET]
 _DIGIT_VALUES = {letter: place for place, letter in enumerate(BASE62_ALPHABET)}
 
 
@@ -13,8 +13,8 @@ def encode_base62(number: int, width: int) -> str:
     """Encode `number` in base62, zero-padded to `width`."""
     text = ""
     while number:
-        number, two = divmod(number, len(_PAIRS))
-        text = _PAIRS[two] + text
+        number, two = divmod(number, len(BASE62_PAIRS))
+        text = BASE62_PAIRS[two] + text
     return text.lstrip("0").rjust(width, "0")
 
 

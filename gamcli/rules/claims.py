@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from gamcli.errors import RefusedError
@@ -125,12 +126,8 @@ def _attribute_claim(name: str, value: AttributeValue) -> dict[str, object]:
     return {"Id": name, "IsMultiValue": True, "MultiValues": [{"Id": each, "Value": item} for each, item in pairs]}
 
 
-def _field_getter(name: str) -> Callable[[User], object]:
-    return lambda user: getattr(user, name)
-
-
 _CLAIM_VALUES: dict[str, Callable[[User], object]] = {
-    **{name: _field_getter(name) for name in CLAIM_ORDER},
+    **{name: attrgetter(name) for name in CLAIM_ORDER},
     "username": lambda user: user.name,
     "application_data": lambda _: "",
     "CustomInfo": lambda user: user.custom_info,

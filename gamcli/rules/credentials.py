@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gamcli.model.credential_formats import (
     ACCESS_TOKEN,
@@ -26,7 +26,7 @@ from gamcli.model.credential_formats import (
     REFRESH_TOKEN,
     TOKEN_RANDOM_LENGTH,
 )
-from gamcli.model.token_ids import BASE62_ALPHABET, encode_base62, format_token_id, parse_token_id
+from gamcli.model.token_ids import BASE62_ALPHABET, BASE62_PAIRS, encode_base62, format_token_id, parse_token_id
 
 Entropy = Callable[[int], bytes]
 """A source of randomness, such as `os.urandom`."""
@@ -93,7 +93,9 @@ def random_base62(count: int, entropy: Entropy) -> str:
 
 def checksum(text: str) -> str:
     """Return the six checksum letters of a credential that begins with `text`."""
-    return encode_base62(zlib.crc32(text.encode("ascii")), CHECKSUM_LENGTH)
+    rest, low = divmod(zlib.crc32(text.encode("ascii")), 3844)  # two letters at a time
+    high, middle = divmod(rest, 3844)
+    return f"{BASE62_PAIRS[high]}{BASE62_PAIRS[middle]}{BASE62_PAIRS[low]}"
 
 
 def has_valid_checksum(text: str) -> bool:
@@ -108,8 +110,16 @@ def api_key_id(text: str) -> str:
 def mint_api_key(entropy: Entropy) -> tuple[str, Secret]:
     """Return a new API key and its ID."""
     key_id = random_base62(KEY_ID_LENGTH, entropy)
-    text = f"{API_KEY_PREFIX}{key_id}_{random_base62(KEY_RANDOM_LENGTH, entropy)}"
-    return key_id, Secret(text + checksum(text))
+    (secret,) = mint_api_keys([key_id], entropy)
+    return key_id, secret
+
+
+def mint_api_keys(ids: Sequence[str], entropy: Entropy) -> list[Secret]:
+    """Return a new API key for each ID."""
+    letters = random_base62(len(ids) * KEY_RANDOM_LENGTH, entropy)
+    parts = (letters[at : at + KEY_RANDOM_LENGTH] for at in range(0, len(letters), KEY_RANDOM_LENGTH))
+    texts = (f"{API_KEY_PREFIX}{key_id}_{part}" for key_id, part in zip(ids, parts, strict=True))
+    return [Secret(text + checksum(text)) for text in texts]
 
 
 def mint_client_secret(entropy: Entropy) -> Secret:

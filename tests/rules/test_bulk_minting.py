@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli.rules import bulk_minting
-from gamcli.rules.credentials import Entropy, mint_api_key, parse_api_key_id
+from gamcli.rules.credentials import Entropy, mint_api_key, mint_api_keys, parse_api_key_id
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5000])
 def test_each_key_of_many_is_as_one_made_alone(entropy: Entropy, count: int) -> None:
     beginning = bulk_minting.mint_id_prefix(entropy)
     ids = bulk_minting.mint_ids(beginning, count, entropy)
-    secrets = bulk_minting.mint_secrets(ids, entropy)
+    secrets = mint_api_keys(ids, entropy)
     assert [parse_api_key_id(secret) for secret in secrets] == ids
     assert len(set(ids)) == len({secret.reveal()[16:48] for secret in secrets}) == count
     assert ids == sorted(ids)
