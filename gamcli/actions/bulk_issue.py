@@ -23,8 +23,14 @@ from gamcli.actions.bulk_validation import (
 from gamcli.actions.keys import require_new
 from gamcli.errors import ConflictError, GamcliError, NotFoundError
 from gamcli.model import Key
-from gamcli.rules import bulk_minting as rules
-from gamcli.rules.credentials import NO_SECRET, Secret, mint_api_keys
+from gamcli.rules.credentials import (
+    API_KEY_ID_PREFIX_LENGTH,
+    NO_SECRET,
+    Secret,
+    mint_api_key_id_prefix,
+    mint_api_key_ids,
+    mint_api_keys,
+)
 from gamcli.store import Transaction
 from gamcli.store.batches import Batch, BatchPart, NewKey
 from gamcli.store.bulk_rows import RENEWED, REPEATED, BulkChunk, BulkRow, BulkUser, KeyTerms
@@ -79,7 +85,7 @@ def count_delivered(gam: Gam, batch: Batch, keys: Iterable[tuple[str, Secret]]) 
             for key_id, secret in group:
                 row = count + 1
                 is_issued = any(
-                    part.first <= row <= part.last for part in parts.get(key_id[: rules.ID_PREFIX_LENGTH], ())
+                    part.first <= row <= part.last for part in parts.get(key_id[:API_KEY_ID_PREFIX_LENGTH], ())
                 )
                 is_imported = any(part.first <= row <= part.last for part in imported_parts) and secret == NO_SECRET
                 is_right = key_id not in digests or secret.matches(digests[key_id])
@@ -137,11 +143,11 @@ def _superseded_error() -> ConflictError:
 
 def _mint_chunk(tx: Transaction, gam: Gam, chunk: BulkChunk) -> MintedChunk:
     """Mint the keys of a chunk; their IDs ascend in the order of the indexes, which makes inserting fast."""
-    prefix = rules.mint_id_prefix(gam.entropy)
+    prefix = mint_api_key_id_prefix(gam.entropy)
     while store.batches.is_id_prefix_taken(tx, prefix):
-        prefix = rules.mint_id_prefix(gam.entropy)
+        prefix = mint_api_key_id_prefix(gam.entropy)
     rows = [row for row in chunk.rows if not row.outcome and row.key_id is None]
-    ids = rules.mint_ids(prefix, len(rows), gam.entropy)
+    ids = mint_api_key_ids(prefix, len(rows), gam.entropy)
     secrets = mint_api_keys(ids, gam.entropy)
     part = BatchPart(chunk.first, chunk.last, prefix, gam.now())
     imported = [(row, row.key_id, NO_SECRET) for row in chunk.rows if not row.outcome and row.key_id is not None]
@@ -266,7 +272,7 @@ def _find_existing_keys(
         change = "used or revoked" if outcome == RENEWED else "deleted"
         raise ConflictError(f"keys of this input were {change} during the run", RERUN_HINT)
     for prefix, created_at in {
-        (IMPORTED_PREFIX if row.key_id else key.id[: rules.ID_PREFIX_LENGTH], key.created_at)
+        (IMPORTED_PREFIX if row.key_id else key.id[:API_KEY_ID_PREFIX_LENGTH], key.created_at)
         for row, key in zip(rows, keys, strict=True)
     }:
         first, last = min(row.row for row in rows), max(row.row for row in rows)

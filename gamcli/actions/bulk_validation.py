@@ -15,8 +15,7 @@ from gamcli.actions.problems import MAX_PROBLEMS, ProblemList, error_message
 from gamcli.actions.request_ids import canonical_json, check_id, is_import, is_unused, require_same_request
 from gamcli.errors import ConflictError, DeliveredKeysError, GamcliError, NotFoundError, Problem, command, format_count
 from gamcli.model import Key, normalize_name
-from gamcli.rules import bulk_minting
-from gamcli.rules.credentials import NO_SECRET, Secret, api_key_lookup_id, parse_api_key_id
+from gamcli.rules.credentials import API_KEY_ID_PREFIX_LENGTH, NO_SECRET, Secret, api_key_lookup_id, parse_api_key_id
 from gamcli.rules.keys import check_imported
 from gamcli.rules.names import check_text, escape_unprintable
 from gamcli.store import Transaction
@@ -258,7 +257,7 @@ class _EarlierRuns:
         if batch is not None and self.has_issued(key, row):
             is_elsewhere = batch.output != self._target.output and Path(batch.output).exists()
             return batch.output if row <= self._delivered_rows or is_elsewhere else None
-        return self._outputs.get((key.id[: bulk_minting.ID_PREFIX_LENGTH], key.created_at))
+        return self._outputs.get((key.id[:API_KEY_ID_PREFIX_LENGTH], key.created_at))
 
     def require_confirmed(self, file: str) -> None:
         count = len(self._delivered)

@@ -122,6 +122,28 @@ def mint_api_keys(ids: Sequence[str], entropy: Entropy) -> list[Secret]:
     return [Secret(text + checksum(text)) for text in texts]
 
 
+API_KEY_ID_PREFIX_LENGTH = 4
+"""The IDs of many API keys that are minted together share a prefix, so that a store appends them in one place."""
+
+MAX_IDS_PER_PREFIX = 100_000
+"""A hundredth of the possible IDs, so that few are drawn twice."""
+
+
+def mint_api_key_id_prefix(entropy: Entropy) -> str:
+    return random_base62(API_KEY_ID_PREFIX_LENGTH, entropy)
+
+
+def mint_api_key_ids(prefix: str, count: int, entropy: Entropy) -> list[str]:
+    """Return `count` different IDs (MAX_IDS_PER_PREFIX at most) that begin with `prefix`, in ascending order."""
+    assert count <= MAX_IDS_PER_PREFIX
+    width = KEY_ID_LENGTH - API_KEY_ID_PREFIX_LENGTH
+    ids: dict[str, None] = {}
+    while len(ids) < count:
+        text = random_base62((count - len(ids)) * width, entropy)
+        ids.update((text[at : at + width], None) for at in range(0, len(text), width))
+    return [prefix + suffix for suffix in sorted(ids)]
+
+
 def mint_client_secret(entropy: Entropy) -> Secret:
     text = f"{CLIENT_SECRET_PREFIX}{random_base62(CLIENT_SECRET_RANDOM_LENGTH, entropy)}"
     return Secret(text + checksum(text))

@@ -17,7 +17,6 @@ from gamcli.actions.keys import KeySearch, KeySpec
 from gamcli.actions.problems import ProblemList
 from gamcli.errors import ConflictError
 from gamcli.model import AuditEntry, Key
-from gamcli.rules import bulk_minting as rules
 from gamcli.rules.credentials import NO_SECRET
 
 pytestmark = pytest.mark.both_engines
@@ -135,7 +134,7 @@ def test_an_id_prefix_that_is_taken_is_drawn_again(town: Gam, monkeypatch: pytes
     keys.revoke(town, [key.id], None)
     drawn = {"Taken": key.id[:4], "Free": "Free"}
     monkeypatch.setattr(bulk_issue, "CHUNK_ROWS", 100)
-    monkeypatch.setattr(rules, "mint_id_prefix", lambda _: drawn[next(beginnings)])
+    monkeypatch.setattr(bulk_issue, "mint_api_key_id_prefix", lambda _: drawn[next(beginnings)])
     assert {each.id[:4] for each in make(town)} == {"Free"}
 
 

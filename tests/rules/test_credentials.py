@@ -214,3 +214,24 @@ def test_digests_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) 
     other = Secret("another")
     assert other != HIDDEN
     assert compared == [(HIDDEN.digest(), HIDDEN.digest()), (other.digest(), HIDDEN.digest())]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5000])
+def test_each_key_of_many_is_as_one_made_alone(entropy: Entropy, count: int) -> None:
+    ids = credentials.mint_api_key_ids("Ab12", count, entropy)
+    secrets = credentials.mint_api_keys(ids, entropy)
+    assert [credentials.parse_api_key_id(secret) for secret in secrets] == ids
+    assert len(set(ids)) == len({secret.reveal()[16:48] for secret in secrets}) == count
+    assert ids == sorted(ids)
+    assert {key_id[:4] for key_id in ids} <= {"Ab12"}
+    assert {len(secret.reveal()) for secret in secrets} <= {len(credentials.mint_api_key(entropy)[1].reveal())}
+
+
+@given(st.integers(0, 255))
+def test_ids_that_are_drawn_twice_are_drawn_again(byte: int) -> None:
+    rolls = iter(range(10_000_000))
+
+    def random_bytes(count: int) -> bytes:
+        return bytes((next(rolls) // 7 + byte) % 248 for _ in range(count))
+
+    assert len(set(credentials.mint_api_key_ids("Ab12", 40, random_bytes))) == 40
