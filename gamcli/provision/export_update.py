@@ -11,18 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.errors import FailedError, Problem, ProblemsError, UsageError
 from gamcli.model import format_rfc3339, normalize_name
-from gamcli.provision import export, manifest
+from gamcli.provision import export, manifest, toml_edit
 from gamcli.provision.desired import Desired, DesiredKey, Location
 from gamcli.provision.export import Selection, Table
-from gamcli.provision.fields import SECTIONS
-from gamcli.provision.toml_edit import Editor
-from gamcli.provision.toml_scan import Keys
 from gamcli.rules import auth_types, durations
 from gamcli.store import Transaction
 
@@ -81,10 +78,22 @@ def update(
     return {path: _count(some) for path, some in by_file.items()}
 
 
-def _edit_file(path: Path, differences: Iterable[_Difference]) -> str:
+def _edit_file(path: Path, differences: Sequence[_Difference]) -> str:
     text = path.read_bytes().decode("utf-8")
     mark = "\ufeff" if text.startswith("\ufeff") else ""
-    return mark + _edit(text.removeprefix(mark), differences)
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    text = toml_edit.edit(
+        text.removeprefix(mark).replace("\r\n", "\n"),
+        {
+            listed.location.keys: None if table is None else _differing_fields(listed, table)
+            for _, listed, table in differences
+            if listed is not None
+        },
+    )
+    added = ["\n".join(export.format_table(table)) for _, listed, table in differences if listed is None and table]
+    if added:
+        text = "\n\n".join((*filter(None, [text.rstrip()]), *added)) + "\n"
+    return mark + text.replace("\n", line_end)
 
 
 def _count(differences: Sequence[_Difference]) -> UpdateCounts:
@@ -167,60 +176,12 @@ def _differing_fields(listed: _Listed, table: Table) -> dict[str, object]:
             continue
         value = table.values[field.name]
         if field.name in listed.fields:
-            if listed.fields[field.name] != value:
-                differing[field.name] = value
-        elif not field.derived and export.differs(table.section, field, table.values):
-            differing[field.name] = value
+            is_different = listed.fields[field.name] != value
+        else:
+            is_different = not field.derived and export.differs(table.section, field, table.values)
+        if is_different:
+            differing[field.name] = export.escape(value)
     return differing
-
-
-def _edit(text: str, differences: Iterable[_Difference]) -> str:
-    editor = Editor(text)
-    for _, listed, table in differences:
-        if table is None:
-            assert listed is not None
-            editor.remove(listed.location.keys)
-        elif listed is None:
-            editor.append([*export.format_table(table)])
-        else:
-            _merge(editor, listed.location.keys, _changes(editor, listed, table))
-    return editor.text()
-
-
-def _changes(editor: Editor, listed: _Listed, table: Table) -> dict[str, Any]:
-    """Return the changed fields; a nested table with a header also has None for each field to remove."""
-    changes = export.nest(_differing_fields(listed, table))
-    keys = listed.location.keys
-    return {name: _add_removals(editor, (*keys, name), listed.fields.get(name), new) for name, new in changes.items()}
-
-
-def _add_removals(editor: Editor, keys: Keys, earlier: object, value: Any) -> Any:  # noqa: ANN401 - TOML
-    if not (isinstance(value, dict) and isinstance(earlier, dict) and editor.has_table(keys)):
-        return value
-    inner = {name: _add_removals(editor, (*keys, name), earlier.get(name), new) for name, new in value.items()}
-    return {**dict.fromkeys(earlier), **inner}
-
-
-def _merge(editor: Editor, keys: Keys, fields: Mapping[str, Any]) -> None:
-    """Change the fields of the table `keys`."""
-    missing: dict[str, object] = {}
-    for name, value in fields.items():
-        path = (*keys, name)
-        if isinstance(value, dict) and (editor.has_table(path) or (name in _GROUPS and editor.has(path))):
-            _merge(editor, path, value)
-        elif value is None:
-            editor.remove(path)
-        elif editor.has(path):
-            editor.replace(path, export.escape(value))
-        else:
-            missing[name] = export.escape(value)
-    if missing:
-        editor.add(keys, missing)
-
-
-_GROUPS = {
-    field.name.split(".")[0] for section in SECTIONS.values() for field in section.fields if "." in field.name
-}  # fmt: skip
 
 
 def _compare_copy(

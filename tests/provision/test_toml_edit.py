@@ -1,161 +1,147 @@
-"""Editing single values of a TOML text; everything else is kept."""
+"""Editing objects of a TOML text; everything else is kept."""
 
 import tomllib
-from collections.abc import Callable
 from textwrap import dedent
+from typing import Any
 
-from gamcli.provision.toml_edit import Editor
-from tests.cases import for_each
+import pytest
 
-TEXT = '''\
+from gamcli.provision.toml_edit import edit
+
+TEXT = """\
 # head
-root.a = 1
+repository.default = "x"
 
-[one]  # of one
-text = "x"  # why
+[user]  # users
+ana = { email = "a", token = { a = 1 } }  # of ana
+empty = {}
+
+# before the application
+[app.one]  # of one
+text = '''
+# no comment'''  # why
 list = [  # of list
   "a", # of a
   "b",
-  "c"  # of c
+  "c",  # of c
 ]
-short = [
-  "a", "b",
-]
-inline = { a = 1, deep = { b = 2 } }
-empty = {}
-dotted.a = 1
-dotted.b = 2
+short = [ "a", "b", ]  # of short
+dotted.a = 1  # of a
+[app.one.table]
+a = 1  # of a
+[app.one.table.inner]
+b = 2
 # the end of one
 
-# before many 0
-[[many]]
+# before key 0
+[[key]]
 name = "x"
-# within many 0
-[many.sub]
+# within key 0
+[key.sub]
 a = 1
 
-# before two
-[two]
-[[many]]
-name = "y"'''
+# before key 1
+[[key]]
+name = "y" """
 
 
-def edited(do: Callable[[Editor], None], text: str = TEXT) -> str:
-    editor = Editor(text)
-    do(editor)
-    found = editor.text()
-    tomllib.loads(found)
-    return found
+def changed_lines(changes: Any, text: str = TEXT) -> list[str]:  # noqa: ANN401 - as `edit` takes them
+    new = edit(text, changes)
+    tomllib.loads(new)
+    old_lines, new_lines = text.splitlines(), new.splitlines()
+    removed = [f"-{line}" for line in old_lines if line not in new_lines]
+    return removed + [f"+{line}" for line in new_lines if line not in old_lines]
 
 
-def changes(text: str, before: str = TEXT) -> list[str]:
-    old, new = before.splitlines(), text.splitlines()
-    return [f"-{line}" for line in old if line not in new] + [f"+{line}" for line in new if line not in old]
-
-
-def test_a_text_without_edits_is_unchanged() -> None:
-    assert edited(lambda _: None) == TEXT
-    assert edited(lambda editor: editor.replace(("nope",), 1)) == TEXT
-    assert edited(lambda editor: editor.remove(("nope",))) == TEXT
+def test_a_text_without_changes_is_unchanged() -> None:
+    assert edit(TEXT, {}) == TEXT
+    assert edit(TEXT, {("app", "one"): {"nope": None}, ("key", 1): {}}) == TEXT
 
 
 def test_a_value_is_replaced_next_to_its_comment() -> None:
-    assert changes(edited(lambda editor: editor.replace(("one", "text"), 'a "b"'))) == [
-        '-text = "x"  # why',
-        r'+text = "a \"b\""  # why',
+    assert changed_lines({("user", "ana"): {"email": 'a "b"'}, ("app", "one"): {"short": [], "dotted.a": 3}}) == [
+        '-ana = { email = "a", token = { a = 1 } }  # of ana',
+        '-short = [ "a", "b", ]  # of short',
+        "-dotted.a = 1  # of a",
+        r'+ana = { email = "a \"b\"", token = { a = 1 } }  # of ana',
+        "+short = []  # of short",
+        "+dotted.a = 3  # of a",
     ]
-    assert changes(edited(lambda editor: editor.replace(("one", "inline", "deep", "b"), 3))) == [
-        "-inline = { a = 1, deep = { b = 2 } }",
-        "+inline = { a = 1, deep = { b = 3 } }",
-    ]
-    assert changes(edited(lambda editor: editor.replace(("many", 1, "name"), "z")))[1:] == ['+name = "z"']
-    assert changes(edited(lambda editor: editor.replace(("root", "a"), 2.5), "root.a = 1.75 # x"), "") == [
-        "+root.a = 2.5 # x"
-    ]
+    assert edit(TEXT, {("key", 1): {"name": "z"}}) == TEXT.replace('"y"', '"z"')
+    assert edit(TEXT, {("repository",): {"default": "z"}}) == TEXT.replace('default = "x"', 'default = "z"')
 
 
-@for_each(
+@pytest.mark.parametrize(
     ("elements", "expected"),
     [
-        (["a", "b", "c", "d"], ['-  "c"  # of c', '+  "c",  # of c', '+  "d",']),
+        (["a", "b", "c", "d"], ['+  "d",']),
         (["b", "c"], ['-  "a", # of a']),
-        (["d", "a"], ['-  "b",', '-  "c"  # of c', '+  "d",']),
-        ([], ['-  "a", # of a', '-  "b",', '-  "c"  # of c']),
-        (["d"], ['-  "a", # of a', '-  "b",', '-  "c"  # of c', '+  "d",']),
+        (["a", "d"], ['-  "b",', '-  "c",  # of c', '+  "d",']),
+        (["b", "d", "c"], ['-  "a", # of a', '+  "d",']),
+        ([], ['-  "a", # of a', '-  "b",', '-  "c",  # of c']),
+        (["c", "b", "a"], ["-list = [  # of list", '-  "a", # of a', '-  "b",', '-  "c",  # of c', "-]"]),
     ],
 )
 def test_a_list_with_one_element_per_line_keeps_its_lines(elements: list[str], expected: list[str]) -> None:
-    text = edited(lambda editor: editor.replace(("one", "list"), elements))
-    old = [line for line in TEXT.splitlines() if line not in ('  "a", "b",', "]")]
-    assert [line for line in changes(text) if line[1:] in (*old, *text.splitlines())] == expected
-    assert sorted(tomllib.loads(text)["one"]["list"]) == sorted(elements)
-
-
-def test_other_lists_are_rewritten() -> None:
-    assert tomllib.loads(edited(lambda editor: editor.replace(("one", "short"), ["b"])))["one"]["short"] == ["b"]
-    assert edited(lambda editor: editor.replace(("a",), ["b"]), "a = [\n]\n") == 'a = ["b"]\n'
+    new = edit(TEXT, {("app", "one"): {"list": elements}})
+    assert changed_lines({("app", "one"): {"list": elements}})[: len(expected)] == expected
+    assert tomllib.loads(new)["app"]["one"]["list"] == elements
 
 
 def test_fields_are_added_in_the_form_of_the_table() -> None:
-    new = {"x y": True, "z": ["a"]}
     for keys, lines in (
-        (("one",), ['+"x y" = true', '+z = ["a"]']),
-        (("two",), ['+"x y" = true', '+z = ["a"]']),
-        (("many", 0), ['+"x y" = true', '+z = ["a"]']),
-        (("many", 1), ['+"x y" = true', '+z = ["a"]']),
-        (("one", "dotted"), ['+dotted."x y" = true', '+dotted.z = ["a"]']),
-        (("root",), ['+root."x y" = true', '+root.z = ["a"]']),
-        (
-            ("one", "inline"),
-            [
-                "-inline = { a = 1, deep = { b = 2 } }",
-                '+inline = { a = 1, deep = { b = 2 }, "x y" = true, z = ["a"] }',
-            ],
-        ),
-        (("one", "empty"), ["-empty = {}", '+empty = { "x y" = true, z = ["a"] }']),
-        (("three", "four"), ["+[three.four]", '+"x y" = true', '+z = ["a"]']),
+        (("repository",), ['+repository."x y" = true', "+repository.g = { z = 1 }"]),
+        (("user", "empty"), ["-empty = {}", '+empty = {"x y" = true,g = { z = 1 }}']),
+        (("app", "one"), ['+"x y" = true', "+g = { z = 1 }"]),
+        (("key", 0), ['+"x y" = true', "+g = { z = 1 }"]),
+        (("key", 1), ['+"x y" = true', "+g = { z = 1 }"]),
     ):
-        text = edited(lambda editor, keys=keys: editor.add(keys, new))  # type: ignore[misc]
-        assert changes(text) == lines
-        tree = tomllib.loads(text)
-        for key in keys:
-            tree = tree[key]  # type: ignore[index]
-        assert tree["x y"] is True
+        assert changed_lines({keys: {"x y": True, "g.z": 1}}) == lines
+    assert changed_lines({("app", "one"): {"dotted.z": 1, "table.z": 1}, ("user", "ana"): {"token.z": 1}}) == [
+        '-ana = { email = "a", token = { a = 1 } }  # of ana',
+        '+ana = { email = "a", token = { a = 1, z = 1 } }  # of ana',
+        "+dotted.z = 1",
+        "+z = 1",
+    ]
 
 
-def test_a_table_is_removed_with_its_nested_tables() -> None:
-    text = edited(lambda editor: editor.remove(("many", 0)))
-    assert changes(text) == ['-name = "x"', "-# within many 0", "-[many.sub]", "-a = 1"]
-    assert "# before many 0\n# before two\n[two]\n[[many]]" in text
-    assert edited(lambda editor: editor.remove(("many", 1))).endswith("[two]\n")
-    assert "[one]" not in edited(lambda editor: editor.remove(("one",)))
-    assert changes(edited(lambda editor: editor.remove(("one", "text")))) == ['-text = "x"  # why']
+def test_a_table_gets_the_values_of_a_mapping_and_loses_others() -> None:
+    assert changed_lines({("app", "one"): {"table": {"a": 1, "inner": {"c": 3}}, "dotted": {"b": 2}}}) == [
+        "-dotted.a = 1  # of a",
+        "-b = 2",
+        "+dotted.b = 2",
+        "+c = 3",
+    ]
+    assert changed_lines({("user", "ana"): {"token": {"b": 2}}})[1:] == [
+        '+ana = { email = "a", token = { b = 2 } }  # of ana'
+    ]
 
 
-def test_tables_are_appended_after_a_blank_line() -> None:
-    def two(editor: Editor) -> None:
-        editor.append(["[three]", "a = 1"])
-        editor.append(["[four]"])
-
-    assert edited(two) == f"{TEXT}\n\n[three]\na = 1\n\n[four]\n"
-    assert edited(two, "\n") == "[three]\na = 1\n\n[four]\n"
-
-
-def test_line_ends_are_kept() -> None:
-    text = dedent(TEXT).replace("\n", "\r\n")
-    editor = Editor(text)
-    editor.add(("one",), {"x": 1})
-    editor.append(["[three]"])
-    editor.remove(("many", 0))
-    found = editor.text()
-    assert found.count("\r\n") == found.count("\n")
-    tomllib.loads(found)
+def test_an_object_is_removed_without_the_comments_before_it() -> None:
+    text = edit(TEXT, {("key", 0): None})
+    assert changed_lines({("key", 0): None}) == ['-name = "x"', "-# within key 0", "-[key.sub]", "-a = 1"]
+    assert "# the end of one\n\n# before key 0\n# before key 1\n[[key]]" in text
+    assert edit(TEXT, {("key", 0): None, ("key", 1): None}).endswith("# before key 0\n# before key 1\n")
+    assert "# before the application\n# the end of one\n" in edit(TEXT, {("app", "one"): None})
+    assert edit(TEXT, {("user", "empty"): None}) == TEXT.replace("empty = {}\n", "")
+    array = 'key = [\n  { user = "a" }, # a\n  { user = "b" }, # b\n]\n'
+    assert edit(array, {("key", 0): None, ("key", 1): {"user": "c"}}) == 'key = [\n  { user = "c" }, # b\n]\n'
 
 
-def test_the_editor_knows_keys_and_tables() -> None:
-    editor = Editor(TEXT)
-    assert editor.has(("one", "text"))
-    assert not editor.has(("one", "nope"))
-    assert editor.has_table(("one",))
-    assert editor.has_table(("one", "dotted"))
-    assert not editor.has_table(("one", "inline"))
+def test_objects_in_the_same_tables_are_changed_together() -> None:
+    text = dedent("""\
+        user.ana.email = "a"
+        user.bo.email = "b"
+        [user.ana.attributes]
+        x = "1"
+        [app.one]
+        [user.bo.attributes]
+        x = "1" # x
+        """)
+    new = edit(text, {("user", "ana"): {"email": "c"}, ("user", "bo"): {"email": "d", "attributes": {"x": "2"}}})
+    assert new == text.replace('"a"', '"c"').replace('"b"', '"d"').replace('"1" #', '"2" #')
+
+
+def test_tables_that_tomlkit_would_move_are_unchanged() -> None:
+    text = '[user.ana]\n[[key]]\nuser = "a"\n# c\n[user.bo]\n[user.ana.attributes]\nx = "y"\n'
+    assert edit(text, {("user", "ana"): {"email": "x"}, ("user", "bo"): None}) == text
