@@ -104,11 +104,15 @@ def _set(table: Any, name: str, value: Any) -> None:  # noqa: ANN401 - TOML
             if each not in earlier or earlier[each] != value[each]:
                 _set(earlier, each, value[each])
     elif isinstance(value, list) and isinstance(earlier, Array) and {*value} != {*earlier}:
-        for index in reversed(range(len(earlier))):
-            if earlier[index] not in value:
-                del earlier[index]
-        for index, each in enumerate(value):
-            if each not in earlier:
-                earlier.insert(index, each)
+        _set_elements(earlier, value)
     else:
         table[name] = tomlkit.value(toml_format.format_value(value))
+
+
+def _set_elements(array: Array, elements: list[str]) -> None:
+    for index in reversed(range(len(array))):
+        if array[index] not in elements:
+            del array[index]
+    for index, element in enumerate(elements):
+        if element not in array:
+            array.insert(index, element)

@@ -13,7 +13,7 @@ from itertools import takewhile
 Keys = tuple[str | int, ...]
 """The path to a value: keys of tables, and indexes of arrays from 0."""
 
-_TOKEN = re.compile(
+_SYMBOL = re.compile(
     r'''"""(?:[^"\\]++|\\.|"{1,2}(?!"))*+"{3,5}
     |\'\'\'(?:[^']++|'{1,2}(?!'))*+'{3,5}
     |"(?:[^"\\]++|\\.)*+"
@@ -33,30 +33,30 @@ class Scan:
         self.positions: dict[Keys, int] = {}
         self.headers: list[tuple[Keys, int]] = []
         self._lengths: dict[Keys, int] = {}
-        self._tokens = ((match[0], match.start()) for match in _TOKEN.finditer(text) if match[0][0] != "#")
+        self._symbols = ((match[0], match.start()) for match in _SYMBOL.finditer(text) if match[0][0] != "#")
         table: Keys = ()
-        for token, offset in self._tokens:
-            if token == "[":
-                table = self._scan_header(*next(self._tokens))
-            elif token not in ("]", "\n"):  # the second bracket of `]]`
-                self._scan_pair(table, token, offset)
+        for symbol, offset in self._symbols:
+            if symbol == "[":
+                table = self._scan_header(*next(self._symbols))
+            elif symbol not in ("]", "\n"):  # the second bracket of `]]`
+                self._scan_pair(table, symbol, offset)
 
-    def _scan_header(self, token: str, offset: int) -> Keys:
-        is_array = token == "["
+    def _scan_header(self, symbol: str, offset: int) -> Keys:
+        is_array = symbol == "["
         if is_array:
-            token, offset = next(self._tokens)
-        keys = self._scan_key((), token, offset, "]", is_array=is_array)
+            symbol, offset = next(self._symbols)
+        keys = self._scan_key((), symbol, offset, "]", is_array=is_array)
         self.headers.append((keys, offset))
         return keys
 
-    def _scan_pair(self, table: Keys, token: str, offset: int) -> None:
-        keys = self._scan_key(table, token, offset, "=")
-        self._scan_value(keys, *next(self._tokens))
+    def _scan_pair(self, table: Keys, symbol: str, offset: int) -> None:
+        keys = self._scan_key(table, symbol, offset, "=")
+        self._scan_value(keys, *next(self._symbols))
 
-    def _scan_key(self, parent: Keys, token: str, offset: int, end: str, *, is_array: bool = False) -> Keys:
-        """Scan a key up to the token `end`, record all its parts, and return its full path."""
-        tokens = [token, *(each for each, _ in takewhile(lambda pair: pair[0] != end, self._tokens))]
-        words, keys = [word for each in tokens for word in _split(each)], parent
+    def _scan_key(self, parent: Keys, symbol: str, offset: int, end: str, *, is_array: bool = False) -> Keys:
+        """Scan a key up to the symbol `end`, record all its parts, and return its full path."""
+        symbols = [symbol, *(each for each, _ in takewhile(lambda pair: pair[0] != end, self._symbols))]
+        words, keys = [word for each in symbols for word in _split(each)], parent
         for index, word in enumerate(words, 1):
             keys = (*keys, word)
             self.positions.setdefault(keys, offset)
@@ -67,26 +67,26 @@ class Scan:
                 self.positions.setdefault(keys, offset)
         return keys
 
-    def _scan_value(self, keys: Keys, token: str, offset: int) -> None:
+    def _scan_value(self, keys: Keys, symbol: str, offset: int) -> None:
         self.positions.setdefault(keys, offset)
-        if token == "[":
+        if symbol == "[":
             index = 0
-            for inner, start in takewhile(lambda pair: pair[0] != "]", self._tokens):
+            for inner, start in takewhile(lambda pair: pair[0] != "]", self._symbols):
                 if inner == ",":
                     index += 1
                 elif inner != "\n":
                     self._scan_value((*keys, index), inner, start)
-        elif token == "{":
-            for inner, start in takewhile(lambda pair: pair[0] != "}", self._tokens):
+        elif symbol == "{":
+            for inner, start in takewhile(lambda pair: pair[0] != "}", self._symbols):
                 if inner not in (",", "\n"):
                     self._scan_pair(keys, inner, start)
 
 
-def _split(token: str) -> list[str]:
-    """Return the parts of a key in one token: a quoted one, or bare ones with dots."""
-    if token[0] not in "\"'":
-        return [word for word in token.split(".") if word]
-    return [str(tomllib.loads(f"word = {token}")["word"]) if "\\" in token else token[1:-1]]
+def _split(symbol: str) -> list[str]:
+    """Return the parts of a key in one symbol: a quoted one, or bare ones with dots."""
+    if symbol[0] not in "\"'":
+        return [word for word in symbol.split(".") if word]
+    return [str(tomllib.loads(f"word = {symbol}")["word"]) if "\\" in symbol else symbol[1:-1]]
 
 
 class Lines:
