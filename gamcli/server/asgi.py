@@ -46,31 +46,24 @@ class AsgiRequest(PendingRequest):
     future: "asyncio.Future[Response]"
 
 
-class LoopDispatcher:
+class LoopDispatcher(Dispatcher[AsgiRequest]):
     """The dispatcher of one event loop: requests that arrive in the same iteration share a group commit."""
 
     def __init__(self, gam: Gam, config: ServerConfig, log: RequestLog) -> None:
         self._loop = asyncio.get_running_loop()
         self._turn_scheduled = False
-        self._dispatcher: Dispatcher[AsgiRequest] = Dispatcher(gam, config, log, self._notify)
+        super().__init__(gam, config, log, self._notify)
 
     async def respond(self, request: Request) -> Response:
         """Return the response, after the commit of what it reports."""
         pending = AsgiRequest(request, monotonic(), self._loop.create_future())
-        response = self._dispatcher.submit(pending)
+        response = self.submit(pending)
         if response is None:
             if not self._turn_scheduled:
                 self._turn_scheduled = True
                 self._loop.call_soon(self._run_turn)
             response = await pending.future
         return response
-
-    def refuse(self, error: RefusedError, address: str) -> Response:
-        return self._dispatcher.refuse(error, address)
-
-    def close(self) -> None:
-        """Stop all threads."""
-        self._dispatcher.close()
 
     def _notify(self) -> None:
         with suppress(RuntimeError):  # the loop was closed without a shutdown event
@@ -79,11 +72,11 @@ class LoopDispatcher:
     def _run_turn(self) -> None:
         self._turn_scheduled = False
         self._send_responses()
-        self._dispatcher.end_turn()
+        self.end_turn()
         self._send_responses()
 
     def _send_responses(self) -> None:
-        for pending, response in self._dispatcher.pop_responses():
+        for pending, response in self.pop_responses():
             if not pending.future.done():  # the client has left
                 pending.future.set_result(response)
 

@@ -73,8 +73,7 @@ class ProcessMetrics:
         self._row[REQUESTS + endpoint * len(OUTCOMES) + _OUTCOME_INDEX[rule or status]] += 1
         if seconds is not None:
             self._observe(DURATIONS[endpoint], SECONDS, seconds)
-        if rule in STORE_ERRORS:
-            self.count_store_error(rule)
+        self.count_store_error(rule)
 
     def count_store_error(self, rule: str) -> None:
         """Count an error of the store; `rule` is the one that a response to it has."""

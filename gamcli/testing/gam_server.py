@@ -20,13 +20,15 @@ from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.server.server import ServerOptions
 
 
-class TestUsers:
-    """The users of the server; every function raises a GamcliError that says what is wrong."""
-
+class _TestRecords:
     __test__ = False
 
     def __init__(self, gam: Gam) -> None:
         self._gam = gam
+
+
+class TestUsers(_TestRecords):
+    """The users of the server; every function raises a GamcliError that says what is wrong."""
 
     def create(self, name: str, *, password: str | None = None, **fields: object) -> str:
         """Create a user with the fields of a user record, such as `email`, and return the GUID."""
@@ -51,13 +53,8 @@ class TestUsers:
         users.delete(self._gam, name, count or None)
 
 
-class TestApps:
+class TestApps(_TestRecords):
     """The applications of the server; every function raises a GamcliError that says what is wrong."""
-
-    __test__ = False
-
-    def __init__(self, gam: Gam) -> None:
-        self._gam = gam
 
     def create(
         self, name: str, *, scopes: str = "gam_user_data", client_id: str | None = None, renewals: int = 0
@@ -75,13 +72,8 @@ class TestApps:
         apps.update(self._gam, name, STATE_VERBS["enable"].changes)
 
 
-class TestKeys:
+class TestKeys(_TestRecords):
     """The API keys of the server, by ID or whole; every function raises a GamcliError that says what is wrong."""
-
-    __test__ = False
-
-    def __init__(self, gam: Gam) -> None:
-        self._gam = gam
 
     def issue(self, user: str, app: str, *, expires_in: str | None = None, replace: bool = False) -> str:
         """Issue a key and return it; `expires_in` is a duration such as "2h"."""

@@ -15,13 +15,22 @@ import pytest
 
 from gamcli.actions import Gam, apps, keys, repository, users
 from gamcli.rules.credentials import Secret
+from gamcli.server.endpoints import routes
+from gamcli.server.endpoints.access_token import write_tokens
+from gamcli.server.endpoints.context import DEFAULT_CONFIG, ServerConfig, TracedResponse
 from gamcli.server.server import Server, ServerOptions
-from gamcli.server.transport.messages import Response
+from gamcli.server.transport.messages import Request, Response
 from gamcli.store import Store
 
 CLIENT_ID = "portal-0123456789-0123456789-0123"
 CLIENT_SECRET = "a secret of 40, with: colon + plus % and".replace(" ", "_")
 Ask = Callable[..., Response]
+
+
+def respond(gam: Gam, request: Request, config: ServerConfig = DEFAULT_CONFIG) -> TracedResponse:
+    """Return the response to a request, without a server."""
+    result = routes.handle_patiently(gam, request, config)
+    return result if isinstance(result, TracedResponse) else write_tokens(gam, [result], config.grant_cache)[0]
 
 
 class Clock:

@@ -53,13 +53,10 @@ NO_FAULT = FaultDecision()
 
 
 class Sender(NamedTuple):
-    """Who sent a request, in all the ways that a fault may name them, in lower case."""
+    """Who sent a request, in all the ways that a fault may name them, in lower case; empty if that is not known."""
 
     clients: frozenset[str] = frozenset()
     users: frozenset[str] = frozenset()
-
-
-UNKNOWN_SENDER = Sender()
 
 
 class Frequency(NamedTuple):

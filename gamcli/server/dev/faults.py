@@ -6,14 +6,12 @@ result in every run, whatever other requests come in between.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gamcli.errors import UsageError
 from gamcli.server.dev.fault_syntax import (
     ENDPOINTS,
     NO_FAULT,
-    UNKNOWN_SENDER,
     Fault,
     FaultDecision,
     Sender,
@@ -22,6 +20,9 @@ from gamcli.server.dev.fault_syntax import (
 
 if TYPE_CHECKING:
     from random import Random
+
+
+_ENDPOINT_BY_SEGMENT = {segment: name for name, segment in ENDPOINTS.items()}
 
 
 def require_effective(faults: Sequence[Fault]) -> None:
@@ -81,7 +82,7 @@ class Faults:
         self._randoms.clear()
         self._request_counts.clear()
 
-    def decide(self, path: str, identify: Callable[[], Sender] = lambda: UNKNOWN_SENDER) -> FaultDecision:
+    def decide(self, path: str, identify: Callable[[], Sender] = Sender) -> FaultDecision:
         """
         Decide about the next request to `path`: the first refusal or cut, and the sum of all latencies.
 
@@ -89,7 +90,7 @@ class Faults:
         """
         if not self._faults:
             return NO_FAULT
-        endpoint = _endpoint_name(path.lower().rpartition("/")[2])
+        endpoint = _ENDPOINT_BY_SEGMENT.get(path.lower().rpartition("/")[2], "")
         possible = [fault for fault in self._faults if endpoint in fault.decisions]
         if any(fault.is_narrowed for fault in possible):
             sender = identify()
@@ -127,8 +128,3 @@ class Faults:
 
             self._randoms[key] = Random(f"{self._seed} {fault.text} {endpoint}")  # noqa: S311 - no secret
         return self._randoms[key].random() < fault.frequency.probability
-
-
-@lru_cache
-def _endpoint_name(segment: str) -> str:
-    return next((name for name, last in ENDPOINTS.items() if last == segment), "")

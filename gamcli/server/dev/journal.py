@@ -12,23 +12,22 @@ from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
 from typing import overload
-from urllib.parse import parse_qs
 
 from gamcli.actions import Gam
 from gamcli.errors import ConflictError, FailedError
 from gamcli.server.dev.fixes import suggest_fix
+from gamcli.server.dev.senders import guess_form
 from gamcli.server.endpoints.context import TracedResponse
+from gamcli.server.endpoints.forms import grant_kind
 from gamcli.server.request_log import LogEntry, RequestLog, format_json
 from gamcli.server.transport.messages import Request
 from gamcli.system.new_files import open_or_create
-
-GRANTS = ("api_key", "password", "refresh_token")
 
 
 @dataclass(slots=True)
 class JournalRecord(LogEntry):
     """
-    A log entry, which of GRANTS was requested, if any, and what fixes a refused request.
+    A log entry, which of `rules.grants.GRANTS` was requested, if any, and what fixes a refused request.
 
     Status 0 means that the connection was cut.
     """
@@ -42,15 +41,8 @@ Recorder = Callable[[JournalRecord], None]
 
 
 def journal_record(entry: LogEntry, request: Request | None, fix: str = "") -> JournalRecord:
-    return JournalRecord(**asdict(entry), grant=_grant_kind(request) if request is not None else "", fix=fix)
-
-
-def _grant_kind(request: Request) -> str:
-    parameters = parse_qs(f"{request.query}&{request.body.decode(errors='replace')}")
-    kind = parameters.get("grant_type", [""])[0].lower()
-    if kind == "password" and "api_key" in parameters:
-        return "api_key"
-    return kind if kind in GRANTS else ""
+    grant = grant_kind(guess_form(request)) if request is not None else None
+    return JournalRecord(**asdict(entry), grant=grant or "", fix=fix)
 
 
 class RecordingLog(RequestLog):

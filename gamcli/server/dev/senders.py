@@ -20,9 +20,7 @@ def identify_sender(gam: Gam, request: Request) -> Sender:
             token = find_token(gam, request)
             return _build_sender({token.app, token.client_id}, {token.user})
         return Sender()
-    form = {
-        name: values[0] for name, values in parse_qs(f"{request.query}&{request.body.decode(errors='replace')}").items()
-    }
+    form = guess_form(request)
     clients, names = set[str](), set[str]()
     with suppress(RefusedError):
         client = forms.client_credentials(request, form)
@@ -36,6 +34,12 @@ def identify_sender(gam: Gam, request: Request) -> Sender:
         user = users.show(gam, form.get("username", ""))
         names |= {user.name, user.email, user.guid}
     return _build_sender(clients, names)
+
+
+def guess_form(request: Request) -> dict[str, str]:
+    """Return the parameters of a request that need not be valid: the first of each name, without empty ones."""
+    parameters = parse_qs(f"{request.query}&{request.body.decode(errors='replace')}")
+    return {name: values[0] for name, values in parameters.items()}
 
 
 def find_token(gam: Gam, request: Request) -> Token:

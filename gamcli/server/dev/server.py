@@ -19,8 +19,7 @@ from gamcli.server.dev.journal import Recorder, RecordingLog
 from gamcli.server.dev.senders import identify_sender
 from gamcli.server.dispatcher import Dispatcher
 from gamcli.server.endpoints import refusals, routes
-from gamcli.server.endpoints.context import RequestContext, ServerConfig, Trace, TracedResponse
-from gamcli.server.metrics import ProcessMetrics
+from gamcli.server.endpoints.context import RequestContext, Trace, TracedResponse
 from gamcli.server.request_log import RequestLog
 from gamcli.server.server import Server, ServerOptions
 from gamcli.server.transport.connection import ConnectionRequest
@@ -99,27 +98,20 @@ class DelayedResponses(Generic[ItemT]):
 class DevDispatcher(Dispatcher[ConnectionRequest]):
     """Answers the page and the control API, and applies faults to requests before the endpoints see them."""
 
-    def __init__(
-        self,
-        gam: Gam,
-        config: ServerConfig,
-        log: RequestLog,
-        notify: Callable[[], None],
-        metrics: ProcessMetrics | None = None,
-    ) -> None:
-        super().__init__(gam, config, log, notify, metrics)
-        self.options = DevOptions(Faults())
+    def inject_faults(self, options: DevOptions, notify: Callable[[], None]) -> None:
+        """Call this before the first request."""
+        self._options = options
         self._delayed: DelayedResponses[tuple[ConnectionRequest, FaultDecision]] = DelayedResponses(notify)
 
     def submit(self, pending: ConnectionRequest) -> Response | None:
-        request, controls = pending.request, self.options.controls
+        request, controls = pending.request, self._options.controls
         if controls is not None:
             response = page.respond(controls, request) or control.handle(controls, request)
             if response is not None:
                 return response
         decision = NO_FAULT
         if routes.has_route(request, self._config):
-            decision = self.options.faults.decide(request.path, lambda: identify_sender(self._gam, request))
+            decision = self._options.faults.decide(request.path, lambda: identify_sender(self._gam, request))
         if decision.delay_seconds:
             self._delayed.add((pending, decision), decision.delay_seconds)
             return None
@@ -170,7 +162,7 @@ class DevServer(Server):
 
     def _create_dispatcher(self, gam: Gam, notify: Callable[[], None]) -> DevDispatcher:
         self._dispatcher = DevDispatcher(gam, self._config, self.log, notify, self._metrics)
-        self._dispatcher.options = self._dev_options
+        self._dispatcher.inject_faults(self._dev_options, notify)
         return self._dispatcher
 
     def stop(self) -> None:

@@ -23,8 +23,8 @@ UTF8 = "utf-8"
 ASCII_CHARSETS = ("iso-8859-1", "us-ascii")
 """Charsets that are accepted for ASCII only. ISO-8859-1 is what Apache HttpClient declares by default."""
 
-_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"  # noqa: S105 - RFC 9110 §5.6.2
 _PARAMETER = re.compile(rf'[ \t]*(?:({_TOKEN}+)=("(?:[^"\\]|\\.)*"|[^ \t;"]*))?[ \t]*(?:;|\Z)')
 """One parameter, which may be missing (RFC 9110 §5.6.6); a value may contain more than the characters of a token."""
@@ -117,9 +117,9 @@ def _collect(pairs: Pairs) -> dict[str, str]:
 
 def _split_pairs(body: bytes, charset: str) -> Iterator[tuple[str, str]]:
     text = _decode(body, charset)
-    if _CONTROL.search(text):
+    if CONTROL.search(text):
         raise RefusedError("control_character", "a control character in a parameter")
-    if _BROKEN_ESCAPE.search(text):
+    if BROKEN_ESCAPE.search(text):
         raise RefusedError("form_unreadable", "an invalid escape")
     for pair in text.split("&"):
         if pair:

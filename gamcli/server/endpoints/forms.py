@@ -18,7 +18,14 @@ from gamcli.model.tokens import InitialProperty
 from gamcli.rules import grants
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.rules.grants import TokenRequest
-from gamcli.server.endpoints.form_bodies import MEDIA_TYPE, media_type_of, parse_body, parse_query
+from gamcli.server.endpoints.form_bodies import (
+    BROKEN_ESCAPE,
+    CONTROL,
+    MEDIA_TYPE,
+    media_type_of,
+    parse_body,
+    parse_query,
+)
 from gamcli.server.transport.messages import Request
 
 MAX_PROPERTIES = 100
@@ -27,8 +34,6 @@ MAX_PROPERTIES = 100
 TOKEN_TYPES = ("oauth", "web")
 """Values of request_token_type in any case; both are treated alike."""
 
-_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BASIC = re.compile(r"basic(?:[ \t]+(.*))?", re.IGNORECASE)
 _BEARER = re.compile(r"(?:(?:OAuth|Bearer)[ \t]+)?([^ \t]+)", re.IGNORECASE)
 
@@ -62,7 +67,7 @@ def parse_token_of_client(request: Request) -> TokenRequest:
 
 
 def _build_token_request(request: Request, form: Mapping[str, str]) -> TokenRequest:
-    grant = _grant_kind(form)
+    grant = grant_kind(form)
     properties = _parse_properties(form.get("initial_properties", "")) if grant == grants.PASSWORD else ()
     if not form.get("grant_type"):
         raise RefusedError("grant_type_missing", "missing grant_type")
@@ -93,7 +98,7 @@ def _build_token_request(request: Request, form: Mapping[str, str]) -> TokenRequ
     )
 
 
-def _grant_kind(form: Mapping[str, str]) -> str | None:
+def grant_kind(form: Mapping[str, str]) -> str | None:
     """Return the grant that is requested, None if it is not supported."""
     grant_type = form.get("grant_type", "").lower()
     if grant_type == "password":
@@ -164,7 +169,7 @@ def _parse_basic(encoded: str) -> TokenRequest | None:
         return None
     is_canonical = b64encode(text.encode()).decode() == encoded  # b64decode drops surplus bits and padding
     client_id, colon, secret = text.partition(":")
-    if not is_canonical or not colon or _CONTROL.search(text):
+    if not is_canonical or not colon or CONTROL.search(text):
         return None
     return TokenRequest(
         _decode_basic(client_id),
@@ -176,7 +181,7 @@ def _parse_basic(encoded: str) -> TokenRequest | None:
 
 def _decode_basic(text: str) -> str:
     """Return the decoded text, or the text as it is when it cannot be encoded."""
-    if _BROKEN_ESCAPE.search(text):
+    if BROKEN_ESCAPE.search(text):
         return text
     try:
         return unquote_plus(text, errors="strict")

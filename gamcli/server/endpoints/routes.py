@@ -1,18 +1,17 @@
 """
 The routes: which endpoint handles a request. No sockets.
 
-`handle` is for the event loop, which must not block; `respond` waits as long as it takes.
+`handle` is for the event loop, which must not block; `handle_patiently` waits as long as it takes.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from gamcli.actions import Gam, repository
 from gamcli.actions.userinfo import ClaimsCache
 from gamcli.errors import RefusedError, StoreBusyError
 from gamcli.server.endpoints import extras, origins
-from gamcli.server.endpoints.access_token import PendingGrant, get_access_token, post_access_token, write_tokens
-from gamcli.server.endpoints.context import DEFAULT_CONFIG, RequestContext, ServerConfig, TracedResponse, WouldBlock
+from gamcli.server.endpoints.access_token import PendingGrant, get_access_token, post_access_token
+from gamcli.server.endpoints.context import RequestContext, ServerConfig, TracedResponse, WouldBlock
 from gamcli.server.endpoints.userinfo import PendingClaims, read_claims, userinfo
 from gamcli.server.transport.messages import Request, Response, json_response
 
@@ -64,7 +63,7 @@ def handle(gam: Gam, request: Request, config: ServerConfig) -> Handled:
 
 def handle_patiently(gam: Gam, request: Request, config: ServerConfig) -> TracedResponse | PendingGrant:
     """Return the response, or what is to be judged and written, however long it takes."""
-    result = handle(gam, request, replace(config, nonblocking=False) if config.nonblocking else config)
+    result = handle(gam, request, config)
     assert not isinstance(result, WouldBlock), "WouldBlock is for nonblocking callers only"
     if not isinstance(result, PendingClaims):
         return result
@@ -72,12 +71,6 @@ def handle_patiently(gam: Gam, request: Request, config: ServerConfig) -> Traced
         return read_claims(gam, [result], ClaimsCache())[0]
     except Exception as error:  # noqa: BLE001 - as above
         return result.fail(error)
-
-
-def respond(gam: Gam, request: Request, config: ServerConfig = DEFAULT_CONFIG) -> TracedResponse:
-    """Return the response, however long it takes."""
-    result = handle_patiently(gam, request, config)
-    return result if isinstance(result, TracedResponse) else write_tokens(gam, [result], config.grant_cache)[0]
 
 
 def has_route(request: Request, config: ServerConfig) -> bool:

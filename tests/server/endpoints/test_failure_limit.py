@@ -22,6 +22,7 @@ from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.server.server import Server
 from gamcli.server.transport.messages import Request, Response
 from tests.cases import for_each
+from tests.server.conftest import respond
 
 Ask = Callable[..., Response]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -221,7 +222,7 @@ def test_another_address_is_counted_for_itself(gam: Gam, form: dict[str, str]) -
         body = urlencode({**form, **changes}).encode()
         fields = {"content-type": "application/x-www-form-urlencoded", "content-length": str(len(body))}
         request = Request("POST", "/oauth/gam/v2.0/access_token", fields=fields, body=body, peer=peer)
-        return routes.respond(gam, request, conduct).response.status
+        return respond(gam, request, conduct).response.status
 
     other = apps.create(gam, apps.AppSpec("other", {"remote_rest": True, "api_keys.enabled": True}, ("gam_user_data",)))
     for _ in range(2):
@@ -251,8 +252,8 @@ def test_too_many_failures_have_a_name_of_rfc_6749(gam: Gam, form: dict[str, str
     fields = {"content-type": "application/x-www-form-urlencoded", "content-length": str(len(body))}
     request = Request("POST", "/oauth/gam/v2.0/access_token", fields=fields, body=body)
     conduct = context.ServerConfig(response_format=ResponseFormat("rfc6749"), failure_limiter=FailureLimiter(1))
-    assert routes.respond(gam, request, conduct).response.status == 400
-    response = routes.respond(gam, request, conduct).response
+    assert respond(gam, request, conduct).response.status == 400
+    response = respond(gam, request, conduct).response
     assert (response.status, json.loads(response.body)["error"]) == (429, "invalid_request")
     assert dict(response.fields)["Retry-After"] == "60"
 

@@ -16,12 +16,13 @@ import pytest
 from gamcli.actions import Gam, apps, auth_types, key_changes, keys, tokens, users
 from gamcli.actions.grant_cache import GrantCache
 from gamcli.rules.credentials import Secret
-from gamcli.server.endpoints import context, routes
+from gamcli.server.endpoints import context
 from gamcli.server.endpoints.access_token import MAX_CACHED_BODY
 from gamcli.server.endpoints.context import ServerConfig
 from gamcli.server.server import Server
 from gamcli.server.transport.messages import Request, Response
 from gamcli.store import Store
+from tests.server.conftest import respond
 
 Ask = Callable[..., Response]
 TOKEN_PATH = "/oauth/gam/v2.0/access_token"
@@ -513,25 +514,25 @@ def test_healthz_reports_whether_the_store_answers(ask: Ask) -> None:
 
 def test_readyz_fails_while_the_server_drains_and_healthz_does_not(gam: Gam) -> None:
     config = ServerConfig()
-    assert routes.respond(gam, Request("GET", "/readyz"), config).response.body == b'{"status":"ok"}'
+    assert respond(gam, Request("GET", "/readyz"), config).response.body == b'{"status":"ok"}'
     config.state.is_draining = True
-    answer = routes.respond(gam, Request("GET", "/readyz"), config)
+    answer = respond(gam, Request("GET", "/readyz"), config)
     assert (refused(answer.response), answer.trace.rule) == (("503", 503), "draining")
-    assert routes.respond(gam, Request("GET", "/healthz"), config).response.status == 200
+    assert respond(gam, Request("GET", "/healthz"), config).response.status == 200
 
 
 def test_readyz_fails_when_a_newer_gamcli_has_migrated_the_store(gam: Gam) -> None:
     with gam.store.writing() as tx:
         tx.run("INSERT INTO migration (version, at) VALUES (1000, 0)")
-    answer = routes.respond(gam, Request("GET", "/readyz"))
+    answer = respond(gam, Request("GET", "/readyz"))
     assert (refused(answer.response), answer.trace.rule) == (("503", 503), "store_version")
     assert "has version 1000" in answer.trace.detail
-    assert routes.respond(gam, Request("GET", "/healthz")).response.status == 200
+    assert respond(gam, Request("GET", "/healthz")).response.status == 200
 
 
 def test_a_store_that_is_gone_is_503(gam: Gam) -> None:
     gam.store.close()
-    answer = routes.respond(gam, Request("GET", "/healthz"))
+    answer = respond(gam, Request("GET", "/healthz"))
     assert refused(answer.response) == ("503", 503)
     assert dict(answer.response.fields)["Retry-After"] == "1"
     assert answer.trace.rule == "store_gone"
@@ -562,16 +563,16 @@ def test_a_store_that_was_taken_away_is_503(
 
 def test_claims_are_read_or_the_store_is_gone(post: Ask, gam: Gam) -> None:
     request = Request("GET", USERINFO_PATH, fields={"authorization": token_of(post())})
-    assert routes.respond(gam, request).response.status == 200
+    assert respond(gam, request).response.status == 200
     gam.store.close()
-    assert routes.respond(gam, request).trace.rule == "store_gone"
+    assert respond(gam, request).trace.rule == "store_gone"
 
 
 @pytest.mark.needs_file  # the tables of a database are shared by tests
 def test_healthz_looks_at_the_tokens_too(gam: Gam) -> None:
     with gam.store.writing() as tx:
         tx.run("DROP TABLE token")
-    assert refused(routes.respond(gam, Request("GET", "/healthz")).response) == ("503", 503)
+    assert refused(respond(gam, Request("GET", "/healthz")).response) == ("503", 503)
 
 
 def test_a_busy_store_is_503(gam: Gam, form: dict[str, str]) -> None:
@@ -579,10 +580,10 @@ def test_a_busy_store_is_503(gam: Gam, form: dict[str, str]) -> None:
     request = Request("POST", TOKEN_PATH, fields={**lowered(FORM), "content-length": str(len(body))}, body=body)
     with gam.store.open_again(durable=True, timeout=0) as store:
         with gam.store.writing():
-            answer = routes.respond(replace(gam, store=store), request)
+            answer = respond(replace(gam, store=store), request)
         assert refused(answer.response) == ("503", 503)
         assert answer.trace.rule == "store_busy"
-        assert routes.respond(replace(gam, store=store), request).response.status == 200
+        assert respond(replace(gam, store=store), request).response.status == 200
 
 
 def lowered(fields: dict[str, str]) -> dict[str, str]:
@@ -595,7 +596,7 @@ def test_a_bug_is_500_and_reports_its_place_to_the_log_alone(gam: Gam, form: dic
 
     body = urlencode(form).encode()
     request = Request("POST", TOKEN_PATH, fields={**lowered(FORM), "content-length": str(len(body))}, body=body)
-    answer = routes.respond(replace(gam, entropy=broken), request)
+    answer = respond(replace(gam, entropy=broken), request)
     assert refused(answer.response) == ("500", 500)
     assert b"s3" not in answer.response.body
     assert answer.trace.detail.startswith("ValueError in broken, line ")
@@ -643,6 +644,6 @@ def test_a_long_request_is_answered_and_not_kept_ready(gam: Gam, form: dict[str,
         body = urlencode({**form, "padding": padding}).encode()
         fields = {"content-type": FORM["Content-Type"], "content-length": str(len(body))}
         request = Request("POST", TOKEN_PATH, fields=fields, body=body)
-        answer = routes.respond(gam, request, replace(context.DEFAULT_CONFIG, grant_cache=known))
+        answer = respond(gam, request, replace(context.DEFAULT_CONFIG, grant_cache=known))
         assert answer.response.status == 200
         assert len(known._grants) == 1  # noqa: SLF001 - the short one alone
