@@ -49,7 +49,7 @@ def _add_store_facts(environment: DoctorFacts) -> DoctorFacts:
 
 
 def _add_database_facts(environment: DoctorFacts, location: Location) -> DoctorFacts:
-    facts = replace(environment, supported_version=len(schema.MIGRATIONS))
+    facts = replace(environment, supported_version=len(schema.MIGRATIONS), has_file=False)
     try:
         with Store.open(location) as opened, opened.reading() as tx:
             return replace(

@@ -93,7 +93,8 @@ class DoctorFacts:
     Everything that the checks read.
 
     `store_problem` is why the store cannot be read. `version` and `supported_version` are schema versions. `uid` is the
-    user who runs the command, 0 for root. `clock_difference` is how far the clock of the database is ahead.
+    user who runs the command, 0 for root. `clock_difference` is how far the clock of the database is ahead; `has_file`
+    is false for a store in a database.
     """
 
     now: datetime
@@ -112,6 +113,7 @@ class DoctorFacts:
     tls_key_problems: tuple[ReadProblem, ...] = ()
     contents: StoreContents | None = None
     clock_difference: timedelta = timedelta()
+    has_file: bool = True
 
     @property
     def is_on_network(self) -> bool:

@@ -5,7 +5,7 @@ The checks of `gamcli doctor`: facts about a store and its surroundings in, find
 but may be intended.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from shlex import join
 from typing import NamedTuple
@@ -223,10 +223,25 @@ CONTENTS_CHECKS = (
 )
 """The checks of the store's contents."""
 
+FILE_CHECKS = {"wal", "copies", "disk", "file-system", "log"}
+"""Those that say nothing about a database."""
+
+DATABASE_MESSAGES = {
+    "modes": "no other user can change the settings",
+    "store": "the store can be reached and has the current schema version",
+}
+"""What checks report for a database when they find nothing, where that differs."""
+
 
 def run_checks(facts: DoctorFacts) -> list[DoctorFinding]:
-    """Run the checks in order, and return at least one finding of each."""
-    checks = ENVIRONMENT_CHECKS if facts.contents is None else (*ENVIRONMENT_CHECKS, *CONTENTS_CHECKS)
+    """Run the checks that apply in order, and return at least one finding of each."""
+    checks: Sequence[DoctorCheck] = (*ENVIRONMENT_CHECKS, *(CONTENTS_CHECKS if facts.contents is not None else ()))
+    if not facts.has_file:
+        checks = [
+            check._replace(ok_message=DATABASE_MESSAGES.get(check.name, check.ok_message))
+            for check in checks
+            if check.name not in FILE_CHECKS and (facts.files or check.name not in ("modes", "owner"))
+        ]
     return [finding for check in checks for finding in _run_check(check, facts)]
 
 

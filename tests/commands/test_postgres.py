@@ -60,6 +60,16 @@ def test_a_store_is_checked_and_copied_to_a_file_and_back(pg: Callable[..., RunR
         assert pg("store", *verb).code == 2
 
 
+def test_doctor_lists_only_checks_that_apply_to_a_database(pg: Callable[..., RunResult], place: Path) -> None:
+    findings = pg("doctor", "-o", "json").json
+    names = {finding["check"] for finding in findings}
+    assert names >= {"store", "config", "clock", "idle-users"}
+    assert not names & {"modes", "owner", "wal", "copies", "disk", "file-system", "log"}
+    (place / "gamcli.toml").write_text("")
+    messages = {finding["check"]: finding["message"] for finding in pg("doctor", "-o", "json").json}
+    assert messages["modes"] == "no other user can change the settings"
+
+
 def test_a_command_ends_with_8_when_the_database_is_stopped(
     pg: Callable[..., RunResult], postgres: PostgresServer, postgres_url: str
 ) -> None:
