@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -145,6 +145,14 @@ class PostgresServer:
             sleep(0.005)
         for lock in (pid_file, *self.folder.glob(".s.PGSQL.*")):  # with the number of a zombie
             lock.unlink()
+
+    def set(self, settings: Mapping[str, object | None]) -> None:
+        """Change settings of the running server, None to their defaults, and wait until they apply."""
+        changes = [f"RESET {name}" if value is None else f"SET {name} = '{value}'" for name, value in settings.items()]
+        statements = [f"ALTER SYSTEM {change}" for change in changes] + ["SELECT pg_reload_conf()"]
+        line = [f"{self._programs}/psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "gam", "-q", "postgres"]
+        subprocess.run(line, input=";\n".join(statements), text=True, check=True, stdout=subprocess.DEVNULL)
+        sleep(0.3)
 
     @contextmanager
     def stopped(self, *, connections_only: bool = False) -> Iterator[None]:

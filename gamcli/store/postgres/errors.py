@@ -68,11 +68,26 @@ def _constraint_error(error: psycopg.IntegrityError) -> GamcliError:
     return FailedError(message, "report this as a bug")
 
 
+_CA_HINT = "add sslrootcert=FILE with the CA certificate of the database to the URL, or sslrootcert=system"
+
+_UNREACHABLE_HINTS = (
+    ("root certificate file", _CA_HINT),
+    ("certificate verify failed", _CA_HINT),
+    ("does not match host name", "use a host name of the certificate in the URL, or sslmode=verify-ca"),
+    ("does not support SSL", "set ssl = on in postgresql.conf, or use sslmode=disable if the network is trusted"),
+    ("no encryption", "add sslmode=verify-full to the URL: the database requires TLS"),
+    ("SSL off", "add sslmode=verify-full to the URL: the database requires TLS"),
+    ("client certificate", "add sslcert=FILE and sslkey=FILE to the URL"),
+    ("private key file", "add sslkey=FILE to the URL, with a file that only its owner can read"),
+    ("", "check that the database is running, and its address, user and password (PGPASSWORD or PGPASSFILE)"),
+)
+"""Parts of libpq's messages, which have no codes, with hints; the first that matches counts."""
+
+
 def unreachable_error(error: psycopg.Error, name: str) -> StoreUnusableError:
-    return StoreUnusableError(
-        f"the store {name} cannot be reached: {_first_line(error)}",
-        "check that the database is running, and its address, user and password (PGPASSWORD or PGPASSFILE)",
-    )
+    message = _first_line(error)
+    hint = next(hint for part, hint in _UNREACHABLE_HINTS if part in message)
+    return StoreUnusableError(f"the store {name} cannot be reached: {message}", hint)
 
 
 def unknown_outcome_error(name: str) -> StoreUnknownOutcomeError:

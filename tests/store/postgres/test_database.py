@@ -1,17 +1,19 @@
 """What only a database can do: lose its connection, be used by many computers, have another clock."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Timer
 from typing import Any
 
 import pytest
 
-from gamcli.actions import Gam, copying, repository, users
+from gamcli.actions import Gam, apps, copying, repository, users
 from gamcli.errors import (
     ConflictError,
     StoreBusyError,
@@ -20,9 +22,12 @@ from gamcli.errors import (
     StoreUnusableError,
     UsageError,
 )
+from gamcli.model import Key
 from gamcli.store import Location, Store, audit, copies, tokens
+from gamcli.store import keys as store_keys
 from gamcli.store.postgres import connection, database, migration, schema
 from gamcli.store.postgres.url import PostgresUrl, parse_url
+from gamcli.store.users import get as get_user
 from tests.conftest import PostgresServer
 from tests.faults.proxy import CuttingProxy
 
@@ -123,6 +128,27 @@ def test_ids_of_nodes_differ_at_the_same_microsecond(created: Gam) -> None:
             store.rollback()
     assert len({*ids}) == 6
     assert all(0 <= each - ids[0] // 64 * 64 < 64 * 4 for each in ids)
+
+
+def test_statements_are_planned_again_while_a_transaction_adds_many_keys(created: Gam) -> None:
+    users.create(created, "ana", {})
+    apps.create(created, apps.AppSpec("portal", {"remote_rest": True, "api_keys.enabled": True}, (), "c" * 32))
+    others = """INSERT INTO key (id, user_number, app_number, scopes, digest, created_at, label)
+        SELECT 'other' || n, 1, 1, '', '', 1, '' FROM generate_series(1, 3000) AS n"""
+    read = "SELECT sum(idx_tup_fetch + seq_tup_read)::int FROM pg_stat_xact_user_tables WHERE relname = 'key'"
+    with created.store.writing() as tx:
+        ana = get_user(tx, "ana")
+        counts: list[Any] = []
+        for number in range(100):
+            if number == 20:  # the plans are those for a small table
+                tx.run(others)
+            if number == 60:
+                counts += tx.each(read)
+            key = Key(f"key{number}", "ana", ana.guid, "portal", "c" * 32, (), b"", created.now())
+            store_keys.add(tx, key)
+        counts += tx.each(read)
+    (before,), (after,) = counts
+    assert int(str(after)) - int(str(before)) < 40 * 300
 
 
 def test_a_lost_connection_is_replaced_before_the_next_transaction(created: Gam, url: PostgresUrl) -> None:
@@ -246,6 +272,44 @@ def test_a_database_that_cannot_be_reached_is_8_and_says_why(url: PostgresUrl) -
     Store.open(unreachable).close()  # libpq tries one address after the other
     with pytest.raises(StoreUnusableError, match="cannot be reached"):
         Store.open(parse_url("postgresql://gam@127.0.0.1:1/postgres"))
+
+
+@pytest.fixture
+def certificate(postgres: PostgresServer) -> Iterator[Path]:
+    """Let the database accept TLS connections for a while, with a certificate of 127.0.0.1 that signs itself."""
+    files = cert, key = postgres.folder / "cert.pem", postgres.folder / "key.pem"
+    kind = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(cert), "-days", "2"]
+    names = ["-subj", "/CN=db", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(["openssl", "req", "-x509", *kind, *names], check=True, capture_output=True)
+    for file in files:
+        shutil.chown(file, postgres.folder.stat().st_uid)
+    settings = {"ssl": "on", "ssl_cert_file": cert, "ssl_key_file": key}
+    postgres.set(settings)
+    yield cert
+    postgres.set(dict.fromkeys(settings))
+
+
+def test_tls_that_fails_says_which_parameter_helps(
+    created: Gam, url: PostgresUrl, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    def hint(parameters: str) -> str:
+        with pytest.raises(StoreUnusableError) as failed:
+            Store.open(parse_url(f"{url}&{parameters}"))
+        return failed.value.hint or ""
+
+    assert created.store.name == str(url)
+    assert "ssl = on" in hint("sslmode=require")
+    cert: Path = request.getfixturevalue("certificate")
+    Store.open(parse_url(f"{url}&sslmode=verify-full&sslrootcert={cert}")).close()
+    other = str(url).replace("127.0.0.1", "localhost")
+    with pytest.raises(StoreUnusableError) as named:
+        Store.open(parse_url(f"{other}&sslmode=verify-full&sslrootcert={cert}"))
+    assert "sslmode=verify-ca" in str(named.value.hint)
+    assert "sslrootcert=FILE" in hint(f"sslmode=verify-full&sslrootcert={tmp_path}/none.crt")
+    foreign = tmp_path / "foreign.pem"
+    kind = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(tmp_path / "key"), "-out", str(foreign), "-subj", "/CN=x"]
+    subprocess.run(["openssl", "req", "-x509", *kind], check=True, capture_output=True)
+    assert "sslrootcert=FILE" in hint(f"sslmode=verify-full&sslrootcert={foreign}")
 
 
 def test_text_with_nul_is_found_nowhere_and_refused_when_it_is_stored(created: Gam) -> None:
