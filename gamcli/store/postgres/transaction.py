@@ -18,6 +18,13 @@ from gamcli.store.postgres.statements import Outcome, Statement
 ROWS_PER_FETCH = 2000
 ROWS_PER_STATEMENT = 5000
 
+FIRST_REPLAN = 64
+"""
+After this many changes in a transaction, and after twice as many each time, statements are planned again.
+
+The plans were made for tables as small as they were, and an index that does for ten rows may not do for ten thousand.
+"""
+
 _CURSOR_NUMBERS = count(1)
 
 _INSERT = re.compile(
@@ -36,7 +43,7 @@ class PostgresTransaction(Transaction):
     statement is a transaction.
     """
 
-    __slots__ = ("_answered", "_cache", "_connection", "_find_slot", "_is_open", "_is_writing", "_saved")
+    __slots__ = ("_answered", "_cache", "_connection", "_find_slot", "_is_open", "_is_writing", "_runs", "_saved")
 
     def __init__(
         self,
@@ -54,6 +61,7 @@ class PostgresTransaction(Transaction):
         self._is_writing = is_writing
         self._answered: tuple[Sequence[Query[Any]], list[Outcome] | psycopg.Error] = (), []
         self._saved: list[Statement] = []
+        self._runs = 0
 
     @property
     def node(self) -> int:  # type: ignore[override] # it is known when it is needed
@@ -84,6 +92,9 @@ class PostgresTransaction(Transaction):
             yield from cursor.execute(translate(sql), _clean(values))
 
     def run(self, sql: str, *values: object) -> int:
+        self._runs += 1
+        if self._runs >= FIRST_REPLAN and self._runs.bit_count() == 1:
+            self._execute(("DISCARD PLANS", ()))
         return self._execute((translate(sql), values))[0].row_count
 
     def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
