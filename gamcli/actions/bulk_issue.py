@@ -161,16 +161,16 @@ def revalidate_chunk(tx: Transaction, now: datetime, chunk: BulkChunk) -> BulkCh
     users = store.bulk_rows.find_users_by_number(tx, list({row.user for row in chunk.rows}))
     current = {row: key for row, _, key in store.bulk_rows.find_current_keys(tx, chunk.first, chunk.last)}
     repeated = {
-        row: (request_json, request)
-        for row, _, request_json, request in store.request_ids.find_repeated(tx, chunk.first, chunk.last)
+        row: (request, request_json, key)
+        for row, _, request_json, request, key in store.request_ids.find_repeated(tx, chunk.first, chunk.last)
     }
     rows = []
     for row in chunk.rows:
         earlier, user = chunk.terms[row.terms], users.get(row.user)
         try:
             if row.row in repeated:
-                request_json, request = repeated[row.row]
-                outcome = repeat_outcome(tx, now, request, request_json)
+                request = repeated[row.row][0]
+                outcome = repeat_outcome(now, *repeated[row.row])
                 valid = _revalidate_row(resolver, row, earlier, user, None)
                 rows.append(valid._replace(current_key=request.key_id, outcome=outcome))
             else:
@@ -262,7 +262,8 @@ def _find_existing_keys(
 ) -> Iterator[DeliveredKey]:
     """Yield the keys that rows have already: with a new secret when RENEWED, without when REPEATED."""
     rows = [row for row in chunk.rows if row.outcome == outcome]
-    keys = [key for row in rows if (key := store.keys.find(tx, row.current_key or ""))]
+    found = store.keys.find_all(tx, (row.current_key or "" for row in rows))
+    keys = [found[row.current_key] for row in rows if row.current_key in found]
     secrets, count = [NO_SECRET for _ in keys], len(keys)
     if outcome == RENEWED:
         secrets = mint_api_keys([key.id for key in keys], gam.entropy)

@@ -188,21 +188,20 @@ class _Validator:
                 store.bulk_rows.set_outcomes(self._tx, list(find(first, last)))
 
     def _find_repeated_requests(self, first: int, last: int) -> Iterator[Outcome]:
-        for row, line, request_json, request in list(store.request_ids.find_repeated(self._tx, first, last)):
+        for row, line, request_json, request, key in store.request_ids.find_repeated(self._tx, first, last):
             try:
-                outcome = repeat_outcome(self._tx, self._now, request, request_json)
+                outcome = repeat_outcome(self._now, request, request_json, key)
             except ConflictError as error:
                 self._problems.add(line, error.message)
                 continue
             self.repeated += outcome == REPEATED and not is_import(request)
-            key = store.keys.find(self._tx, request.key_id) if outcome == RENEWED else None
-            if key is not None:
+            if key is not None and outcome == RENEWED:
                 self._earlier.note_renewal(line, key, row)
             yield request.key_id, outcome, row
 
     def _find_imported_keys(self, first: int, last: int) -> Iterator[Outcome]:
         """Report keys to import that exist already, except those that an earlier run of the input imported."""
-        for row, line, digest, key in list(store.bulk_rows.find_existing_imports(self._tx, first, last)):
+        for row, line, digest, key in store.bulk_rows.find_existing_imports(self._tx, first, last):
             if key.digest.hex() == digest and self._earlier.has_issued(key, row):
                 yield key.id, REPEATED, row
             else:
@@ -211,7 +210,7 @@ class _Validator:
     def _find_current_keys(self, first: int, last: int) -> Iterator[Outcome]:
         """Inactive keys are succeeded, unused ones of this input get new secrets, others are problems."""
         decided = store.bulk_rows.find_decided_rows(self._tx, first, last)
-        for row, line, key in list(store.bulk_rows.find_current_keys(self._tx, first, last)):
+        for row, line, key in store.bulk_rows.find_current_keys(self._tx, first, last):
             if row in decided:
                 continue
             is_of_row = self._earlier.has_issued(key, row)
@@ -266,10 +265,9 @@ class _EarlierRuns:
             raise DeliveredKeysError(count, found)
 
 
-def repeat_outcome(tx: Transaction, now: datetime, request: KeyRequest, request_json: str) -> int:
+def repeat_outcome(now: datetime, request: KeyRequest, request_json: str, key: Key | None) -> int:
     """Return what happens to the key of a repeated request, RENEWED or REPEATED; raises ConflictError."""
     require_same_request(request, request_json)
-    key = store.keys.find(tx, request.key_id)
     return RENEWED if key and is_unused(key, now) and not is_import(request) else REPEATED
 
 

@@ -171,30 +171,30 @@ def find_duplicate_imports(tx: Transaction, limit: int) -> Iterator[tuple[int, i
 
 
 def find_existing_imports(tx: Transaction, first: int, last: int) -> Iterator[tuple[int, int, str, Key]]:
-    """Yield row, line, digest and existing key for those of the rows `first` to `last` that import an existing key."""
-    rows: Iterator[Any] = tx.each(
-        """SELECT bulk_row.row, bulk_row.line, bulk_row.digest, key.id FROM temp.bulk_row
-        CROSS JOIN key ON key.id = bulk_row.key_id WHERE bulk_row.row BETWEEN ? AND ? ORDER BY bulk_row.row""",
-        [first, last],
+    """Return row, line, digest and existing key for those of the rows `first` to `last` that import an existing key."""
+    rows: list[Any] = list(
+        tx.each(
+            """SELECT bulk_row.row, bulk_row.line, bulk_row.digest, key.id FROM temp.bulk_row
+            CROSS JOIN key ON key.id = bulk_row.key_id WHERE bulk_row.row BETWEEN ? AND ? ORDER BY bulk_row.row""",
+            [first, last],
+        )
     )
-    for row, line, digest, key_id in rows:
-        key = keys.find(tx, key_id)
-        assert key is not None
-        yield row, line, digest, key
+    found = keys.find_all(tx, (key_id for _, _, _, key_id in rows))
+    return ((row, line, digest, found[key_id]) for row, line, digest, key_id in rows)
 
 
 def find_current_keys(tx: Transaction, first: int, last: int) -> Iterator[tuple[int, int, Key]]:
-    """Yield row, line and current key for those of the rows `first` to `last` that have one."""
-    rows: Iterator[Any] = tx.each(
-        """SELECT bulk_row.row, bulk_row.line, key.id FROM temp.bulk_row
-        CROSS JOIN key ON key.user_number = bulk_row.user AND key.app_number = bulk_row.app AND key.current = 1
-        WHERE bulk_row.row BETWEEN ? AND ? ORDER BY bulk_row.row""",
-        [first, last],
+    """Return row, line and current key for those of the rows `first` to `last` that have one."""
+    rows: list[Any] = list(
+        tx.each(
+            """SELECT bulk_row.row, bulk_row.line, key.id FROM temp.bulk_row
+            CROSS JOIN key ON key.user_number = bulk_row.user AND key.app_number = bulk_row.app AND key.current = 1
+            WHERE bulk_row.row BETWEEN ? AND ? ORDER BY bulk_row.row""",
+            [first, last],
+        )
     )
-    for row, line, key_id in rows:
-        key = keys.find(tx, key_id)
-        assert key is not None
-        yield row, line, key
+    found = keys.find_all(tx, (key_id for _, _, key_id in rows))
+    return ((row, line, found[key_id]) for row, line, key_id in rows)
 
 
 def set_outcomes(tx: Transaction, rows: Iterable[tuple[str, int | None, int]]) -> None:

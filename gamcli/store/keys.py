@@ -97,6 +97,15 @@ def find(tx: Transaction, key_id: str) -> Key | None:
     return None if row is None else build_record(row)
 
 
+def find_all(tx: Transaction, key_ids: Iterable[str]) -> dict[str, Key]:
+    """Return those of the keys with these complete ids that exist, by id."""
+    found: dict[str, Key] = {}
+    for chunk in chunks(key_ids):
+        rows = tx.each(f"{_SELECT} WHERE key.id IN ({placeholders(chunk)})", chunk)
+        found.update((key.id, key) for key in map(build_record, rows))
+    return found
+
+
 MIN_PREFIX = 4
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from gamcli.model import Key
+from gamcli.store import keys
 from gamcli.store.engine import Transaction
 
 
@@ -39,23 +41,27 @@ def find_duplicates(tx: Transaction, limit: int) -> Iterator[tuple[int, int]]:
     return rows
 
 
-def find_repeated(tx: Transaction, first: int, last: int) -> Iterator[tuple[int, int, str, KeyRequest]]:
-    """Yield row, line, request JSON and the earlier request for those of the rows whose id was used before."""
-    rows: Iterator[Any] = tx.each(
-        """SELECT row, line, bulk_request.asked, key_request.id, key_request.key, key_request.asked
-        FROM temp.bulk_request CROSS JOIN key_request ON key_request.id = bulk_request.id
-        WHERE row BETWEEN ? AND ? ORDER BY row""",
-        [first, last],
+def find_repeated(tx: Transaction, first: int, last: int) -> Iterator[tuple[int, int, str, KeyRequest, Key | None]]:
+    """Return row, line, request JSON, the earlier request and its key for those of the rows whose id was used."""
+    rows: list[Any] = list(
+        tx.each(
+            """SELECT row, line, bulk_request.asked, key_request.id, key_request.key, key_request.asked
+            FROM temp.bulk_request CROSS JOIN key_request ON key_request.id = bulk_request.id
+            WHERE row BETWEEN ? AND ? ORDER BY row""",
+            [first, last],
+        )
     )
-    return ((row, line, asked, KeyRequest(*request)) for row, line, asked, *request in rows)
+    requests = [KeyRequest(*request) for _, _, _, *request in rows]
+    found = keys.find_all(tx, (request.key_id for request in requests))
+    return ((*row[:3], request, found.get(request.key_id)) for row, request in zip(rows, requests, strict=True))
 
 
-def save_pending(tx: Transaction, first: int, last: int, keys: Mapping[int, str]) -> None:
+def save_pending(tx: Transaction, first: int, last: int, key_ids: Mapping[int, str]) -> None:
     """Save the requests of the rows `first` to `last` that got new keys."""
     rows: Iterator[Any] = tx.each(
         "SELECT row, id, asked FROM temp.bulk_request WHERE row BETWEEN ? AND ?", [first, last]
     )
-    add(tx, [KeyRequest(request_id, keys[row], asked) for row, request_id, asked in rows if row in keys])
+    add(tx, [KeyRequest(request_id, key_ids[row], asked) for row, request_id, asked in rows if row in key_ids])
 
 
 def exists_for_key(tx: Transaction, key_id: str) -> bool:
