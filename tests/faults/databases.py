@@ -13,7 +13,8 @@ from time import monotonic, sleep
 from typing import Any
 from urllib.parse import urlencode
 
-from gamcli.actions import Gam, apps, keys
+from gamcli.actions import Gam, apps, keys, repository
+from gamcli.provision import seed
 from gamcli.rules.credentials import Secret, parse_access_token
 from gamcli.store import Store
 from gamcli.store.postgres.url import parse_url
@@ -113,19 +114,21 @@ def generate_key(world: World, *options: str) -> str:
 
 @on_postgres
 def kills(server: PostgresServer, folder: Path, rng: Random, going: Rounds) -> Outcome:
-    """`kill -9` all processes of the database while two nodes grant, and start it again."""
+    """`kill -9` all processes of the database once in a round while two nodes grant, and start it again."""
     world, outcome = create_world(server, folder), Outcome()
     tokens = list[str]()
     with serving(world) as nodes:
         key = generate_key(world)
         while going():
             with under_load(nodes, key) as clients:
+                end = monotonic() + going.each
                 wait_for_grants(clients)
-                sleep(rng.uniform(0, 1))
+                sleep(rng.uniform(0, going.each))
                 server.kill()
                 sleep(rng.choice((0, rng.uniform(0, 2))))
                 server.start()
                 wait_for_grants(clients)
+                sleep(max(0, end - monotonic()))
             for client in clients:
                 client.require_only_503()
             now = [token for client in clients for token in client.tokens]
@@ -134,6 +137,71 @@ def kills(server: PostgresServer, folder: Path, rng: Random, going: Rounds) -> O
     world.checked()
     missing = len(tokens) - world.count_rows("token", tokens)
     return outcome._replace(found=outcome.found - missing)
+
+
+STOPPED_SECONDS = 15
+"""How long a node may need for its answer while the database is stopped; see the manual page `operations`."""
+
+
+@on_postgres
+def stops(server: PostgresServer, folder: Path, rng: Random, going: Rounds) -> Outcome:
+    """Stop all processes of the database with SIGSTOP while two nodes grant, and let them go on."""
+    world, outcome = create_world(server, folder), Outcome()
+    with serving(world) as nodes:
+        key = generate_key(world)
+        while going():
+            with under_load(nodes, key) as clients:
+                wait_for_grants(clients)
+                sleep(rng.uniform(0, 0.5))
+                with server.stopped():
+                    for node in nodes:
+                        _require_unready(node)
+                wait_for_grants(clients)
+            for client in clients:
+                client.require_only_503()
+            tokens = [token for client in clients for token in client.tokens]
+            outcome = outcome.plus(len(tokens), world.count_rows("token", tokens))
+    world.checked()
+    return outcome
+
+
+def _require_unready(node: Served) -> None:
+    began = monotonic()
+    with closing(node.connection()) as connection:
+        connection.request("GET", f"{node.url.path}/readyz")
+        answer = connection.getresponse()
+    if answer.status != 503 or answer.getheader("Retry-After") is None:
+        raise LostError(f"readyz is {answer.status} while the database is stopped")
+    if (seconds := monotonic() - began) > STOPPED_SECONDS:
+        raise LostError(f"readyz took {seconds:.0f} s while the database is stopped")
+
+
+CONFORMANCE_SECONDS = 600
+"""The timeout of `gamcli conformance`, which waits for many passwords to be hashed."""
+
+
+@on_postgres
+def conformance(server: PostgresServer, folder: Path, rng: Random, _going: Rounds) -> Outcome:
+    """Compare two nodes on one database with the contract, with `gamcli conformance`; counts rows, not tokens."""
+    world = create_world(server, folder, "unused")
+    for name, option in (("world", "--print-world"), ("seed", "--print-seed")):
+        known = ("--world", f"{folder}/world.toml") if name == "seed" else ()
+        made = world.run("conformance", option, *known)
+        (folder / f"{name}.toml").write_text(made.stdout, encoding="utf-8")
+    world.location = parse_url(server.url("conformance"))
+    with Store.create(world.location) as store:
+        gam = Gam(store, lambda: datetime.now(UTC), rng.randbytes, "faults")
+        repository.initialise(gam)
+        seed.apply_seed(gam, [folder / "seed.toml"], {})
+    outcome = Outcome()
+    with serving(world) as nodes:
+        for node in nodes:
+            words = ("conformance", node.url.geturl(), "--world", f"{folder}/world.toml", "-o", "json")
+            with world.start(*words) as checking:
+                out, _ = checking.communicate(timeout=CONFORMANCE_SECONDS)
+            verdicts = [row["verdict"] for row in json.loads(out) if row["verdict"] != "skipped"]
+            outcome = outcome.plus(len(verdicts), verdicts.count("same") if checking.returncode == 0 else 0)
+    return outcome
 
 
 @on_postgres
@@ -364,6 +432,8 @@ def _require_claims(node: Served, token: str) -> None:
 
 FAULTS: dict[str, Fault] = {
     "PostgreSQL, two nodes: kill -9 under load": kills,
+    "PostgreSQL, two nodes: stopped under load": stops,
+    "PostgreSQL, two nodes: conformance": conformance,
     "PostgreSQL, two nodes: changes under load": changing,
     "PostgreSQL: the network cut in a commit": cuts,
     "PostgreSQL: init and migrate, ten at once": crowds,
