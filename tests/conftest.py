@@ -25,6 +25,7 @@ from gamcli.rules.credentials import Entropy
 from gamcli.store import Store
 from gamcli.store.postgres.url import parse_url
 from gamcli.store.schema import MIGRATIONS
+from tests import warm_gamcli as warm_gamcli_server
 
 settings.register_profile("here", deadline=None, max_examples=40)
 settings.register_profile("ci", deadline=None, max_examples=40, derandomize=True)
@@ -41,7 +42,7 @@ if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
-gc.disable()  # until the tests are collected: half of that time would be spent on garbage that is none
+gc.disable()  # until the tests are collected: it takes half of that time, and nothing is freed
 
 
 def pytest_collection_finish() -> None:
@@ -99,6 +100,12 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("empty") / "store.db"
     Store.create(path).close()
     return path
+
+
+@pytest.fixture(scope="session")
+def warm_gamcli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[warm_gamcli_server.WarmGamcli]:
+    with warm_gamcli_server.install(tmp_path_factory.mktemp("warm")) as running:
+        yield running
 
 
 class PostgresServer:

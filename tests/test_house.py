@@ -102,6 +102,7 @@ def imported(node: ast.AST) -> Iterator[str]:
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@cache
 def imports(module: str) -> set[str]:
     return {name for node in ast.walk(trees()[module]) for name in imported(node)}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.cases import for_each
 from tests.test_scripts import blocks, find_differences, parse_steps, run_steps
+from tests.warm_gamcli import WarmGamcli
 
 PAGE = Path(__file__).parent.parent / "gamcli" / "manual" / "jobs.md"
 SCRIPTS = {block.split()[1].removesuffix(":"): block for block in blocks("sh", PAGE)}
@@ -28,7 +29,7 @@ def test_a_script_is_short(name: str) -> None:
     assert SCRIPTS[name].count("\n") <= MAX_LINES
 
 
-def test_six_weeks_go_as_written(tmp_path: Path) -> None:
+def test_six_weeks_go_as_written(tmp_path: Path, warm_gamcli: WarmGamcli) -> None:
     home, tools = tmp_path / "home", tmp_path / "tools"
     tools.mkdir()
     for name, text in SCRIPTS.items():
@@ -38,5 +39,5 @@ def test_six_weeks_go_as_written(tmp_path: Path) -> None:
     later = f'{sys.executable} {tools}/later.py "$(gamcli store info --field path)"'
     begin = f'cp {tools}/*.sh .; later() {{ {later} "$@"; }}'
     steps = parse_steps(re.sub(r"^\$ ", f"$ {begin}\n$ ", text, count=1, flags=re.MULTILINE))
-    differences = list(find_differences(steps, run_steps(steps, home, seconds=100)))
+    differences = list(find_differences(steps, run_steps(steps, home, warm_gamcli.folder)))
     assert not differences, "\n\n".join(differences)

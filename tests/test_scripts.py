@@ -24,7 +24,6 @@ from pathlib import Path
 
 import pytest
 
-from tests import warm_gamcli as warm_gamcli_server
 from tests.cases import for_each
 
 HERE = Path(__file__).parent
@@ -193,18 +192,11 @@ REAL_PROCESSES = {"README", "exit-codes", "main-job", "many-keys-cut-short", "pr
 """The transcripts in which each command starts Python, as it does for users."""
 
 
-@pytest.fixture(scope="session")
-def warm_gamcli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("warm")
-    with warm_gamcli_server.install(folder):
-        yield folder
-
-
 @pytest.fixture
 def programs(request: pytest.FixtureRequest) -> tuple[Path, ...]:
     """Return where the session of a transcript finds another gamcli first."""
     path: Path = next(request.node.callspec.params[name] for name in ("script", "page") if name in request.fixturenames)
-    return () if path.stem in REAL_PROCESSES else (request.getfixturevalue("warm_gamcli"),)
+    return () if path.stem in REAL_PROCESSES else (request.getfixturevalue("warm_gamcli").folder,)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

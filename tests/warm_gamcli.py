@@ -1,97 +1,181 @@
 """
-A program `gamcli` for transcripts that does not load Python's modules for each command.
+Runs of gamcli without the time to load its modules: a server that has imported it forks a process for each.
 
-It sends its arguments, environment, working directory, umask and standard streams to a server, which has imported
-gamcli and forks a process for each command. Commands that wait for a signal, that start programs or that read other
-descriptors run as usual.
+A run gets the arguments, environment, working directory, umask and standard streams of its client. The clients are
+`WarmGamcli.start`, and a program `gamcli` for shells. The program starts Python as usual for commands that wait for a
+signal or start programs, and where the locale, other descriptors or a deleted directory matter.
 """
 
 import ast
+import fcntl
+import gc
 import os
 import pkgutil
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import termios
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
-from signal import SIG_DFL, SIG_IGN, SIGCHLD, signal
 
-from gamcli import commands
+import gamcli
 from gamcli.commands import entry_point
+from gamcli.rules import passwords
 
 PROGRAM = """#!{python} -IS
 import os, sys
 words = sys.argv[1:]
-if not words or {{*words}} & {{"serve", "run", "try", "quickstart", "--"}} or any("/dev/fd" in each for each in words):
+try:
+    folder = os.getcwd()
+except OSError:
+    folder = ""
+is_special = not words or {{*words}} & {{"serve", "run", "try", "quickstart", "--"}} or "LC_ALL" in os.environ
+if is_special or not folder or any("/dev/fd" in each for each in words):
     os.execv({gamcli!r}, sys.argv)
+def is_open(number):
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+streams = [number for number in range(3) if is_open(number)]
 from _socket import AF_UNIX, SCM_RIGHTS, SOCK_STREAM, SOL_SOCKET, socket
 server = socket(AF_UNIX, SOCK_STREAM)
 server.connect({address!r})
-request = repr((words, dict(os.environ), os.getcwd(), os.umask(0))).encode("utf-8", "surrogateescape")
-streams = b"".join(number.to_bytes(4, sys.byteorder) for number in range(3))
-server.sendmsg([len(request).to_bytes(4, "big")], [(SOL_SOCKET, SCM_RIGHTS, streams)])
+request = repr((words, dict(os.environ), folder, os.umask(0), streams, False)).encode("utf-8", "surrogateescape")
+sent = b"".join(number.to_bytes(4, sys.byteorder) for number in streams)
+server.sendmsg([len(request).to_bytes(4, "big")], [(SOL_SOCKET, SCM_RIGHTS, sent)] if sent else [])
 server.sendall(request)
+server.recv(4)
 code = server.recv(1)
 os._exit(code[0] if code else 70)
 """
 
 
+class Run:
+    """A run that was started."""
+
+    def __init__(self, server: socket.socket) -> None:
+        self._server = server
+
+    def wait(self, seconds: float) -> int:
+        """Return the exit code (128 + N after signal N), or kill the run after `seconds` and raise TimeoutError."""
+        with self._server:
+            pid = int.from_bytes(self._server.recv(4, socket.MSG_WAITALL), "big")
+            self._server.settimeout(seconds)
+            try:
+                return self._server.recv(1)[0]
+            except TimeoutError:
+                os.kill(pid, signal.SIGKILL)
+                raise
+
+
+class WarmGamcli:
+    """The server, which listens in `folder`; the program `gamcli` is there too."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.address = f"{folder}/socket"
+
+    def start(
+        self, words: Sequence[str], streams: Sequence[int], environment: Mapping[str, str], *, terminal: bool = False
+    ) -> Run:
+        """Start a run with these descriptors as stdin, stdout and stderr; with `terminal`, as its terminal too."""
+        umask = os.umask(0)
+        os.umask(umask)
+        asked = ([*words], dict(environment), os.getcwd(), umask, [0, 1, 2], terminal)  # noqa: PTH109 - as text
+        request = repr(asked).encode("utf-8", "surrogateescape")
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self.address)
+        socket.send_fds(server, [len(request).to_bytes(4, "big")], streams)
+        server.sendall(request)
+        return Run(server)
+
+
 @contextmanager
-def install(folder: Path) -> Iterator[None]:
-    """Write the program into `folder`, and run its server meanwhile."""
-    address, program, gamcli = f"{folder}/socket", folder / "gamcli", str(Path(sys.executable).with_name("gamcli"))
-    program.write_text(PROGRAM.format(python=sys.executable, gamcli=gamcli, address=address), encoding="utf-8")
+def install(folder: Path) -> Iterator[WarmGamcli]:
+    """Write the program into `folder`, and run the server meanwhile."""
+    warm, program, gamcli_path = WarmGamcli(folder), folder / "gamcli", str(Path(sys.executable).with_name("gamcli"))
+    text = PROGRAM.format(python=sys.executable, gamcli=gamcli_path, address=warm.address)
+    program.write_text(text, encoding="utf-8")
     program.chmod(0o755)
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(address)
+        listener.bind(warm.address)
         listener.listen(100)
         command = [sys.executable, __file__, str(listener.fileno())]
         server = subprocess.Popen(command, pass_fds=[listener.fileno()], start_new_session=True)
     try:
-        yield
+        yield warm
     finally:
         server.kill()
         server.wait()
 
 
 def serve(listener: socket.socket) -> None:
-    """Import gamcli, then fork for each command."""
-    for module in pkgutil.iter_modules(commands.__path__):
-        import_module(f"gamcli.commands.{module.name}")
-    signal(SIGCHLD, SIG_IGN)  # nobody waits for them
+    """Import gamcli, then fork for each run."""
+    for module in pkgutil.walk_packages(gamcli.__path__, "gamcli."):
+        if not module.name.startswith(("gamcli.testing", "gamcli.store.postgres", "gamcli.__main__")):
+            import_module(module.name)
+    passwords.CURRENT_COST = passwords.TEST_COST
+    gc.freeze()
+    children = 0
     while True:
         client, _ = listener.accept()
+        while children and os.waitpid(-1, os.WNOHANG)[0]:
+            children -= 1
         if os.fork() == 0:
-            signal(SIGCHLD, SIG_DFL)
             run_command(client)
+        children += 1
         client.close()
 
 
 def run_command(client: socket.socket) -> None:
-    """Run what `client` asks for in a separate process, and send its exit code."""
-    length, streams, _, _ = socket.recv_fds(client, 4, 3)
+    """Run what `client` asks for in a separate process; send its process ID, then its exit code."""
+    length, received, _, _ = socket.recv_fds(client, 4, 3)
     request = client.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL)
-    words, environment, folder, umask = ast.literal_eval(request.decode("utf-8", "surrogateescape"))
+    asked = ast.literal_eval(request.decode("utf-8", "surrogateescape"))
     command = os.fork()
     if command:
+        for stream in received:
+            os.close(stream)
+        client.send(command.to_bytes(4, "big"))
         _, status = os.waitpid(command, 0)
         code = os.waitstatus_to_exitcode(status)
         client.send(bytes([code if code >= 0 else 128 - code]))
         os._exit(0)
+    client.close()
+    words, environment, folder, umask, numbers, terminal = asked
+    os.setsid()
     os.chdir(folder)
     os.umask(umask)
     os.environ.clear()
     os.environ.update(environment)
-    for number, stream in enumerate(streams):
+    for number in range(3):
+        os.close(number)
+    for number, stream in zip(numbers, received, strict=True):
         os.dup2(stream, number)
         os.close(stream)
+    if terminal:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    open_streams(numbers, unbuffered="PYTHONUNBUFFERED" in environment)
     sys.argv[1:] = words
-    sys.stdin = os.fdopen(0)
-    sys.stdout, sys.stderr = (TextIOWrapper(os.fdopen(number, "wb", 0), write_through=True) for number in (1, 2))
     entry_point()
+
+
+def open_streams(numbers: Sequence[int], *, unbuffered: bool) -> None:
+    """Set the standard streams as Python does when it starts: None for a closed one."""
+    sys.stdin = os.fdopen(0) if 0 in numbers else None
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = None
+        if number in numbers:
+            raw = os.fdopen(number, "wb", 0 if unbuffered else -1)
+            by_line = number == 2 or raw.isatty()
+            stream = TextIOWrapper(raw, line_buffering=by_line, write_through=unbuffered)
+        setattr(sys, name, stream)
 
 
 if __name__ == "__main__":

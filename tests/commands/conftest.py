@@ -13,11 +13,12 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from select import select
+from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 import pytest
@@ -28,6 +29,7 @@ from gamcli.rules import passwords
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
 from gamcli.store import Store
+from tests.warm_gamcli import Run, WarmGamcli
 
 SECRET = re.compile(r"gam(key|sec)_[0-9A-Za-z]")
 MESSAGE_LINE = re.compile(r"gamcli: (?:(error|hint|warning): )?(.+)")
@@ -133,7 +135,28 @@ def line() -> list[str]:
 
 
 @pytest.fixture
-def program(line: list[str]) -> Callable[..., RunResult]:
+def program(warm_gamcli: WarmGamcli) -> Callable[..., RunResult]:
+    """Run gamcli in a process, which is forked by one that has imported it."""
+
+    def run(*argv: str, stdin: bytes = b"", env: Mapping[str, str] = os.environ) -> RunResult:
+        reading, writing = os.pipe()
+        with TemporaryFile() as out, TemporaryFile() as err:
+            started = warm_gamcli.start(argv, (reading, out.fileno(), err.fileno()), env)
+            os.close(reading)
+            with suppress(BrokenPipeError), os.fdopen(writing, "wb") as pipe:
+                pipe.write(stdin)
+            code = started.wait(60)
+            for stream in (out, err):
+                stream.seek(0)
+            return RunResult(code, out.read().decode(), err.read().decode())
+
+    return run
+
+
+@pytest.fixture
+def new_program(line: list[str]) -> Callable[..., RunResult]:
+    """Run gamcli in a process that starts Python, for what happens or is read at that time."""
+
     def run(*argv: str, stdin: bytes = b"", **changes: Any) -> RunResult:  # noqa: ANN401 - what subprocess takes
         found = subprocess.run([*line, *argv], input=stdin, capture_output=True, timeout=60, check=False, **changes)
         return RunResult(found.returncode, found.stdout.decode(), found.stderr.decode())
@@ -142,12 +165,8 @@ def program(line: list[str]) -> Callable[..., RunResult]:
 
 
 @pytest.fixture
-def path(line: list[str], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = place.parent / "bin"
-    folder.mkdir()
-    (folder / "gamcli").write_text(f'#!/bin/sh\nexec {" ".join(line)} "$@"\n', encoding="utf-8")
-    (folder / "gamcli").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+def path(warm_gamcli: WarmGamcli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{warm_gamcli.folder}:{os.environ['PATH']}")
 
 
 @pytest.fixture
@@ -162,27 +181,35 @@ def shell(path: None) -> Callable[..., RunResult]:
 
 
 @pytest.fixture
-def terminal(line: list[str]) -> Callable[..., RunResult]:
+def terminal(warm_gamcli: WarmGamcli) -> Callable[..., RunResult]:
     def run(
         *argv: str, answers: Sequence[tuple[str, str]] = (), columns: int = 120, program: bool = False, **more: str
     ) -> RunResult:
         leader, follower = pty.openpty()
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        process = subprocess.Popen(
-            argv if program else [*line, *argv],
-            stdin=follower,
-            stdout=follower,
-            stderr=follower,
-            env={**os.environ, **more},
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads here; Ctrl-C works
-        )
+        environment = {**os.environ, **more}
+        if program:
+            process: subprocess.Popen[bytes] | Run = start_at_terminal(argv, follower, environment)
+        else:
+            process = warm_gamcli.start(argv, (follower,) * 3, environment, terminal=True)
         os.close(follower)
         screen = "".join(type_answers(leader, list(answers)))
         os.close(leader)
         return RunResult(process.wait(30), screen.replace("\r\n", "\n"), "")
 
     return run
+
+
+def start_at_terminal(argv: Sequence[str], follower: int, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        argv,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env=environment,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads here; Ctrl-C works
+    )
 
 
 def type_answers(leader: int, answers: list[tuple[str, str]]) -> Iterator[str]:

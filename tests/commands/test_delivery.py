@@ -134,25 +134,21 @@ def test_without_outputs_to_append_to_nothing_is_issued(
 
 
 def test_outputs_that_cannot_be_written_issue_nothing(
-    words: list[str], monkeypatch: pytest.MonkeyPatch, sql: Run
+    words: list[str], monkeypatch: pytest.MonkeyPatch, sql: Run, program: Run
 ) -> None:
     monkeypatch.setenv("GITHUB_OUTPUT", "/dev/full")
     before = sql("SELECT * FROM audit")
-    argv = [sys.executable, "-m", "gamcli", *words, "-o", "github"]
-    ran = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert (ran.returncode, "error: cannot write /dev/full" in ran.stderr) == (1, True)
-    assert log(ran.stdout)[0] == ""
+    ran = program(*words, "-o", "github")
+    assert (ran.code, "error: cannot write /dev/full" in ran.err) == (1, True)
+    assert log(ran.out)[0] == ""
     assert sql("SELECT * FROM audit") == before
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")  # noqa: PTH110 - a device
-def test_masks_that_nobody_takes_issue_nothing(world: Run, words: list[str], step: Path, sql: Run) -> None:
+def test_masks_that_nobody_takes_issue_nothing(world: Run, words: list[str], step: Path, sql: Run, shell: Run) -> None:
     assert world("key", "list").code == 0
     before = sql("SELECT * FROM audit")
-    argv = [sys.executable, "-m", "gamcli", *words, "-o", "github"]
-    with Path("/dev/full").open("w", encoding="ascii") as full:
-        ran = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert ran.returncode == 1
+    assert shell('gamcli "$@" -o github >/dev/full', "sh", *words).code == 1
     assert (sql("SELECT * FROM audit"), step.read_text(encoding="utf-8")) == (before, "EARLIER=1")
 
 

@@ -55,7 +55,7 @@ def test_a_forecast_fits_a_terminal(terminal: Run) -> None:
 
 
 @pytest.mark.usefixtures("soon")
-def test_a_terminal_of_another_locale_gets_bars_in_ascii(program: Run) -> None:
-    ran = program("key", "forecast", env={**os.environ, "LC_ALL": "de_DE.ISO-8859-1"})
+def test_a_terminal_of_another_locale_gets_bars_in_ascii(new_program: Run) -> None:
+    ran = new_program("key", "forecast", env={**os.environ, "LC_ALL": "de_DE.ISO-8859-1"})
     assert "█" not in ran.out
     assert "1     " + "#" * human.MAX_BAR_WIDTH in ran.out

@@ -177,10 +177,10 @@ def test_ctrl_c_ends_with_130_and_says_nothing(line: list[str], place: Path) -> 
     assert (process.returncode, out, err) == (130, b"", b"")
 
 
-def test_the_locale_changes_nothing(program: Run, world: Run) -> None:
+def test_the_locale_changes_nothing(new_program: Run, world: Run) -> None:
     world("user", "create", "añá 漢字")
     for encoding in ("ascii", "latin-1"):
-        ran = program("user", "list", "--field", "name", env={**os.environ, "PYTHONIOENCODING": encoding})
+        ran = new_program("user", "list", "--field", "name", env={**os.environ, "PYTHONIOENCODING": encoding})
         assert (ran.code, ran.out) == (0, "ana\nañá 漢字\n")
 
 
@@ -193,14 +193,14 @@ def test_bytes_that_are_no_text_are_refused_as_a_name(program: Run, world: Run) 
 
 
 @pytest.mark.parametrize("room", [32, 64])
-def test_a_store_on_a_full_disk_is_8_and_unharmed(program: Run, world: Run, room: int) -> None:
+def test_a_store_on_a_full_disk_is_8_and_unharmed(new_program: Run, world: Run, room: int) -> None:
     def full() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (room * 1024, room * 1024))
 
     words = ["user", "create", "bob", *(f"--attribute=a{number}={'x' * 2000}" for number in range(40))]
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # Python 3.11 keeps compiled modules that are cut short
-    ran = program(*words, preexec_fn=full, env=environ)
+    ran = new_program(*words, preexec_fn=full, env=environ)
     assert (ran.code, ran.out) == (8, ""), ran.err
     assert world("user", "list", "--field", "name").out == "ana\n"
 
