@@ -433,3 +433,9 @@ def test_what_is_granted_once_is_granted_alike_until_then(
 )
 def test_a_refused_scope_is_beyond_those_of_the_key_or_unknown(facts: GrantFacts, scope: str, cause: str) -> None:
     assert refusal(sent(scope=scope)(facts)).cause == cause
+
+
+def test_a_key_begins_a_session_only_if_a_refresh_token_is_issued(facts: GrantFacts) -> None:
+    granted = api_key_grant.decide(facts)
+    assert (granted.renewal_number, granted.has_session) == (0, False)
+    assert granted._replace(renewal_number=1).has_session

@@ -280,3 +280,19 @@ def test_another_text_cannot_be_imported_and_is_not_shown(text: str, message: st
         keys.check_imported(Secret(text))
     assert caught.value.message == message
     assert "aaaa" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_a_key_of_a_seed_begins_with_the_status_asked_for(key: Key) -> None:
+    now = key.created_at
+    key = replace(key, expires_at=now + timedelta(days=30))
+    changed = {status: keys.with_status(key, status, now) for status in keys.STATUSES}
+    assert {status: each.status(now) for status, each in changed.items()} == {
+        "active": "active", "revoked": "revoked", "expired": "expired", "suspended": "active",
+    }  # fmt: skip
+    assert changed["suspended"].disabled_at == now
+    expired = changed["expired"]
+    assert expired.expires_at == now - timedelta(hours=1)
+    assert expired.expires_at - expired.created_at == timedelta(days=30)
+    lasting = keys.with_status(replace(key, expires_at=None), "expired", now)
+    assert lasting.expires_at is not None
+    assert lasting.expires_at - lasting.created_at == timedelta(days=1)

@@ -148,3 +148,13 @@ def test_the_schema_of_a_token_leaves_out_what_rfc_6749_does(change: dict[str, A
 )
 def test_the_schema_of_claims_is_strict(claims_: dict[str, Any], is_valid: bool) -> None:  # noqa: FBT001 - a case
     assert valid("Claims", claims_) is is_valid
+
+
+def test_only_responses_of_status_401_name_an_authentication_scheme() -> None:
+    found = {
+        status
+        for _, _, operation in OPERATIONS
+        for status, response in operation["responses"].items()
+        if "WWW-Authenticate" in response.get("headers", {})
+    }
+    assert found == {"401"}

@@ -1,13 +1,15 @@
 """The files of a store: symbolic links that another user could have created are refused."""
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from gamcli.errors import StoreUnusableError
-from gamcli.store import Store
-from gamcli.store.sqlite import files
+from gamcli.store import Store, schema
+from gamcli.store.sqlite import file_header, files
 from tests.cases import for_each
 
 
@@ -124,3 +126,11 @@ def test_the_file_system_is_that_of_the_device(device: str, name: str | None) ->
 def test_the_file_system_of_a_folder_is_known(folder: Path) -> None:
     assert files.find_file_system(folder)
     assert files.find_file_system(folder / "no") is None
+
+
+def test_the_file_of_another_program_has_not_the_header_of_a_store(folder: Path) -> None:
+    path = folder / "other.db"
+    for application_id in (schema.APPLICATION_ID - 1, schema.APPLICATION_ID, schema.APPLICATION_ID + 1):
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(f"PRAGMA application_id = {application_id}")
+        assert file_header.has_store_header(path) == (application_id == schema.APPLICATION_ID)
