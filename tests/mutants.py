@@ -182,8 +182,8 @@ def judge() -> int:
     lines = range(int(heads[0][0]), int(heads[-1][0]) + int(heads[-1][1] or 1))
     Path(cache_from_source(str(Path(module).resolve()))).unlink(missing_ok=True)
     name = find_part(module)
-    tests = find_tests(name, module, lines)
-    code = pytest.main([*PYTEST, "-x", *tests]) if tests else 0
+    tests = find_tests(name, module, lines) or PARTS[name].tests
+    code = pytest.main([*PYTEST, "-x", *tests])
     if not code and name in PROCESSES:
         code = subprocess.run([sys.executable, "-m", "pytest", *PYTEST, "-x", *PROCESSES[name]], check=False).returncode
     return int(code)
