@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from gamcli.errors import NotFoundError, UsageError, command
 from gamcli.model import Key, normalize_name
 from gamcli.store.engine import Row, Transaction
-from gamcli.store.queries import Conditions, chunks, order_by, placeholders, share, split_joined
+from gamcli.store.queries import Conditions, chunks, order_by, placeholders, share, split_joined, with_asked
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
 _COLUMNS = (
@@ -276,12 +276,20 @@ class KeyUse(NamedTuple):
     last_from: str | None
 
 
+# Rows are locked in the order of their IDs, so that no two nodes deadlock.
+_RECORD_USES = """UPDATE key SET grants = key.grants + due.grants, last_used_at = due.at, last_used_from = due.source
+    FROM (SELECT asked.id, asked.grants, asked.at, asked.source FROM asked JOIN key ON key.id = asked.id
+    ORDER BY asked.id FOR NO KEY UPDATE OF key) AS due WHERE key.id = due.id"""
+
+
 def record_uses(tx: Transaction, uses: Mapping[str, KeyUse]) -> None:
-    """Add to the counts of these keys; in order, so that no two nodes deadlock."""
-    tx.save(
-        "UPDATE key SET grants = grants + ?, last_used_at = ?, last_used_from = ? WHERE id = ?",
-        [(use.grants, to_micros(use.last_at), use.last_from, key_id) for key_id, use in sorted(uses.items())],
-    )
+    """Add to the counts of these keys."""
+    rows = [(key_id, use.grants, to_micros(use.last_at), use.last_from) for key_id, use in uses.items()]
+    if tx.node is None:
+        tx.save("UPDATE key SET grants = grants + ?2, last_used_at = ?3, last_used_from = ?4 WHERE id = ?1", rows)
+        return
+    with_clause, values = with_asked("id, grants, at, source", rows)
+    tx.save(with_clause + _RECORD_USES, [values])
 
 
 def record_end(tx: Transaction, key_id: str, status: str, at: datetime, reason: str | None) -> None:

@@ -38,7 +38,7 @@ _WRITE: Statement = "BEGIN ISOLATION LEVEL READ COMMITTED", ()
 _COMMIT: Statement = "COMMIT", ()
 _TIMEOUT = "SELECT set_config('lock_timeout', $1, TRUE)"
 _CHANGE = "SELECT pg_current_xact_id()::text, clock_timestamp() FROM change_lock FOR UPDATE"
-_GRANT = "SELECT pg_current_xact_id()::text, clock_timestamp()"
+_GRANT = "SELECT set_config('lock_timeout', $1, TRUE), pg_current_xact_id()::text, clock_timestamp()"
 
 
 class PostgresStore(Store):
@@ -176,8 +176,8 @@ class PostgresStore(Store):
 
     def begin(self, queries: Sequence[Query[Any]] = ()) -> Transaction:
         with self._translate_errors():
-            timeout: Statement = _TIMEOUT, [str(int(ROW_LOCK_SECONDS * 1000))]
-            return self._begin([_WRITE, timeout, (_GRANT, ())], monotonic() + self.timeout, queries)
+            grant: Statement = _GRANT, [str(int(ROW_LOCK_SECONDS * 1000))]
+            return self._begin([_WRITE, grant], monotonic() + self.timeout, queries)
 
     def run(self, task: Callable[[], Result]) -> Result:
         with self._translate_errors():
@@ -240,7 +240,7 @@ class PostgresStore(Store):
         self._transaction_id = None
         if len(outcomes) > 1:
             row: Any = outcomes[-1].rows[0]
-            self._transaction_id, now = row
+            *_, self._transaction_id, now = row
             self.clock.update(now)
 
     def _commit(self) -> None:
