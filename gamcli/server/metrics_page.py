@@ -5,7 +5,7 @@ It has a thread and a port, separate from the endpoints, and reads the store thr
 only counts: no names, IDs or client addresses.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -45,13 +45,22 @@ class Sample(NamedTuple):
     suffix: str = ""
 
 
-def _write_family(name: str, kind: str, description: str, samples: Sequence[Sample]) -> Iterator[str]:
-    yield f"# HELP {name} {description}"
-    yield f"# TYPE {name} {kind}"
-    for value, labels, suffix in samples:
+class Family(NamedTuple):
+    """A metric with its samples."""
+
+    name: str
+    kind: str
+    description: str
+    samples: Iterable[Sample]
+
+
+def _format_family(family: Family) -> Iterator[str]:
+    yield f"# HELP {family.name} {family.description}"
+    yield f"# TYPE {family.name} {family.kind}"
+    for value, labels, suffix in family.samples:
         pairs = ",".join(f'{label}="{text}"' for label, text in labels.items())
         number = str(int(value)) if value == int(value) else repr(value)
-        yield f"{name}{suffix}{{{pairs}}} {number}" if pairs else f"{name}{suffix} {number}"
+        yield f"{family.name}{suffix}{{{pairs}}} {number}" if pairs else f"{family.name}{suffix} {number}"
 
 
 def _histogram(row: Sequence[float], start: int, bounds: Sequence[float], labels: Labels) -> Iterator[Sample]:
@@ -74,26 +83,22 @@ def _requests(row: Sequence[float], response_format: ResponseFormat) -> Iterator
                 yield Sample(value, {"endpoint": endpoint, "status": str(status), "rule": rule})
 
 
-def _write_server(row: Sequence[float], response_format: ResponseFormat) -> Iterator[str]:
-    yield from _write_family("gamcli_build_info", "gauge", "Version of gamcli.", [Sample(1, {"version": __version__})])
-    yield from _write_family(
-        "gamcli_requests_total", "counter", "Responses, by the rule that refused the request.",
-        [*_requests(row, response_format)],
-    )  # fmt: skip
-    durations = [
-        sample
-        for endpoint, start in zip(metrics.ENDPOINTS, metrics.DURATIONS, strict=True)
-        for sample in _histogram(row, start, metrics.SECONDS, {"endpoint": endpoint})
-    ]
-    yield from _write_family(
-        "gamcli_request_duration_seconds", "histogram", "Time from the complete request to its response.", durations
-    )
-    open_connections = [Sample(row[metrics.CONNECTIONS])]
-    yield from _write_family("gamcli_connections", "gauge", "Open connections of clients.", open_connections)
+def _durations(row: Sequence[float]) -> Iterator[Sample]:
+    for endpoint, start in zip(metrics.ENDPOINTS, metrics.DURATIONS, strict=True):
+        yield from _histogram(row, start, metrics.SECONDS, {"endpoint": endpoint})
+
+
+def _server_families(row: Sequence[float], response_format: ResponseFormat) -> Iterator[Family]:
+    yield Family("gamcli_build_info", "gauge", "Version of gamcli.", [Sample(1, {"version": __version__})])
+    requests = _requests(row, response_format)
+    yield Family("gamcli_requests_total", "counter", "Responses, by the rule that refused the request.", requests)
+    text = "Time from the complete request to its response."
+    yield Family("gamcli_request_duration_seconds", "histogram", text, _durations(row))
+    yield Family("gamcli_connections", "gauge", "Open connections of clients.", [Sample(row[metrics.CONNECTIONS])])
     errors = [Sample(row[metrics.ERRORS + index], {"error": name}) for index, name in enumerate(metrics.STORE_ERRORS)]
-    yield from _write_family(
-        "gamcli_store_errors_total", "counter", "Errors of the store, including retried ones.", errors
-    )
+    yield Family("gamcli_store_errors_total", "counter", "Errors of the store, including retried ones.", errors)
+    for name, text, start, bounds in _COMMIT_HISTOGRAMS:
+        yield Family(f"gamcli_group_commit_{name}", "histogram", text, _histogram(row, start, bounds, {}))
 
 
 _COMMIT_HISTOGRAMS = (
@@ -103,21 +108,15 @@ _COMMIT_HISTOGRAMS = (
 )
 
 
-def _write_commits(row: Sequence[float]) -> Iterator[str]:
-    for name, description, start, bounds in _COMMIT_HISTOGRAMS:
-        samples = [*_histogram(row, start, bounds, {})]
-        yield from _write_family(f"gamcli_group_commit_{name}", "histogram", description, samples)
-
-
-def _write_store(counts: KeyCounts | None) -> Iterator[str]:
-    """Write what the store holds; only that it cannot be read if `counts` is None."""
+def _store_families(counts: KeyCounts | None) -> Iterator[Family]:
+    """Yield what the store holds; only that it cannot be read if `counts` is None."""
     up = [Sample(counts is not None)]
-    yield from _write_family("gamcli_store_up", "gauge", "Whether the store could be read for this scrape.", up)
+    yield Family("gamcli_store_up", "gauge", "Whether the store could be read for this scrape.", up)
     if counts is not None:
         keys = [Sample(counts.by_status.get(status, 0), {"status": status}) for status in KEY_STATUSES]
-        yield from _write_family("gamcli_keys", "gauge", "API keys in the store, by status.", keys)
+        yield Family("gamcli_keys", "gauge", "API keys in the store, by status.", keys)
         expiring = [Sample(counts.expiring, {"within": f"{EXPIRING_WITHIN.days}d"})]
-        yield from _write_family("gamcli_keys_expiring", "gauge", "Active API keys that expire soon.", expiring)
+        yield Family("gamcli_keys_expiring", "gauge", "Active API keys that expire soon.", expiring)
 
 
 class MetricsHandler:
@@ -145,8 +144,8 @@ class MetricsHandler:
             counts = count_keys(self._gam, EXPIRING_WITHIN)
         except StoreError:
             counts = None
-        lines = (*_write_server(row, self._response_format), *_write_commits(row), *_write_store(counts), "")
-        return "\n".join(lines)
+        families = (*_server_families(row, self._response_format), *_store_families(counts))
+        return "".join(f"{line}\n" for family in families for line in _format_family(family))
 
     def end_turn(self) -> None:
         """Do nothing: every request is answered at once."""
