@@ -129,8 +129,8 @@ class Application:
             with ExitStack() as opened:
                 store = opened.enter_context(Store.open(self._path or _store_path_from_environment()))
                 gam = Gam(store, store.corrected_clock(lambda: datetime.now(UTC)), os.urandom, "asgi")
-                scribe = opened.enter_context(closing(LogWriter(self._write)))
-                log = RequestLog(scribe.write, self._log_format, gam.now, gam.entropy(4).hex())
+                log_writer = opened.enter_context(closing(LogWriter(self._write)))
+                log = RequestLog(log_writer.write, self._log_format, gam.now, gam.entropy(4).hex())
                 self._dispatcher = opened.enter_context(closing(LoopDispatcher(gam, self._config, log)))
                 self._exit_stack = opened.pop_all()
         return self._dispatcher

@@ -1,7 +1,7 @@
 """
 Threads for what would block the event loop: hashing a password, and waiting for a busy store to read it.
 
-They run `routes.handle_patiently`, in which the endpoint verifies the password.
+They run `routes.handle_blocking`, in which the endpoint verifies the password.
 """
 
 import os
@@ -76,4 +76,4 @@ class PasswordPool(Generic[RequestT]):
     def _handle(self, pending: RequestT) -> TracedResponse | PendingGrant:
         if seconds_left(pending) <= 0:
             raise StoreBusyError("the request waited too long")
-        return routes.handle_patiently(self._gam, pending.request, self._config)
+        return routes.handle_blocking(self._gam, pending.request, self._config)

@@ -29,7 +29,7 @@ Ask = Callable[..., Response]
 
 def respond(gam: Gam, request: Request, config: ServerConfig = DEFAULT_CONFIG) -> TracedResponse:
     """Return the response to a request, without a server."""
-    result = routes.handle_patiently(gam, request, config)
+    result = routes.handle_blocking(gam, request, config)
     return result if isinstance(result, TracedResponse) else write_tokens(gam, [result], config.grant_cache)[0]
 
 

@@ -1,7 +1,7 @@
 """
 The routes: which endpoint handles a request. No sockets.
 
-`handle` is for the event loop, which must not block; `handle_patiently` waits as long as it takes.
+`handle` is for the event loop, which must not block; `handle_blocking` waits as long as it takes.
 """
 
 from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ def handle(gam: Gam, request: Request, config: ServerConfig) -> Handled:
     return context.respond(result) if isinstance(result, Response) else result
 
 
-def handle_patiently(gam: Gam, request: Request, config: ServerConfig) -> TracedResponse | PendingGrant:
+def handle_blocking(gam: Gam, request: Request, config: ServerConfig) -> TracedResponse | PendingGrant:
     """Return the response, or what is to be judged and written, however long it takes."""
     result = handle(gam, request, config)
     assert not isinstance(result, WouldBlock), "WouldBlock is for nonblocking callers only"
