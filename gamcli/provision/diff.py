@@ -13,9 +13,9 @@ from typing import NamedTuple
 from gamcli.errors import ConflictError, Problem
 from gamcli.model import App, AuthType, Repository, User, normalize_name
 from gamcli.model.plan import UPDATE
-from gamcli.provision import diff_keys, pruning
+from gamcli.provision import pruning
 from gamcli.provision.desired import Desired, DesiredObject
-from gamcli.provision.diff_keys import PlannedState
+from gamcli.provision.diff_keys import KeyDiff, PlannedState
 from gamcli.provision.diff_objects import (
     DiffOptions,
     Fields,
@@ -60,8 +60,9 @@ def diff(desired: Desired, actual: Actual, options: DiffOptions) -> Diff:
         "user", desired.users, pruning.without(actual.users, "user", pruned),
         lambda item, before, fields: build_user(item, before, fields, options),
     )  # fmt: skip
-    state = PlannedState(auth_types.records, apps.records, users.records, apps.failed, users.failed)
-    keys = diff_keys.diff_keys(desired.keys, actual, state, parse_scopes, options)
+    keys = KeyDiff(actual, PlannedState(auth_types, apps, users), parse_scopes, options)
+    for item in desired.keys:
+        keys.add(item)
     removals = [*pruning.find_unlisted_keys(actual, unlisted, keys.users, options.now), *unlisted]
     default_step = Step(UPDATE, "repository", "repository", actual.repository, repository)
     planned = [
