@@ -25,24 +25,26 @@ def name_of(noun: str, max_length: int = names.NAME_LENGTH) -> ReadValue:
 
 
 def app_number(name: str) -> ReadValue:
-    def check(value: int) -> int:
-        apps.check_changes({name: value})
+    return passing(lambda value: apps.check_changes({name: value}))
+
+
+def user_field(name: str) -> ReadValue:
+    return passing(lambda value: users.check_field(name, value))
+
+
+def passing(check: Callable[[Any], object]) -> ReadValue:
+    """Return a function that returns a value unchanged if `check` raises no UsageError."""
+
+    def read(value: Any) -> object:  # noqa: ANN401 - any TOML
+        check(value)
         return value
 
-    return check
+    return read
 
 
 def bounds(name: str) -> dict[str, object]:
     minimum, maximum, _ = apps.BOUNDS[name]
     return {"minimum": minimum, "maximum": maximum}
-
-
-def user_field(name: str) -> Callable[[Any], Any]:
-    def check(value: object) -> object:
-        users.check_field(name, value)
-        return value
-
-    return check
 
 
 @lru_cache(maxsize=1024)  # thousands of keys share a few scope lists

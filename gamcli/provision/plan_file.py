@@ -8,7 +8,7 @@ to import is a reference, such as `${file:PATH}`, which is read again.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -76,7 +76,7 @@ def serialize(tx: Transaction, plan: ExecutionPlan, options: PlanOptions) -> str
         "fingerprint": fingerprint(tx),
         "changes": digest(plan),
         "options": options._asdict(),
-        "desired": _to_json(replace(plan.desired, apps=tuple(apps), keys=tuple(keys))),
+        "desired": replace(plan.desired, apps=tuple(apps), keys=tuple(keys)),
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=_to_json) + "\n"
 
@@ -117,26 +117,17 @@ def read(path: str, environment: Mapping[str, str]) -> SavedPlan:
         raise UsageError(f"{path} is not a complete saved plan", command("plan", "--out", path, "FILE")) from error
 
 
+_NOT_SAVED = {"api_key", "warnings", "is_seed", "repository_guid"}
+
+
 def _to_json(value: Any) -> object:  # noqa: ANN401 - any part of the desired state
+    """Return a value as JSON has it; a location as file, key path and line, and never a secret."""
     match value:
-        case Desired():
-            location = value.default_location
-            document = {name: getattr(value, name) for name in value.__slots__}
-            for name in ("warnings", "is_seed", "repository_guid"):
-                document.pop(name)
-            return {**document, "default_location": None if location is None else _locate(location)}
-        case DesiredObject():
-            fields = {name: each for name, each in value.fields.items() if name != "client_secret"}
-            return {
-                "name": value.name,
-                "fields": fields,
-                "location": _locate(value.location),
-                "owner": value.owner,
-                "references": value.references,
-            }
-        case DesiredKey():
-            fields = {name: getattr(value, name) for name in value.__slots__ if name != "api_key"}
-            return {**fields, "location": _locate(value.location)}
+        case Desired() | DesiredObject() | DesiredKey():
+            document = {name: getattr(value, name) for name in value.__slots__ if name not in _NOT_SAVED}
+            if isinstance(value, DesiredObject):
+                document["fields"] = {name: each for name, each in value.fields.items() if name != "client_secret"}
+            return {name: _locate(each) if isinstance(each, Location) else each for name, each in document.items()}
         case datetime():
             return value.isoformat()
         case _:
@@ -187,15 +178,14 @@ def _read_secrets(
 
 def _read_object(item: Mapping[str, Any]) -> DesiredObject:
     fields = {name: tuple(value) if isinstance(value, list) else value for name, value in item["fields"].items()}
-    return DesiredObject(item["name"], fields, _read_location(item["location"]), item["owner"], item["references"])
+    return DesiredObject(**{**item, "fields": fields, "location": _read_location(item["location"])})
 
 
 def _read_key(item: Mapping[str, Any]) -> DesiredKey:
-    scopes = item["scopes"]
-    parsed: dict[str, Any] = {"location": _read_location(item["location"])}
-    parsed["scopes"] = None if scopes is None else tuple(scopes)
-    for name in ("expires_in", "renew_within", "overlap"):
-        parsed[name] = None if item[name] is None else timedelta(seconds=item[name])
-    parsed["expires_at"] = None if item["expires_at"] is None else datetime.fromisoformat(item["expires_at"])
-    fields = {name: value for name, value in item.items() if name in DesiredKey.__slots__}
-    return DesiredKey(**{**fields, **parsed})
+    parsers: dict[str, Callable[[Any], object]] = {
+        **dict.fromkeys(("expires_in", "renew_within", "overlap"), lambda seconds: timedelta(seconds=seconds)),
+        "expires_at": datetime.fromisoformat,
+        "scopes": tuple,
+    }
+    parsed = {name: parse(item[name]) for name, parse in parsers.items() if item[name] is not None}
+    return DesiredKey(**{**item, **parsed, "location": _read_location(item["location"])})
