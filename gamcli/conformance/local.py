@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from gamcli.actions import Gam, apps, issuance, key_changes, keys, repository, rotation, tokens, users
 from gamcli.actions.apps import AppSpec, ScopeEdit
+from gamcli.actions.issuance import IssuedToken
 from gamcli.actions.keys import KeySpec
 from gamcli.conformance import worlds
 from gamcli.conformance.exchange import TargetServer
@@ -107,20 +108,19 @@ class _WorldBuilder:
         assert app.secret is not None
         return {"client_id": app.record.client_id, "client_secret": app.secret.reveal()}
 
-    def issue_token(self, key: IssuedKey, client: Mapping[str, str] | None = None) -> str:
+    def exchange(self, key: IssuedKey, client: Mapping[str, str] | None = None) -> IssuedToken:
+        """Exchange a key for tokens, by default of the application `portal`."""
         client = client or self.world.values["portal"]
-        request = TokenRequest(
-            client["client_id"], Secret(client["client_secret"]), key.secret, authentication_type_name="apikey"
-        )
-        return issuance.exchange(self.gam, request).secret.reveal()
+        client_id, secret = client["client_id"], Secret(client["client_secret"])
+        request = TokenRequest(client_id, secret, key.secret, authentication_type_name="apikey")
+        return issuance.exchange(self.gam, request)
+
+    def issue_token(self, key: IssuedKey, client: Mapping[str, str] | None = None) -> str:
+        return self.exchange(key, client).secret.reveal()
 
     def issue_refresh_token(self, app: str, client: Mapping[str, str]) -> str:
         apps.update(self.gam, app, {"token.renewals": 1}, ScopeEdit())
-        key = self.issue_key("nia", app)
-        request = TokenRequest(
-            client["client_id"], Secret(client["client_secret"]), key.secret, authentication_type_name="apikey"
-        )
-        return issuance.exchange(self.gam, request).refresh_token.reveal()
+        return self.exchange(self.issue_key("nia", app), client).refresh_token.reveal()
 
     def issue_key_and_token(self, key: IssuedKey) -> Values:
         return {"api_key": key.secret.reveal(), "access_token": self.issue_token(key)}
@@ -145,18 +145,16 @@ def _locked_out_user_values(name: str, field: str, *, locked: bool) -> Callable[
     return build
 
 
-def _revoked_key_values(builder: _WorldBuilder) -> Values:
-    key = builder.create_user("rex")
-    values = builder.issue_key_and_token(key)
-    keys.revoke(builder.gam, [key.record.id], None)
-    return values
+def _unusable_key_values(user: str, end: Callable[[Gam, str], object]) -> Callable[[_WorldBuilder], Values]:
+    """Return a function that issues a key and a token, and then applies `end` to the ID of the key."""
 
+    def build(builder: _WorldBuilder) -> Values:
+        key = builder.create_user(user)
+        values = builder.issue_key_and_token(key)
+        end(builder.gam, key.record.id)
+        return values
 
-def _disabled_key_values(builder: _WorldBuilder) -> Values:
-    key = builder.create_user("dina")
-    values = builder.issue_key_and_token(key)
-    key_changes.disable(builder.gam, key.record.id, None)
-    return values
+    return build
 
 
 def _replaced_key_values(builder: _WorldBuilder) -> Values:
@@ -236,8 +234,8 @@ _STATE_BUILDERS: dict[str, Callable[[_WorldBuilder], Values]] = {
     "expired": lambda builder: {
         "api_key": builder.backdated(2 * DAY).create_user("exa", expires_in=DAY).secret.reveal()
     },
-    "revoked": _revoked_key_values,
-    "suspended": _disabled_key_values,
+    "revoked": _unusable_key_values("rex", lambda gam, key_id: keys.revoke(gam, [key_id], None)),
+    "suspended": _unusable_key_values("dina", lambda gam, key_id: key_changes.disable(gam, key_id, None)),
     "replaced": _replaced_key_values,
     "invalidated": _invalidated_key_values,
     "retiring": _retiring_key_values,
