@@ -123,7 +123,7 @@ def kills(server: PostgresServer, folder: Path, rng: Random, going: Rounds) -> O
             with under_load(nodes, key) as clients:
                 end = monotonic() + going.each
                 wait_for_grants(clients)
-                sleep(rng.uniform(0, going.each))
+                sleep(rng.uniform(0, going.each / 2))
                 server.kill()
                 sleep(rng.choice((0, rng.uniform(0, 2))))
                 server.start()
