@@ -23,7 +23,7 @@ INVARIANTS = {
 
 
 def check_content(tx: Transaction) -> Iterator[StoreCheck]:
-    (version,) = tx.one("SELECT max(version) FROM migration") or (0,)
+    version = tx.number("SELECT max(version) FROM migration")
     is_current = version == len(schema.MIGRATIONS)
     yield StoreCheck("format", is_current, f"version {version}", None if is_current else command("store", "migrate"))
     yield _check_audit_log(tx)
@@ -43,7 +43,7 @@ def _check_audit_log(tx: Transaction) -> StoreCheck:
 
 
 def _check_records(tx: Transaction) -> StoreCheck:
-    counts = {what: (tx.one(sql) or (0,))[0] for what, sql in INVARIANTS.items()}
+    counts = {what: tx.number(sql) for what, sql in INVARIANTS.items()}
     violations = "; ".join(f"{count} violations of: {what}" for what, count in counts.items() if count)
     fix = "compare it with a backup: another program has written to this database" if violations else None
     return StoreCheck("records", not violations, violations or "all records are consistent", fix)

@@ -102,11 +102,11 @@ def _disabled_auth_types(tx: Transaction, now: datetime) -> Iterator[DisabledAut
     for fold, name in tx.each("SELECT fold, name FROM auth_type WHERE NOT enabled AND type = 'APIkey'"):
         apps = f"SELECT number FROM app WHERE coalesce(api_key_auth_type = ?2, {none_enabled})"
         sql = f"SELECT count(*) FROM ({newest}) AS newest WHERE app_number IN ({apps}) AND {active}"
-        (keys,) = tx.one(sql, to_micros(now), fold, MAX_ROWS) or (0,)
+        keys = tx.number(sql, to_micros(now), fold, MAX_ROWS)
         only = tx.each(
             "SELECT name FROM app WHERE api_key_auth_type = ? AND api_keys_enabled LIMIT ?", [fold, MAX_NAMES]
         )
-        yield DisabledAuthType(str(name), int(str(keys)), tuple(str(app) for (app,) in only), more)
+        yield DisabledAuthType(str(name), keys, tuple(str(app) for (app,) in only), more)
 
 
 def _count_apps(tx: Transaction, condition: str) -> CountWithNames:
@@ -134,7 +134,7 @@ def _find_unlimited_key(tx: Transaction) -> str | None:
 
 def _count_orphaned_tokens(tx: Transaction, now: datetime) -> int:
     """Count the tokens, of the MAX_ROWS oldest, without key, user or application that `token prune` would delete."""
-    (number,) = tx.one(
+    return tx.number(
         """SELECT count(*) FROM (SELECT * FROM token
             WHERE id <= ? AND id < (SELECT max(id) FROM token) ORDER BY id LIMIT ?) AS token
         LEFT JOIN user ON user.guid = token.user_guid
@@ -143,8 +143,7 @@ def _count_orphaned_tokens(tx: Transaction, now: datetime) -> int:
         WHERE user.guid IS NULL OR app.client_id IS NULL OR (token.key IS NOT NULL AND key.id IS NULL)""",
         to_micros(now - pruning.DEFAULT_RETENTION),
         MAX_ROWS,
-    ) or (0,)
-    return int(str(number))
+    )
 
 
 def load_output_paths(tx: Transaction) -> Iterator[str]:

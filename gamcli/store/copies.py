@@ -1,7 +1,6 @@
 """Copying all rows of a store to another one, which may use another engine."""
 
 from collections.abc import Iterator
-from itertools import islice
 
 from gamcli.store.engine import Row, Transaction
 from gamcli.store.queries import placeholders
@@ -19,8 +18,6 @@ SUMS = {
 }
 """What to copy of counters that have a row for each node: their sums."""
 
-CHUNK_ROWS = 5000
-
 
 def copy_rows(source: Transaction, target: Transaction) -> int:
     """Copy the rows of all tables; return how many there were."""
@@ -37,10 +34,7 @@ def _copy_table(source: Transaction, target: Transaction, table: str) -> int:
     flags = [place for place, is_boolean in enumerate(columns.values()) if is_boolean]
     converted = (_convert(row, flags) for row in rows)
     insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({placeholders([*columns])})"
-    count = 0
-    while chunk := [*islice(converted, CHUNK_ROWS)]:
-        count += target.run_many(insert, chunk)
-    return count
+    return target.run_many(insert, converted)
 
 
 def _convert(row: Row, flags: list[int]) -> Row:

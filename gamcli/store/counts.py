@@ -15,29 +15,24 @@ _RETIRING = "SELECT count(*) FROM key WHERE ended_at IS NULL AND retires_at IS N
 _ENDED = "SELECT end_status, count(*) FROM key WHERE end_status IS NOT NULL GROUP BY end_status"
 
 
-def _scalar(tx: Transaction, sql: str, *values: object) -> int:
-    (number,) = tx.one(sql, *values) or (0,)
-    return int(str(number))
-
-
 def count_expiring(tx: Transaction, first: datetime, before: datetime) -> int:
     """Count the keys that expire in [first, before), without those that have ended or were rotated."""
     span = " AND expires_at >= ? AND expires_at < ?"
     bounds = (to_micros(first), to_micros(before))
-    return _scalar(tx, _EXPIRING + span, *bounds) - _scalar(tx, _RETIRING + span, *bounds)
+    return tx.number(_EXPIRING + span, *bounds) - tx.number(_RETIRING + span, *bounds)
 
 
 def count_expiring_from(tx: Transaction, first: datetime) -> int:
     """Count the keys that expire at `first` or later, without those that have ended or were rotated."""
     later = " AND expires_at >= ?"
-    return _scalar(tx, _EXPIRING + later, to_micros(first)) - _scalar(tx, _RETIRING + later, to_micros(first))
+    return tx.number(_EXPIRING + later, to_micros(first)) - tx.number(_RETIRING + later, to_micros(first))
 
 
 def count_unlimited(tx: Transaction) -> int:
     """Count the keys that never expire, without those that have ended or were rotated."""
     ended = sum(_count_ended(tx).values())
-    rotated = _scalar(tx, f"{_RETIRING} AND expires_at IS NULL")
-    return count_rows(tx, "key") - ended - _scalar(tx, _EXPIRING) - rotated
+    rotated = tx.number(f"{_RETIRING} AND expires_at IS NULL")
+    return count_rows(tx, "key") - ended - tx.number(_EXPIRING) - rotated
 
 
 def _count_ended(tx: Transaction) -> Counter[str]:
@@ -45,7 +40,7 @@ def _count_ended(tx: Transaction) -> Counter[str]:
 
 
 def count_rows(tx: Transaction, table: str) -> int:
-    return _scalar(tx, f"SELECT count(*) FROM {table}")
+    return tx.number(f"SELECT count(*) FROM {table}")
 
 
 def count_by_status(tx: Transaction, now: datetime) -> Counter[str]:
@@ -53,11 +48,11 @@ def count_by_status(tx: Transaction, now: datetime) -> Counter[str]:
     at = to_micros(now)
     states = _count_ended(tx)
     ended = states.total()
-    expired = _scalar(tx, f"{_EXPIRING} AND expires_at <= ?", at)
-    retired_first = _scalar(tx, f"{_RETIRING} AND expires_at <= ? AND retires_at < expires_at", at)
+    expired = tx.number(f"{_EXPIRING} AND expires_at <= ?", at)
+    retired_first = tx.number(f"{_RETIRING} AND expires_at <= ? AND retires_at < expires_at", at)
     unexpired = "(expires_at IS NULL OR expires_at > ?)"
-    rotated = _scalar(tx, f"{_RETIRING} AND {unexpired}", at)
-    retiring = _scalar(tx, f"{_RETIRING} AND {unexpired} AND retires_at > ?", at, at)
+    rotated = tx.number(f"{_RETIRING} AND {unexpired}", at)
+    retiring = tx.number(f"{_RETIRING} AND {unexpired} AND retires_at > ?", at, at)
     states["expired"] = expired - retired_first
     states["replaced"] += retired_first + rotated - retiring
     states["retiring"] = retiring
@@ -87,7 +82,7 @@ def _count_keys(tx: Transaction, owner: str, name: str, now: datetime) -> Counte
 def count_never_used(tx: Transaction, now: datetime) -> int:
     """Count the active and retiring keys that were never used. Reads every key."""
     unused = f"SELECT count(*) FROM key WHERE last_used_at IS NULL AND {_STATUS} IN ('active', 'retiring')"
-    return _scalar(tx, unused.replace("?2", "?1"), to_micros(now))
+    return tx.number(unused.replace("?2", "?1"), to_micros(now))
 
 
 def count_expired_keys(tx: Transaction, now: datetime) -> int:
@@ -95,14 +90,14 @@ def count_expired_keys(tx: Transaction, now: datetime) -> int:
     expired = "key.ended_at IS NULL AND key.expires_at <= ? AND key.retires_at IS NULL AND key.current = 1"
     users = "JOIN user ON user.number = key.user_number AND user.enabled AND NOT user.blocked"
     apps = "JOIN app ON app.number = key.app_number AND app.enabled AND app.remote_rest AND app.api_keys_enabled"
-    return _scalar(tx, f"SELECT count(*) FROM key {users} {apps} WHERE {expired}", to_micros(now))
+    return tx.number(f"SELECT count(*) FROM key {users} {apps} WHERE {expired}", to_micros(now))
 
 
 def count_disabled_keys(tx: Transaction, now: datetime) -> int:
     """Count the active and retiring keys that are disabled."""
     disabled = "SELECT count(*) FROM key WHERE disabled_at IS NOT NULL AND ended_at IS NULL"
     valid = "coalesce(expires_at > ?1, TRUE) AND coalesce(retires_at > ?1, TRUE)"
-    return _scalar(tx, f"{disabled} AND {valid}", to_micros(now))
+    return tx.number(f"{disabled} AND {valid}", to_micros(now))
 
 
 def count_disabled(tx: Transaction, table: str, limit: int) -> tuple[int, tuple[str, ...]]:
@@ -115,4 +110,4 @@ def count_with_names(tx: Transaction, table: str, condition: str, limit: int) ->
     """Count the rows that satisfy the SQL `condition`, and return their first names."""
     rows = tx.each(f"SELECT name FROM {table} WHERE {condition} ORDER BY fold LIMIT ?", [limit])
     names = tuple(str(name) for (name,) in rows)
-    return _scalar(tx, f"SELECT count(*) FROM {table} WHERE {condition}"), names
+    return tx.number(f"SELECT count(*) FROM {table} WHERE {condition}"), names

@@ -48,7 +48,9 @@ class Query(NamedTuple, Generic[Result]):
 class Transaction(ABC):
     """Runs queries; valid until the end of the `with` block that created it."""
 
-    __slots__ = ()
+    __slots__ = ("_cache",)
+
+    _cache: dict[object, Any]
 
     node: int | None = None
     """The number under which this connection counts grants, None where all writers share one row."""
@@ -56,9 +58,12 @@ class Transaction(ABC):
     decoding_errors: tuple[type[Exception], ...] = ()
     """What a query raises for text that is not UTF-8, if it can be stored."""
 
-    @abstractmethod
     def cached(self, query: Callable[["Transaction"], Result]) -> Result:
         """Return the result of `query`, run once per transaction."""
+        if query not in self._cache:
+            self._cache[query] = query(self)
+        result: Result = self._cache[query]
+        return result
 
     @abstractmethod
     def data_version(self) -> DataVersion | None:
@@ -67,6 +72,11 @@ class Transaction(ABC):
     @abstractmethod
     def one(self, sql: str, *values: object) -> Row | None:
         """Return the first row, or None."""
+
+    def number(self, sql: str, *values: object) -> int:
+        """Return the number that is the first row, 0 for NULL or no row."""
+        row: Any = self.one(sql, *values)
+        return int(row[0] or 0) if row else 0
 
     @abstractmethod
     def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[Row]:

@@ -75,8 +75,7 @@ def next_range(tx: Transaction, table: str, first: int, before: int) -> IdRange 
 
 
 def count_prunable(tx: Transaction, ids: IdRange) -> int:
-    row: Any = tx.one(f"SELECT count(*) FROM ({PRUNABLE[ids.table]}) AS prunable", *ids.values)
-    return int(row[0])
+    return tx.number(f"SELECT count(*) FROM ({PRUNABLE[ids.table]}) AS prunable", *ids.values)
 
 
 def count_other_orphans(tx: Transaction, cutoff: int) -> int:
@@ -89,8 +88,7 @@ def count_other_orphans(tx: Transaction, cutoff: int) -> int:
 
 def load_last_token_id(tx: Transaction) -> int:
     """Return the id of the last token, which is never deleted; 0 when there is none."""
-    row: Any = tx.one("SELECT coalesce(max(id), 0) FROM token")
-    return int(row[0])
+    return tx.number("SELECT max(id) FROM token")
 
 
 def delete_prunable(tx: Transaction, ids: IdRange) -> tuple[int, int]:

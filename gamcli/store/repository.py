@@ -53,10 +53,7 @@ def count_default_type_uses(tx: Transaction, count: int, now: datetime) -> None:
 def load_default_type_uses(tx: Transaction, now: datetime, days: int) -> int:
     """Return how many requests of the last `days` days named no authentication type and were granted."""
     first = to_micros(now) // MICROS_PER_DAY - days
-    (count,) = tx.one(
-        "SELECT CAST(coalesce(sum(requests), 0) AS INTEGER) FROM default_type_use WHERE day > ?", first
-    ) or (0,)
-    return int(str(count))
+    return tx.number("SELECT sum(requests) FROM default_type_use WHERE day > ?", first)
 
 
 def set_default_auth_type(tx: Transaction, name: str) -> None:
@@ -65,7 +62,7 @@ def set_default_auth_type(tx: Transaction, name: str) -> None:
 
 def require_current_version(tx: Transaction) -> None:
     """Raise StoreVersionError when another process has migrated the open store."""
-    (version,) = tx.one("SELECT max(version) FROM migration") or (0,)
+    version = tx.number("SELECT max(version) FROM migration")
     if version != len(schema.MIGRATIONS):
         message = f"the store has version {version}; this gamcli supports version {len(schema.MIGRATIONS)}"
         raise StoreVersionError(message, "restart the server with the gamcli that migrated the store")

@@ -114,8 +114,7 @@ def delete_for_app(tx: Transaction, client_id: str) -> None:
 
 def count_orphans(tx: Transaction, condition: str = "TRUE") -> int:
     """Count the sessions whose application or user does not exist: no action leaves one behind."""
-    row: Any = tx.one(f"SELECT count(*) {_ORPHANS} AND {condition}")
-    return int(row[0])
+    return tx.number(f"SELECT count(*) {_ORPHANS} AND {condition}")
 
 
 def delete_orphans(tx: Transaction, limit: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import RawServerCursor
 
-from gamcli.store.engine import Query, Result, Row, Transaction
+from gamcli.store.engine import Query, Row, Transaction
 from gamcli.store.postgres.connection import DatabaseConnection
 from gamcli.store.postgres.dialect import translate
 from gamcli.store.postgres.slots import IdSlot
@@ -43,7 +43,7 @@ class PostgresTransaction(Transaction):
     statement is a transaction.
     """
 
-    __slots__ = ("_answered", "_cache", "_connection", "_find_slot", "_is_open", "_is_writing", "_runs", "_saved")
+    __slots__ = ("_answered", "_connection", "_find_slot", "_is_open", "_is_writing", "_runs", "_saved")
 
     def __init__(
         self,
@@ -66,12 +66,6 @@ class PostgresTransaction(Transaction):
     @property
     def node(self) -> int:  # type: ignore[override] # it is known when it is needed
         return self._find_slot(self._connection).number
-
-    def cached(self, query: Callable[[Transaction], Result]) -> Result:
-        if query not in self._cache:
-            self._cache[query] = query(self)
-        answered: Result = self._cache[query]
-        return answered
 
     def data_version(self) -> None:
         """Return None: PostgreSQL has no number that changes with every commit."""

@@ -1,11 +1,11 @@
 """A transaction on a SQLite file: runs queries until its `with` block ends."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from weakref import WeakSet
 
-from gamcli.store.engine import DataVersion, Query, Result, Row, Transaction
+from gamcli.store.engine import DataVersion, Query, Row, Transaction
 
 CACHE_KIB = 64 * 1024
 WAL_PAGES = 8000
@@ -17,7 +17,7 @@ class SqliteTransaction(Transaction):
 
     decoding_errors = (sqlite3.Error,)
 
-    __slots__ = ("_cache", "_connection", "_last_commit", "_open_cursors")
+    __slots__ = ("_connection", "_last_commit", "_open_cursors")
 
     def __init__(
         self,
@@ -31,15 +31,7 @@ class SqliteTransaction(Transaction):
         self._open_cursors = open_cursors
         self._cache = {} if cache is None else cache
 
-    def cached(self, query: Callable[[Transaction], Result]) -> Result:
-        """Return the result of `query`, run once per transaction."""
-        if query not in self._cache:
-            self._cache[query] = query(self)
-        answered: Result = self._cache[query]
-        return answered
-
     def data_version(self) -> DataVersion:
-        """Return a value that changes whenever any connection commits a change."""
         if self._last_commit:
             return self._last_commit
         version: Any = self.one("PRAGMA data_version")
@@ -57,11 +49,9 @@ class SqliteTransaction(Transaction):
         return iter(cursor)
 
     def run(self, sql: str, *values: object) -> int:
-        """Run a statement and return the number of changed rows."""
         return self._connection.execute(sql, values).rowcount
 
     def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
-        """Run a statement for each of `rows` and return the number of changed rows."""
         return self._connection.executemany(sql, rows).rowcount
 
     stream = each
