@@ -81,7 +81,7 @@ def test_completing_a_word_reads_the_table_alone(loaded: Loaded, words: list[str
 def test_completing_a_name_reads_the_store_and_no_more(loaded: Loaded, words: list[str]) -> None:
     found = loaded("__complete", *words)
     assert "sqlite3" in found
-    assert found & (HEAVY | {"csv", "dataclasses", "inspect", "platformdirs", "socket", "typer"}) == set()
+    assert found & (HEAVY | {"csv", "dataclasses", "inspect", "platformdirs", "shlex", "socket", "typer"}) == set()
     assert not any(name.startswith(("gamcli.actions", "gamcli.model", "gamcli.server")) for name in found)
     assert {"gamcli.render.output", "gamcli.store.engine"} & found == set()
 

@@ -1,7 +1,6 @@
 """Reading of config files, which others may have written: ownership, size and structure are checked."""
 
 import os
-import shlex
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +45,8 @@ def require_own_project_file(path: Path) -> None:
     """Raise UsageError for a project file of another user, who could choose the store for the caller."""
     owner = find_foreign_owner(path)
     if owner is not None:
+        import shlex  # noqa: PLC0415 - start-up: only this error needs it
+
         raise UsageError(
             f"{path} is owned by {_user_name(owner)}, who could select another store",
             f"check the file, then take ownership: {shlex.join(('chown', str(os.geteuid()), str(path)))}",

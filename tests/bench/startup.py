@@ -58,6 +58,7 @@ def main() -> None:
             gamcli(*arguments, store=store)
         key = gamcli("key", "list", "--field", "id", store=store).strip()
         environment = {**os.environ, "GAMCLI_STORE": str(store)}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or every start would compile gamcli again
         commands = {name: [key if word == "ID" else word for word in line] for name, (line, _) in LINES.items()}
         for command in commands.values():
             seconds(command, environment)  # byte code is written, files are read once

@@ -43,7 +43,7 @@ PEOPLE = st.builds(
 
 
 @settings(max_examples=30)
-@given(people=st.lists(PEOPLE, max_size=4))
+@given(people=st.lists(PEOPLE, max_size=2))
 def test_what_a_list_writes_is_read_back(people: list[User]) -> None:
     lines = [machine.csv_row(machine.field_paths(User))]
     lines += [machine.csv_row(machine.flatten(machine.to_dict(user, NOW)).values()) for user in people]
