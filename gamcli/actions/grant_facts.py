@@ -102,8 +102,8 @@ class FactLoader:
             facts = facts._replace(key=key, user=user)
         if not self._attributes or facts.app is None:
             return facts
-        allowed = facts.key.scopes if facts.key else facts.app.scopes
-        return facts._replace(attributes=self._attributes.intersection(_asked_attributes(request, allowed)))
+        asked = _asked_attributes(request, facts.allowed_scopes)
+        return facts._replace(attributes=self._attributes.intersection(asked))
 
     def _with_session(self, facts: GrantFacts) -> GrantFacts:
         """Add the refresh token of the request with its session, unless it is not the stored one."""

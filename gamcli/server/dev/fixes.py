@@ -100,8 +100,7 @@ def _new_password(facts: GrantFacts) -> str:
 
 
 def _allowed_scopes(facts: GrantFacts) -> str:
-    allowed = facts.known_app.scopes if facts.key is None else facts.key.scopes
-    return f"request scopes of: {scopes.join(allowed)}"
+    return f"request scopes of: {scopes.join(facts.allowed_scopes)}"
 
 
 FIXES: dict[str, Callable[[GrantFacts], str]] = {
