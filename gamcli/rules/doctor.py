@@ -119,37 +119,26 @@ def _check_unlimited_keys(facts: DoctorFacts) -> FindingRows:
     contents = facts.known_contents
     if not contents.unlimited_keys:
         return
-    message = (
-        f"{format_count(contents.unlimited_keys, 'active key')} never expire{'s' * (contents.unlimited_keys == 1)}"
-    )
+    verb = "expires" if contents.unlimited_keys == 1 else "expire"
+    message, fix = f"{format_count(contents.unlimited_keys, 'active key')} never {verb}", command("key", "forecast")
     if contents.apps_without_timeout:
         app = contents.apps_without_timeout[0]
-        yield (
-            WARN,
-            f"{message}; application '{app}' has no API key timeout",
-            command("app", "update", app, "--api-key-timeout", "2160"),
-        )
-    elif contents.unlimited_key is not None:
-        key = contents.unlimited_key
-        yield (
-            WARN,
-            f"{message}; {key} was issued before its application had a timeout",
-            command("key", "rotate", key, "--overlap", "7d"),
-        )
-    else:
-        yield WARN, message, command("key", "forecast")
+        message += f"; application '{app}' has no API key timeout"
+        fix = command("app", "update", app, "--api-key-timeout", "2160")
+    elif (key := contents.unlimited_key) is not None:
+        message += f"; {key} was issued before its application had a timeout"
+        fix = command("key", "rotate", key, "--overlap", "7d")
+    yield WARN, message, fix
 
 
 def _check_expired_keys(facts: DoctorFacts) -> FindingRows:
-    number = facts.known_contents.expired_keys
-    if number:
+    if number := facts.known_contents.expired_keys:
         verb = "has" if number == 1 else "have"
         yield WARN, f"{format_count(number, 'key')} {verb} expired without a successor", command("key", "due")
 
 
 def _check_disabled_keys(facts: DoctorFacts) -> FindingRows:
-    number = facts.known_contents.disabled_keys
-    if number:
+    if number := facts.known_contents.disabled_keys:
         verb = "is" if number == 1 else "are"
         yield WARN, f"{format_count(number, 'key')} {verb} disabled", command("key", "list", "--disabled")
 
@@ -168,12 +157,10 @@ def _check_idle_users(facts: DoctorFacts) -> FindingRows:
 
 
 def _check_orphaned_tokens(facts: DoctorFacts) -> FindingRows:
-    number = facts.known_contents.orphaned_tokens
-    if number:
+    if number := facts.known_contents.orphaned_tokens:
         message = f"{format_count(number, 'token')} of deleted keys, users or applications can be pruned"
         yield WARN, message, command("token", "prune")
-    number = facts.known_contents.orphaned_sessions
-    if number:
+    if number := facts.known_contents.orphaned_sessions:
         sessions = format_count(number, "session")
         message = f"{sessions} of deleted applications or users, whose tokens could become usable again"
         yield WRONG, message, command("token", "prune")
