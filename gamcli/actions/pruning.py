@@ -1,7 +1,7 @@
 """Pruning: deletes old inactive tokens and sessions in small steps, so that other processes can write in between."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic, sleep
 
@@ -24,25 +24,30 @@ class PruneJob:
 
     def __init__(self, gam: Gam, before: datetime) -> None:
         self._gam = gam
-        self._before = to_micros(before)
+        self._before = before
+        self._cutoff = to_micros(before)
         self._tables = [*pruning.PRUNABLE]
         self._may_have_orphans = True
         self._first_row = 0
         self._floor = 0
-        self.result = PruneResult(before, 0, 0, 0)
+        self._deleted: Counter[str] = Counter()
+
+    def result(self, counts: Counter[str] | None = None) -> PruneResult:
+        """Return these counts by table, or how many rows were deleted so far."""
+        counts = self._deleted if counts is None else counts
+        return PruneResult(self._before, counts["token"], counts["session"], counts["refresh_token"])
 
     def count(self) -> PruneResult:
         """Count the rows that can be deleted now; a session is not counted while it has tokens."""
-        tokens = sessions = 0
+        found: Counter[str] = Counter()
         with self._gam.store.reading() as tx:
             for table in pruning.PRUNABLE:
                 first = 0
-                while rows := pruning.next_range(tx, table, first, self._before):
-                    number = pruning.count_prunable(tx, rows)
-                    tokens, sessions = tokens + number * (table == "token"), sessions + number * (table == "session")
+                while rows := pruning.next_range(tx, table, first, self._cutoff):
+                    found[table] += pruning.count_prunable(tx, rows)
                     first = rows.last
-            sessions += pruning.count_other_orphans(tx, self._before)
-        return replace(self.result, tokens=tokens, sessions=sessions)
+            found["session"] += pruning.count_other_orphans(tx, self._cutoff)
+        return self.result(found)
 
     def step(self) -> bool:
         """Delete one range and say whether there is more to do; the last step writes the audit entry."""
@@ -55,10 +60,10 @@ class PruneJob:
         with self._gam.store.writing() as tx:
             if pruning.delete_floors(tx, self._floor):
                 return True
-            if self.result.tokens or self.result.sessions:
-                details = {"tokens": self.result.tokens, "sessions": self.result.sessions}
-                target = f"inactive before {format_rfc3339(self.result.before)}"
-                self._gam.record(tx, "token.prune", target, None, **details)
+            tokens, sessions = self._deleted["token"], self._deleted["session"]
+            if tokens or sessions:
+                target = f"inactive before {format_rfc3339(self._before)}"
+                self._gam.record(tx, "token.prune", target, None, tokens=tokens, sessions=sessions)
         return False
 
     def _prune_orphans(self) -> None:
@@ -66,35 +71,25 @@ class PruneJob:
             self._may_have_orphans = store.sessions.count_orphans(tx) > 0
         if self._may_have_orphans:
             with self._gam.store.writing() as tx:
-                self._add("session", *store.sessions.delete_orphans(tx, pruning.CHUNK_ROWS))
+                sessions, refresh_tokens = store.sessions.delete_orphans(tx, pruning.CHUNK_ROWS)
+            self._deleted.update(session=sessions, refresh_token=refresh_tokens)
 
     def _prune_range(self, table: str) -> None:
         with self._gam.store.reading() as tx:
-            rows = pruning.next_range(tx, table, self._first_row, self._before)
+            rows = pruning.next_range(tx, table, self._first_row, self._cutoff)
             has_prunable = rows is not None and pruning.count_prunable(tx, rows) > 0
             if rows is None and table == "token":
                 # Keep the floors of newer tokens: tokens that they superseded must not become active again.
-                self._floor = min(self._before, pruning.load_last_token_id(tx))
+                self._floor = min(self._cutoff, pruning.load_last_token_id(tx))
         if rows is None:
             self._tables.pop(0)
             self._first_row = 0
             return
         if has_prunable:
-            self._delete(rows)
+            with self._gam.store.writing() as tx:
+                deleted, refresh_tokens = pruning.delete_prunable(tx, rows)
+            self._deleted.update({table: deleted, "refresh_token": refresh_tokens})
         self._first_row = rows.last
-
-    def _delete(self, rows: pruning.IdRange) -> None:
-        with self._gam.store.writing() as tx:
-            deleted, refresh_tokens = pruning.delete_prunable(tx, rows)
-        self._add(rows.table, deleted, refresh_tokens)
-
-    def _add(self, table: str, deleted: int, refresh_tokens: int) -> None:
-        self.result = replace(
-            self.result,
-            tokens=self.result.tokens + deleted * (table == "token"),
-            sessions=self.result.sessions + deleted * (table == "session"),
-            refresh_tokens=self.result.refresh_tokens + refresh_tokens,
-        )
 
 
 def prune(gam: Gam, retention: timedelta, pause: Callable[[float], object] = sleep) -> PruneResult:
@@ -108,7 +103,7 @@ def prune(gam: Gam, retention: timedelta, pause: Callable[[float], object] = sle
     while job.step():
         pause(monotonic() - started)
         started = monotonic()
-    return job.result
+    return job.result()
 
 
 def count_prunable(gam: Gam, retention: timedelta) -> PruneResult:
