@@ -105,16 +105,14 @@ PAIRWISE_CLAIMS = ("guid", "external_id")
 
 
 def public_guid(user: User, app: App, key: bytes) -> str:
-    """Return the GUID by which the application knows the user: the pairwise one if it does not share user IDs."""
-    return user.guid if app.share_user_ids else derive_pairwise_guid(user, app, key)
-
-
-def derive_pairwise_guid(user: User, app: App, key: bytes) -> str:
     """
-    Return a GUID that is stable for this user and application, and cannot be linked across applications.
+    Return the GUID by which the application knows the user: the pairwise one if it does not share user IDs.
 
-    `key` is the repository's secret: without it, anyone who knows a user's GUID could compute the others.
+    That one is stable, and cannot be linked across applications. `key` is the repository's secret: without it, anyone
+    who knows a user's GUID could compute the others.
     """
+    if app.share_user_ids:
+        return user.guid
     return format_guid(hmac.digest(key, f"{user.guid}\n{app.client_id}".encode(), "sha256")[:16])
 
 

@@ -164,17 +164,19 @@ def test_ids_are_hidden_from_an_application_that_does_not_share_them(full_user: 
     closed = replace(app, share_user_ids=False)
     error = claims.build_claims(full_user, closed, ["user_city"], KEY)
     assert error.pop("city") == full_user.city
-    assert error == {"guid": "", "external_id": claims.derive_pairwise_guid(full_user, closed, KEY)}
+    assert error == {"guid": "", "external_id": claims.public_guid(full_user, closed, KEY)}
     assert full_user.guid not in str(error)
 
 
 def test_a_pairwise_id_is_stable_and_differs_by_user_and_application(full_user: User, app: App) -> None:
+    assert claims.public_guid(full_user, app, KEY) == full_user.guid
+    app = replace(app, share_user_ids=False)
     again = replace(full_user, name="renamed", external_id="new"), replace(app, name="renamed")
     others = [(replace(full_user, guid="another"), app), (full_user, replace(app, client_id="another"))]
-    pairwise = claims.derive_pairwise_guid(full_user, app, KEY)
-    assert claims.derive_pairwise_guid(*again, KEY) == pairwise == str(UUID(pairwise))
-    assert claims.derive_pairwise_guid(full_user, app, b"another" * 5) != pairwise
-    assert len({pairwise, *(claims.derive_pairwise_guid(*other, KEY) for other in others)}) == 3
+    pairwise = claims.public_guid(full_user, app, KEY)
+    assert claims.public_guid(*again, KEY) == pairwise == str(UUID(pairwise))
+    assert claims.public_guid(full_user, app, b"another" * 5) != pairwise
+    assert len({pairwise, *(claims.public_guid(*other, KEY) for other in others)}) == 3
 
 
 def of_token(bearer: UserinfoFacts, **settings: object) -> UserinfoFacts:
