@@ -176,7 +176,11 @@ def show(gam: Gam, key_id: str) -> Key:
 def find_by_secret(gam: Gam, secret: Secret) -> Key | None:
     """Return the record of an API key, also of one that does not have the format of gamcli."""
     with gam.store.reading() as tx:
-        key = store.keys.find(tx, api_key_lookup_id(secret))
+        return _find_by_secret(tx, secret)
+
+
+def _find_by_secret(tx: Transaction, secret: Secret) -> Key | None:
+    key = store.keys.find(tx, api_key_lookup_id(secret))
     return key if key is not None and secret.matches(key.digest) else None
 
 
@@ -246,15 +250,14 @@ def _describe_key(key: Key) -> str:
 
 def revoke_by_secret(gam: Gam, secret: Secret, reason: str | None) -> ChangeResult[Key]:
     with gam.store.writing() as tx:
-        key = store.keys.find(tx, api_key_lookup_id(secret))
-        is_known = key is not None and secret.matches(key.digest)
-        if not is_known and parse_api_key_id(secret) is None:
-            raise UsageError(
-                "not a valid API key: wrong format or checksum", command("key", "inspect", "--api-key-file", "FILE")
-            )
-        if key is None or not is_known:
-            raise NotFoundError("the API key is not in this store", command("key", "list"))
-        return _revoke_keys(tx, gam, [key], reason)[0]
+        key = _find_by_secret(tx, secret)
+        if key is not None:
+            return _revoke_keys(tx, gam, [key], reason)[0]
+    if parse_api_key_id(secret) is None:
+        raise UsageError(
+            "not a valid API key: wrong format or checksum", command("key", "inspect", "--api-key-file", "FILE")
+        )
+    raise NotFoundError("the API key is not in this store", command("key", "list"))
 
 
 def revoke_all(gam: Gam, search: KeySearch, reason: str | None, accept: int | None) -> list[ChangeResult[Key]]:

@@ -218,12 +218,13 @@ def test_digests_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5000])
 def test_each_key_of_many_is_as_one_made_alone(entropy: Entropy, count: int) -> None:
-    ids = credentials.mint_api_key_ids("Ab12", count, entropy)
+    prefix = credentials.mint_api_key_id_prefix(entropy)
+    ids = credentials.mint_api_key_ids(prefix, count, entropy)
     secrets = credentials.mint_api_keys(ids, entropy)
     assert [credentials.parse_api_key_id(secret) for secret in secrets] == ids
     assert len(set(ids)) == len({secret.reveal()[16:48] for secret in secrets}) == count
     assert ids == sorted(ids)
-    assert {key_id[:4] for key_id in ids} <= {"Ab12"}
+    assert {key_id[:4] for key_id in ids} <= {prefix}
     assert {len(secret.reveal()) for secret in secrets} <= {len(credentials.mint_api_key(entropy)[1].reveal())}
 
 
