@@ -1,51 +1,28 @@
 """`gamcli app`: applications."""
 
-from functools import partial
 from typing import Annotated
-
-import typer
 
 from gamcli.actions import Gam, apps
 from gamcli.actions.changes import ChangeResult
 from gamcli.commands import confirmation, delivery, overview
-from gamcli.commands.app_options import (
-    AllowScopeChoice,
-    ApiKeyAuthType,
-    ApiKeys,
-    ApiKeyTimeout,
-    OneTokenPerUser,
-    RemoteRest,
-    Renewals,
-    RequireScope,
-    Scopes,
-    ShareUserIds,
-    TokenTimeout,
-    collect_settings,
-)
-from gamcli.commands.context import CliContext
+from gamcli.commands.app_options import AppSettings, Scopes
 from gamcli.commands.options import (
     AcceptInvalidating,
     AppArgument,
+    ChangingKeys,
     Description,
-    DryRunOption,
     EnabledFilter,
-    Field,
-    Format,
     IfMissing,
-    Limit,
+    Issuing,
     NewName,
-    OutFile,
-    Preview,
-    SecretFormat,
     ShowAll,
-    Sort,
-    Wide,
-    Yes,
+    SortedListing,
+    flag,
     new_group,
+    option,
     read_secret,
 )
-from gamcli.commands.overview import ClientRecordFormat
-from gamcli.commands.state_verbs import add_rename, add_state_verb
+from gamcli.commands.state_verbs import add_delete, add_rename, add_state_verb
 from gamcli.errors import UsageError
 from gamcli.model import App
 from gamcli.rules import durations
@@ -58,92 +35,60 @@ NEVER_EXPIRE_NOTE = "its API keys never expire; set a limit with --api-key-timeo
 
 @verbs.command()
 def create(
-    context: typer.Context,
     name: NewName,
     description: Description = None,
     scope: Scopes = None,
-    remote_rest: RemoteRest = None,
-    api_keys: ApiKeys = None,
-    api_key_timeout: ApiKeyTimeout = None,
-    api_key_auth_type: ApiKeyAuthType = None,
-    scope_choice: AllowScopeChoice = None,
-    token_timeout: TokenTimeout = None,
-    renewals: Renewals = None,
-    require_scope: RequireScope = None,
-    share_ids: ShareUserIds = None,
-    one_token: OneTokenPerUser = None,
-    client_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="Use this client ID instead of a generated one.")
-    ] = None,
+    *,
+    settings: AppSettings,
+    client_id: Annotated[str | None, option("ID", "Use this client ID instead of a generated one.")] = None,
     client_secret_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Use the client secret in this file; '-' for stdin.")
+        str | None, option("FILE", "Use the client secret in this file; '-' for stdin.")
     ] = None,
     if_missing: IfMissing = False,
-    dry_run: DryRunOption = False,
-    output: SecretFormat = None,
-    field: Field = None,
-    out_file: OutFile = None,
+    run: Issuing,
 ) -> None:
     """
     Create an application and print its client secret once.
 
     Example: gamcli app create portal --scope gam_user_data --remote-rest --api-keys
     """
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, App, "client_secret")
+    out = run.make_output(App, "client_secret")
     secret = read_secret(client_secret_file, "--client-secret-file")
-    if secret is not None and out_file is not None:
+    if secret is not None and run.out_file is not None:
         raise UsageError("--out and --client-secret-file cannot be combined", "--out writes a generated secret only")
-    spec = apps.AppSpec(name, collect_settings(context), tuple(scope or ()), client_id, secret)
-    with (
-        cli.open_for_change(out, dry_run=dry_run) as gam,
-        delivery.open_destination(out, out_file, dry_run=dry_run) as save_secret,
-    ):
+    spec = apps.AppSpec(name, settings.collect(description), tuple(scope or ()), client_id, secret)
+    with delivery.open_for_issuing(run, out) as (gam, save_secret):
         created = apps.create(gam, spec, save_secret, if_missing=if_missing)
     app = created.record
     message = f"{confirmation.created_prefix(created.is_new)} application '{app.name}', client ID {app.client_id}"
-    delivery.print_result(out, app, ("client_secret", created.secret), message, out_file)
+    delivery.print_result(out, app, ("client_secret", created.secret), message, run.out_file)
     if created.is_new and app.api_keys.enabled and not app.api_keys.timeout_hours:
         out.print_note(NEVER_EXPIRE_NOTE)
 
 
 @verbs.command("list")
 def list_(
-    context: typer.Context,
     enabled: EnabledFilter = None,
     remote_rest: Annotated[
         bool | None,
-        typer.Option(
-            "--remote-rest/--no-remote-rest",
-            help="Show only applications with (or without) remote REST.",
-            show_default=False,
-        ),
+        flag("Show only applications with (or without) remote REST.", "--remote-rest/--no-remote-rest"),
     ] = None,
     api_keys: Annotated[
-        bool | None,
-        typer.Option(
-            "--api-keys/--no-api-keys",
-            help="Show only applications that accept (or reject) API keys.",
-            show_default=False,
-        ),
+        bool | None, flag("Show only applications that accept (or reject) API keys.", "--api-keys/--no-api-keys")
     ] = None,
-    sort: Sort = None,
-    limit: Limit = None,
-    wide: Wide = False,
-    output: Format = None,
-    field: Field = None,
+    *,
+    run: SortedListing,
 ) -> None:
     """List applications."""
-    cli = CliContext.from_typer(context)
-    filters = AppFilter(enabled=enabled, remote_rest=remote_rest, api_keys=api_keys, sort=sort)
-    with cli.open_gam() as gam, apps.search(gam, filters) as rows:
-        cli.output(output, field, App, wide=wide).print_records(App, confirmation.take(rows, limit))
+    filters = AppFilter(enabled=enabled, remote_rest=remote_rest, api_keys=api_keys, sort=run.sort)
+    with run.cli.open_gam() as gam, apps.search(gam, filters) as rows:
+        run.make_output(App).print_records(App, confirmation.take(rows, run.limit))
 
 
 @verbs.command()
-def show(context: typer.Context, name: AppArgument, output: ClientRecordFormat = None, field: Field = None) -> None:
+def show(name: AppArgument, run: overview.ClientRecordPrinting) -> None:
     """Show an application."""
-    overview.show(context, App, apps.show, name, output, field)
+    overview.show(run, App, apps.show, name)
 
 
 def _parse_scope_edit(scope: list[str] | None, add: list[str] | None, remove: list[str] | None) -> apps.ScopeEdit:
@@ -157,34 +102,18 @@ def _parse_scope_edit(scope: list[str] | None, add: list[str] | None, remove: li
 
 @verbs.command()
 def update(
-    context: typer.Context,
     name: AppArgument,
     description: Description = None,
     scope: Scopes = None,
-    add_scope: Annotated[
-        list[str] | None, typer.Option(metavar="SCOPE", help="Also publish this scope.", show_default=False)
-    ] = None,
+    add_scope: Annotated[list[str] | None, option("SCOPE", "Also publish this scope.")] = None,
     remove_scope: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SCOPE", help="Withdraw this scope, and invalidate keys that have it.", show_default=False
-        ),
+        list[str] | None, option("SCOPE", "Withdraw this scope, and invalidate keys that have it.")
     ] = None,
-    remote_rest: RemoteRest = None,
-    api_keys: ApiKeys = None,
-    api_key_timeout: ApiKeyTimeout = None,
-    api_key_auth_type: ApiKeyAuthType = None,
-    scope_choice: AllowScopeChoice = None,
-    token_timeout: TokenTimeout = None,
-    renewals: Renewals = None,
-    require_scope: RequireScope = None,
-    share_ids: ShareUserIds = None,
-    one_token: OneTokenPerUser = None,
+    *,
+    settings: AppSettings,
     accept: AcceptInvalidating = None,
     show_all: ShowAll = False,
-    dry_run: Preview = False,
-    output: Format = None,
-    field: Field = None,
+    run: ChangingKeys,
 ) -> None:
     """
     Change settings of an application.
@@ -192,24 +121,19 @@ def update(
     Withdrawing a scope permanently invalidates the active keys that have it. On a terminal, gamcli asks first;
     scripts confirm the number of keys with --accept-invalidating.
     """
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, App)
+    out = run.make_output(App)
     edit = _parse_scope_edit(scope, add_scope, remove_scope)
-    settings = collect_settings(context)
-    with cli.open_for_change(out, dry_run=dry_run) as gam:
+    changes = settings.collect(description)
+    with run.open_for_change(out) as gam:
         before = apps.show(gam, name)
         result = confirmation.confirm_invalidating(
-            lambda count: apps.update(gam, name, settings, edit, count), accept, show_all=show_all
+            lambda count: apps.update(gam, name, changes, edit, count), accept, show_all=show_all
         )
     app = result.record
     undo = ("app", "update", app.name, *undo_options(before, app))
     confirmation.report_change(out, result, f"application '{app.name}'", undo)
-    if (
-        result.is_changed
-        and app.api_keys.enabled
-        and not app.api_keys.timeout_hours
-        and (api_keys or api_key_timeout is not None)
-    ):
+    is_about_keys = settings.api_keys or settings.api_key_timeout is not None
+    if result.is_changed and is_about_keys and app.api_keys.enabled and not app.api_keys.timeout_hours:
         out.print_note(NEVER_EXPIRE_NOTE)
 
 
@@ -229,30 +153,18 @@ def _set_state(gam: Gam, name: str, changes: dict[str, object], _: str) -> Chang
     return apps.update(gam, name, changes)
 
 
-add_state_verb(
-    verbs, "enable", "Enable an application, so that its keys and secrets work again.", AppArgument, App, _set_state
-)
-add_state_verb(
-    verbs,
-    "disable",
-    "Disable an application and suspend its keys until it is enabled again.",
-    AppArgument,
-    App,
-    _set_state,
-)
+for _verb, _help in {
+    "enable": "Enable an application, so that its keys and secrets work again.",
+    "disable": "Disable an application and suspend its keys until it is enabled again.",
+}.items():
+    add_state_verb(verbs, _verb, _help, AppArgument, App, _set_state)
 
 
 @verbs.command("rotate-secret")
 def rotate_secret(
-    context: typer.Context,
     name: AppArgument,
-    overlap: Annotated[
-        str, typer.Option(metavar="DURATION", help="Keep the old secret valid for this long; 0 revokes it now.")
-    ],
-    dry_run: DryRunOption = False,
-    output: SecretFormat = None,
-    field: Field = None,
-    out_file: OutFile = None,
+    overlap: Annotated[str, option("DURATION", "Keep the old secret valid for this long; 0 revokes it now.")],
+    run: Issuing,
 ) -> None:
     """
     Issue a new client secret and print it once.
@@ -261,38 +173,14 @@ def rotate_secret(
 
     Example: gamcli app rotate-secret portal --overlap 24h
     """
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, App, "client_secret")
+    out = run.make_output(App, "client_secret")
     overlap_length = durations.parse(overlap)
-    with (
-        cli.open_for_change(out, dry_run=dry_run) as gam,
-        delivery.open_destination(out, out_file, dry_run=dry_run) as save_secret,
-    ):
+    with delivery.open_for_issuing(run, out) as (gam, save_secret):
         result = apps.rotate_secret(gam, name, save_secret, overlap=overlap_length)
     old_secret = f"stays valid for {overlap}" if overlap_length else "is revoked"
     message = f"application '{result.record.name}' has a new secret; the old one {old_secret}"
-    delivery.print_result(out, result.record, ("client_secret", result.secret), message, out_file)
+    delivery.print_result(out, result.record, ("client_secret", result.secret), message, run.out_file)
 
 
-@verbs.command()
-def delete(
-    context: typer.Context,
-    name: AppArgument,
-    yes: Yes = False,
-    accept: AcceptInvalidating = None,
-    show_all: ShowAll = False,
-    dry_run: Preview = False,
-    output: Format = None,
-    field: Field = None,
-) -> None:
-    """Delete an application and permanently invalidate its active keys."""
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, App)
-    with cli.open_for_change(out, dry_run=dry_run) as gam:
-        result = confirmation.confirm_deleting(partial(apps.delete, gam, name), accept, yes=yes, show_all=show_all)
-    out.print_change(
-        result.record, f"deleted application '{result.record.name}'{confirmation.invalidated_suffix(result)}"
-    )
-
-
+add_delete(verbs, "Delete an application and permanently invalidate its active keys.", AppArgument, App, apps.delete)
 add_rename(verbs, AppArgument, App, apps.rename)

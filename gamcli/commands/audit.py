@@ -6,13 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Literal
 
-import typer
-
 from gamcli.actions import audit, audit_history
 from gamcli.actions.audit import AuditHead, AuditVerification
 from gamcli.actions.audit_history import HistorySubject
-from gamcli.commands.context import CliContext, now
-from gamcli.commands.options import Field, Format, Limit, Sort, Wide, new_group
+from gamcli.commands.context import now
+from gamcli.commands.options import Printing, Run, SortedListing, argument, format_option, new_group, option
 from gamcli.errors import UsageError
 from gamcli.model import AuditEntry
 from gamcli.rules import timestamps
@@ -29,35 +27,18 @@ MAX_LINE_BYTES = 1 << 24
 
 @verbs.command("list")
 def list_(
-    context: typer.Context,
     actor: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Show only entries of this OS user or CI job (github=acme/app#7)."),
+        str | None, option("NAME", "Show only entries of this OS user or CI job (github=acme/app#7).")
     ] = None,
-    action: Annotated[
-        str | None, typer.Option(metavar="ACTION", help="Show only this action, such as key.revoke, or all of key.")
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Show only changes to this object, such as app:portal.")
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="Show all entries about this key, even if it was deleted.")
-    ] = None,
-    user: Annotated[
-        str | None, typer.Option(metavar="USER", help="Show all entries about this user and their keys.")
-    ] = None,
-    app: Annotated[
-        str | None, typer.Option(metavar="APP", help="Show all entries about this application and its keys.")
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Start time, such as 7d, 2026-03-01 or 2026-03-01T12:00:00Z.")
-    ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="End time (exclusive).")] = None,
-    sort: Sort = None,
-    limit: Limit = None,
-    wide: Wide = False,
-    output: Format = None,
-    field: Field = None,
+    action: Annotated[str | None, option("ACTION", "Show only this action, such as key.revoke, or all of key.")] = None,
+    target: Annotated[str | None, option("NAME", "Show only changes to this object, such as app:portal.")] = None,
+    key: Annotated[str | None, option("KEY", "Show all entries about this key, even if it was deleted.")] = None,
+    user: Annotated[str | None, option("USER", "Show all entries about this user and their keys.")] = None,
+    app: Annotated[str | None, option("APP", "Show all entries about this application and its keys.")] = None,
+    since: Annotated[str | None, option("TIME", "Start time, such as 7d, 2026-03-01 or 2026-03-01T12:00:00Z.")] = None,
+    until: Annotated[str | None, option("TIME", "End time (exclusive).")] = None,
+    *,
+    run: SortedListing,
 ) -> None:
     """
     List audit entries; '*' in ACTION and NAME matches any text.
@@ -66,43 +47,31 @@ def list_(
 
     Example: gamcli audit list --sort -seq --limit 20
     """
-    cli = CliContext.from_typer(context)
-    out, start = cli.output(output, field, AuditEntry, wide=wide), now()
+    out, start = run.make_output(AuditEntry), now()
     begin, end = (None if text is None else timestamps.parse(text, start) for text in (since, until))
-    if sort is None and out.is_human and out.is_terminal:
-        sort = "-seq"
-    filters = AuditFilter(actor, action, target, begin, end, sort=sort)
+    newest_first = "-seq" if out.is_human and out.is_terminal else None
+    filters = AuditFilter(actor, action, target, begin, end, sort=run.sort or newest_first)
     subject = HistorySubject(key, user, app)
-    with cli.open_gam() as gam, audit_history.search(gam, subject, filters, limit) as entries:
+    with run.cli.open_gam() as gam, audit_history.search(gam, subject, filters, run.limit) as entries:
         out.print_records(AuditEntry, entries)
 
 
 @verbs.command()
-def show(
-    context: typer.Context,
-    seq: Annotated[int, typer.Argument(min=1, metavar="SEQ", help="Number of the entry.")],
-    output: Format = None,
-    field: Field = None,
-) -> None:
+def show(seq: Annotated[int, argument("SEQ", "Number of the entry.", min=1)], run: Printing) -> None:
     """Show an audit entry with all its details."""
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, AuditEntry)
-    with cli.open_gam() as gam:
+    out = run.make_output(AuditEntry)
+    with run.cli.open_gam() as gam:
         out.print_record(audit.show(gam, seq))
 
 
 @verbs.command()
 def verify(
-    context: typer.Context,
-    head: Annotated[
-        str | None, typer.Option(metavar="HASH", help="Hash from `gamcli audit head` that must still be in the log.")
-    ] = None,
+    head: Annotated[str | None, option("HASH", "Hash from `gamcli audit head` that must still be in the log.")] = None,
     export_file: Annotated[
-        str | None,
-        typer.Option("--from", metavar="FILE", help="Verify this export instead of the store; '-' for stdin."),
+        str | None, option("FILE", "Verify this export instead of the store; '-' for stdin.", "--from")
     ] = None,
-    output: Format = None,
-    field: Field = None,
+    *,
+    run: Printing,
 ) -> None:
     """
     Verify that no audit entry was changed, removed, inserted or moved.
@@ -112,15 +81,14 @@ def verify(
 
     Example: gamcli audit verify --head "$(cat head-of-last-week)"
     """
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, AuditVerification)
+    out = run.make_output(AuditVerification)
     saved_head = None if head is None else _parse_hash(head)
     if export_file is not None:
         file_name = "stdin" if export_file == "-" else export_file
         with _open_export(export_file) as lines:
             result = audit.verify_export(file_name, lines, saved_head)
     else:
-        with cli.open_gam() as gam:
+        with run.cli.open_gam() as gam:
             result = audit.verify(gam, saved_head)
     out.print_record(result)
     if out.is_human:
@@ -149,15 +117,14 @@ def _read_lines(file: IO[bytes]) -> Iterator[bytes]:
 
 
 @verbs.command()
-def head(context: typer.Context, output: Format = None, field: Field = None) -> None:
+def head(run: Printing) -> None:
     """
     Print the hash of the last audit entry, for `gamcli audit verify --head`.
 
     Example: gamcli audit head | ssh other-host 'cat >> heads'
     """
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, AuditHead)
-    with cli.open_gam() as gam:
+    out = run.make_output(AuditHead)
+    with run.cli.open_gam() as gam:
         last = audit.read_head(gam)
     if out.is_human:
         out.print_line(last.hash)
@@ -167,17 +134,12 @@ def head(context: typer.Context, output: Format = None, field: Field = None) -> 
 
 @verbs.command()
 def export(
-    context: typer.Context,
-    output: Annotated[
-        Literal["jsonl", "json", "csv"],
-        typer.Option("-o", "--output", help="Output format."),
-    ] = "jsonl",
+    output: Annotated[Literal["jsonl", "json", "csv"], format_option(default=True)] = "jsonl", *, run: Run
 ) -> None:
     """
     Print the audit log with its hashes, for `gamcli audit verify --from`.
 
     Example: gamcli audit export > audit.jsonl && gamcli audit verify --from audit.jsonl
     """
-    cli = CliContext.from_typer(context)
-    with cli.open_gam() as gam, audit.search(gam, AuditFilter()) as entries:
-        cli.output(output).print_records(AuditEntry, entries)
+    with run.cli.open_gam() as gam, audit.search(gam, AuditFilter()) as entries:
+        run.cli.output(output).print_records(AuditEntry, entries)

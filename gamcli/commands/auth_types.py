@@ -1,61 +1,47 @@
 """`gamcli auth-type`: authentication types."""
 
-from functools import partial
 from typing import Annotated, Literal
-
-import typer
 
 from gamcli.actions import auth_types
 from gamcli.commands import confirmation, overview
-from gamcli.commands.context import CliContext
 from gamcli.commands.options import (
-    AcceptInvalidating,
     AuthTypeArgument,
+    Changing,
+    ChangingKeys,
     Description,
-    DryRunOption,
     EnabledFilter,
-    Field,
-    Format,
     IfMissing,
-    Limit,
     NewName,
-    Preview,
-    ShowAll,
-    Sort,
-    Wide,
-    Yes,
+    SortedListing,
     drop_none,
+    flag,
     new_group,
+    option,
 )
-from gamcli.commands.overview import RecordFormat
+from gamcli.commands.state_verbs import add_delete
 from gamcli.errors import format_count
 from gamcli.model import AuthType
 
 verbs = new_group("Manage authentication types.")
 
 Kind = Literal["APIkey", "GAMLocal"]
-EnableSwitch = Annotated[
-    bool | None, typer.Option("--enable/--disable", help="Enable or disable it.", show_default=False)
-]
+EnableSwitch = Annotated[bool | None, flag("Enable or disable it.", "--enable/--disable")]
 
 
 @verbs.command()
 def create(
-    context: typer.Context,
     name: NewName,
-    kind: Annotated[Kind, typer.Option("--type", help="Type of authentication (TypeId in GAM).")],
+    kind: Annotated[Kind, option(None, "Type of authentication (TypeId in GAM).", "--type")],
     description: Description = None,
     enabled: EnableSwitch = None,
     if_missing: IfMissing = False,
-    dry_run: DryRunOption = False,
-    output: Format = None,
-    field: Field = None,
+    *,
+    run: Changing,
 ) -> None:
     """Create an authentication type."""
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, AuthType)
+    out = run.make_output(AuthType)
     settings = drop_none(description=description, enabled=enabled)
-    with cli.open_for_change(out, dry_run=dry_run) as gam:
+    with run.open_for_change(out) as gam:
         created = auth_types.create(gam, name, kind, settings, if_missing=if_missing)
     prefix = confirmation.created_prefix(created.is_new)
     out.print_change(created.record, f"{prefix} authentication type '{created.record.name}'")
@@ -63,41 +49,29 @@ def create(
 
 @verbs.command("list")
 def list_(
-    context: typer.Context,
-    kind: Annotated[Kind | None, typer.Option("--type", help="Show only this type.")] = None,
+    kind: Annotated[Kind | None, option(None, "Show only this type.", "--type")] = None,
     enabled: EnabledFilter = None,
-    sort: Sort = None,
-    limit: Limit = None,
-    wide: Wide = False,
-    output: Format = None,
-    field: Field = None,
+    *,
+    run: SortedListing,
 ) -> None:
     """List authentication types."""
-    cli = CliContext.from_typer(context)
-    with cli.open_gam() as gam, auth_types.search(gam, kind=kind, enabled=enabled, sort=sort) as rows:
-        cli.output(output, field, AuthType, wide=wide).print_records(AuthType, confirmation.take(rows, limit))
+    with run.cli.open_gam() as gam, auth_types.search(gam, kind=kind, enabled=enabled, sort=run.sort) as rows:
+        run.make_output(AuthType).print_records(AuthType, confirmation.take(rows, run.limit))
 
 
 @verbs.command()
-def show(context: typer.Context, name: AuthTypeArgument, output: RecordFormat = None, field: Field = None) -> None:
+def show(name: AuthTypeArgument, run: overview.RecordPrinting) -> None:
     """Show an authentication type."""
-    overview.show(context, AuthType, auth_types.show, name, output, field)
+    overview.show(run, AuthType, auth_types.show, name)
 
 
 @verbs.command()
 def update(
-    context: typer.Context,
-    name: AuthTypeArgument,
-    description: Description = None,
-    enabled: EnableSwitch = None,
-    dry_run: Preview = False,
-    output: Format = None,
-    field: Field = None,
+    name: AuthTypeArgument, description: Description = None, enabled: EnableSwitch = None, *, run: ChangingKeys
 ) -> None:
     """Change settings of an authentication type."""
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, AuthType)
-    with cli.open_for_change(out, dry_run=dry_run) as gam:
+    out = run.make_output(AuthType)
+    with run.open_for_change(out) as gam:
         result = auth_types.update(gam, name, drop_none(description=description, enabled=enabled))
     auth_type = result.record.name
     undo = ("auth-type", "update", auth_type, "--enable")
@@ -105,17 +79,10 @@ def update(
 
 
 @verbs.command("set-default")
-def set_default(
-    context: typer.Context,
-    name: AuthTypeArgument,
-    dry_run: DryRunOption = False,
-    output: Format = None,
-    field: Field = None,
-) -> None:
+def set_default(name: AuthTypeArgument, run: Changing) -> None:
     """Set the default authentication type."""
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, AuthType)
-    with cli.open_for_change(out, dry_run=dry_run) as gam:
+    out = run.make_output(AuthType)
+    with run.open_for_change(out) as gam:
         result = auth_types.set_default(gam, name)
         uses = auth_types.count_default_use(gam)
     message = (
@@ -128,23 +95,10 @@ def set_default(
     out.print_note(f"{format_count(uses, 'token request')} of the last {days} days named no authentication type")
 
 
-@verbs.command()
-def delete(
-    context: typer.Context,
-    name: AuthTypeArgument,
-    yes: Yes = False,
-    accept: AcceptInvalidating = None,
-    show_all: ShowAll = False,
-    dry_run: Preview = False,
-    output: Format = None,
-    field: Field = None,
-) -> None:
-    """Delete an authentication type; suspends keys that no other type accepts."""
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, AuthType)
-    with cli.open_for_change(out, dry_run=dry_run) as gam:
-        result = confirmation.confirm_deleting(
-            partial(auth_types.delete, gam, name), accept, yes=yes, show_all=show_all
-        )
-    suffix = confirmation.invalidated_suffix(result)
-    out.print_change(result.record, f"deleted authentication type '{result.record.name}'{suffix}")
+add_delete(
+    verbs,
+    "Delete an authentication type; suspends keys that no other type accepts.",
+    AuthTypeArgument,
+    AuthType,
+    auth_types.delete,
+)

@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from gamcli.actions import Gam, bulk_issue, bulk_validation, users
@@ -10,12 +10,13 @@ from gamcli.actions.bulk_terms import KeyRow
 from gamcli.actions.bulk_validation import ValidatedInput
 from gamcli.actions.problems import ProblemList, error_message
 from gamcli.actions.users import ExistingUsers, UserRow
-from gamcli.bulk import csv_input, results_file, results_folder, user_columns
+from gamcli.bulk import csv_format, csv_input, results_file, results_folder, user_columns
 from gamcli.bulk.csv_format import Columns, CsvOptions
 from gamcli.bulk.csv_input import CsvSource
 from gamcli.bulk.results_file import ResultsFile
 from gamcli.bulk.results_folder import ResultsFolder
-from gamcli.commands.context import CliContext
+from gamcli.commands.key_options import KeyIssuing
+from gamcli.commands.options import Changing, CsvTable
 from gamcli.errors import StoreError, UsageError, format_count
 from gamcli.model.plan import Plan, PlanSummary
 from gamcli.render import progress
@@ -31,7 +32,6 @@ KEY_COLUMNS = Columns(
 )
 USER_COLUMNS = Columns(user_columns.COLUMNS, user_columns.REQUIRED_COLUMNS)
 
-OutputPaths = tuple[str | None, str | None]
 Results = ResultsFile | ResultsFolder
 
 PROGRESS_INTERVAL = 4096
@@ -39,26 +39,22 @@ PROGRESS_INTERVAL = 4096
 
 
 def generate(
-    cli: CliContext,
-    out: Output,
-    path: str,
-    options: CsvOptions,
-    target: OutputPaths,
-    *,
-    reissue: int | None = None,
-    only_missing: bool = False,
-    dry_run: bool,
+    run: KeyIssuing, out: Output, csv: CsvTable, out_dir: str | None, *, reissue: int | None, only_missing: bool
 ) -> None:
-    """Issue a key for each row of the CSV file `path`; `target` is a CSV file for all keys, or a folder of files."""
-    out_file, folder = target
-    if out_file is not None and folder is not None:
+    """Issue a key for each row of a CSV file, into a CSV file for all keys, or into a folder of files."""
+    if out.format in ("env", "github"):
+        raise UsageError(f"-o {out.format} and --from cannot be combined", "--from FILE.csv --out KEYS.csv")
+    options = csv_format.parse_options(csv.delimiter, csv.encoding, csv.ignore_column)
+    if run.out_file is not None and out_dir is not None:
         raise UsageError("--out and --out-dir cannot be combined", "--out FILE.csv, or --out-dir DIR")
-    if out_file is None and folder is None:
+    if run.out_file is None and out_dir is None:
         raise UsageError("--from requires --out", "--out FILE.csv, or --out-dir DIR")
     with (
-        cli.open_gam() as gam,
-        csv_input.open_csv(path) as source,
-        _open_output(out_file, folder, source, dry_run=dry_run) as results,
+        run.cli.open_gam() as gam,
+        csv_input.open_csv(str(csv.table)) as source,
+        results_folder.open_folder(out_dir, dry_run=run.dry_run)
+        if out_dir is not None
+        else results_file.open_results(str(run.out_file), source.file) as results,
         _gc_paused(),
     ):
         batch = bulk_issue.find_batch(gam, source.digest)
@@ -67,25 +63,17 @@ def generate(
         with progress.progress_bar(out, "checking", source.size) as report_progress:
             rows = _read_rows(source, problems, (KEY_COLUMNS, options), report_progress)
             key_rows = (key_row(line, row) for line, row in rows)
-            target_path = str(Path(results.path).absolute())
-            bulk_target = bulk_validation.BulkTarget(batch, target_path, reissue, only_missing)
-            validated = bulk_validation.validate_rows(gam, problems, key_rows, bulk_target, delivered)
+            target = bulk_validation.BulkTarget(batch, str(Path(results.path).absolute()), reissue, only_missing)
+            validated = bulk_validation.validate_rows(gam, problems, key_rows, target, delivered)
         for warning in problems.warnings:
             out.print_warning(warning)
-        if dry_run:
+        if run.dry_run:
             _print_plan(out, validated)
             return
         _issue_keys(gam, out, validated, source, results)
-    _print_summary(out, validated, results.path)
-
-
-def _open_output(
-    out_file: str | None, folder: str | None, source: CsvSource, *, dry_run: bool
-) -> AbstractContextManager[Results]:
-    if folder is not None:
-        return results_folder.open_folder(folder, dry_run=dry_run)
-    assert out_file is not None
-    return results_file.open_results(out_file, source.file)
+    total = format_count(validated.delivered_rows + validated.counts.rows, "key")
+    out.print_note(f"issued {_format_counts(validated)}; {results.path} has {total}")
+    _print_warnings(out, validated)
 
 
 def _read_rows(
@@ -151,12 +139,6 @@ def _print_plan(out: Output, validated: ValidatedInput) -> None:
     _print_warnings(out, validated)
 
 
-def _print_summary(out: Output, validated: ValidatedInput, out_file: str) -> None:
-    total = validated.delivered_rows + validated.counts.rows
-    out.print_note(f"issued {_format_counts(validated)}; {out_file} has {format_count(total, 'key')}")
-    _print_warnings(out, validated)
-
-
 def _count_new(validated: ValidatedInput) -> int:
     counts = validated.counts
     return counts.rows - counts.renewed - counts.imported - validated.repeated
@@ -183,13 +165,12 @@ def _print_warnings(out: Output, validated: ValidatedInput) -> None:
         out.print_warning(f"{keys} for applications that publish no scopes: they give access to no data")
 
 
-def create_users(
-    cli: CliContext, out: Output, path: str, options: CsvOptions, *, if_missing: bool, update: bool, dry_run: bool
-) -> None:
-    """Create or update a user for each row of the CSV file `path`: all of them or none."""
+def create_users(run: Changing, out: Output, csv: CsvTable, *, if_missing: bool, update: bool) -> None:
+    """Create or update a user for each row of a CSV file: all of them or none."""
+    options = csv_format.parse_options(csv.delimiter, csv.encoding, csv.ignore_column)
     existing = ExistingUsers.ACCEPT_SAME if if_missing else ExistingUsers.REJECT
     existing = ExistingUsers.UPDATE if update else existing
-    with csv_input.open_csv(path) as source, cli.open_for_change(out, dry_run=dry_run) as gam:
+    with csv_input.open_csv(str(csv.table)) as source, run.open_for_change(out) as gam:
         problems = ProblemList(source.name)
         with progress.progress_bar(out, "creating users", source.size) as report_progress:
             rows = _read_users(source, problems, options, report_progress)

@@ -1,11 +1,19 @@
-"""The class of all commands: refuses empty paths, and shows help with examples in one line and options in groups."""
+"""
+What typer makes of a command: groups of options, and a class that refuses empty paths and formats the help.
+
+A command shows its help with examples in one line, and its options in panels when there are many.
+"""
 
 import inspect
 import re
+from collections.abc import Callable, Mapping
+from functools import update_wrapper
 from typing import Any
 
+import typer
 from typer.core import TyperCommand
 
+from gamcli.commands.context import CliContext
 from gamcli.errors import UsageError
 
 MAX_UNGROUPED = 10
@@ -24,6 +32,55 @@ _RANGE = r"(\d+)<=x<=(\d+)(?=\]$)"
 
 PATHS = ("FILE", "DIR", "PATH")
 """The metavars of paths; only an empty `--base-path` has a meaning."""
+
+
+class OptionGroup:
+    """
+    Options that belong together: a parameter of a command with such a type stands for all of them.
+
+    The options are the attributes with an `Annotated` type, those of a subclass before those of its base.
+    """
+
+    def __init__(self, cli: CliContext, values: Mapping[str, Any]) -> None:
+        self.cli = cli
+        vars(self).update(values)
+
+    @classmethod
+    def parameters(cls) -> dict[str, inspect.Parameter]:
+        """Return the options as parameters of a function."""
+        found: dict[str, inspect.Parameter] = {}
+        for base in cls.__mro__:
+            for name, kind in inspect.get_annotations(base).items():
+                if hasattr(kind, "__metadata__") and name not in found:
+                    found[name] = _keyword(name, kind, getattr(cls, name, inspect.Parameter.empty))
+        return found
+
+
+def _keyword(name: str, kind: object, default: object = inspect.Parameter.empty) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+def expand_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a function for typer that takes the options of each group of `command` one by one."""
+    groups: dict[str, type[OptionGroup]] = {}
+    parameters = {"context": _keyword("context", typer.Context)}
+    for name, parameter in inspect.signature(command).parameters.items():
+        if isinstance(parameter.annotation, type) and issubclass(parameter.annotation, OptionGroup):
+            groups[name] = parameter.annotation
+            parameters |= parameter.annotation.parameters()
+        else:
+            parameters[name] = _keyword(name, parameter.annotation, parameter.default)
+    if not groups:
+        return command
+
+    def run(context: typer.Context, **values: Any) -> None:  # noqa: ANN401 - parsed by typer
+        cli = CliContext.from_typer(context)
+        for name, kind in groups.items():
+            values[name] = kind(cli, {option: values.pop(option) for option in kind.parameters()})
+        command(**values)
+
+    update_wrapper(run, command).__signature__ = inspect.Signature([*parameters.values()])  # type: ignore[attr-defined]
+    return run
 
 
 class GroupedCommand(TyperCommand):

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from gamcli.commands import config_files, settings
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import DryRunOption, Field, Format, Wide, new_group
+from gamcli.commands.options import DryRunOption, Listing, Printing, Run, argument, flag, new_group
 from gamcli.errors import FailedError, UsageError
 from gamcli.render.output import Output
 from gamcli.store.sqlite import files
@@ -22,13 +20,8 @@ PROJECT_FILE_MODE = 0o644
 
 verbs = new_group("Show and change settings.")
 
-SettingArgument = Annotated[
-    str, typer.Argument(metavar="SETTING", help="Setting, such as store; `gamcli config list` shows all.")
-]
-Project = Annotated[
-    bool,
-    typer.Option("--project", help="Use the project's gamcli.toml instead of the user's file.", show_default=False),
-]
+SettingArgument = Annotated[str, argument("SETTING", "Setting, such as store; `gamcli config list` shows all.")]
+Project = Annotated[bool, flag("Use the project's gamcli.toml instead of the user's file.", "--project")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +42,22 @@ class ListedSettingWithOrigin:
 
 
 @verbs.command("list")
-def list_(
-    context: typer.Context,
-    origin: Annotated[
-        bool, typer.Option("--origin", help="Show the source of each value.", show_default=False)
-    ] = False,
-    wide: Wide = False,
-    output: Format = None,
-    field: Field = None,
-) -> None:
+def list_(origin: Annotated[bool, flag("Show the source of each value.", "--origin")] = False, *, run: Listing) -> None:
     """List all settings and their values."""
-    cli = CliContext.from_typer(context)
-    kind = ListedSettingWithOrigin if origin else ListedSetting
-    values = list(cli.settings.all_values())
-    out = cli.output(output, field, kind, wide=wide or None)
+    values = list(run.cli.settings.all_values())
     if origin:
-        out.print_records(kind, [ListedSettingWithOrigin(*value) for value in values])
+        rows = [ListedSettingWithOrigin(*value) for value in values]
+        run.make_output(ListedSettingWithOrigin, wraps=True).print_records(ListedSettingWithOrigin, rows)
     else:
-        out.print_records(kind, [ListedSetting(value.name, value.value) for value in values])
+        out = run.make_output(ListedSetting, wraps=True)
+        out.print_records(ListedSetting, [ListedSetting(value.name, value.value) for value in values])
 
 
 @verbs.command()
-def get(context: typer.Context, name: SettingArgument, output: Format = None, field: Field = None) -> None:
+def get(name: SettingArgument, run: Printing) -> None:
     """Print the value of a setting."""
-    cli = CliContext.from_typer(context)
-    setting = cli.settings.value(name)
-    out = cli.output(output, field, ListedSettingWithOrigin)
+    setting = run.cli.settings.value(name)
+    out = run.make_output(ListedSettingWithOrigin)
     if out.is_human:
         text = str(setting.value)
         Output.print_line(text.lower() if isinstance(setting.value, bool) else text)
@@ -84,17 +67,17 @@ def get(context: typer.Context, name: SettingArgument, output: Format = None, fi
 
 @verbs.command("set")
 def set_(
-    context: typer.Context,
     name: SettingArgument,
-    value: Annotated[str, typer.Argument(metavar="VALUE", help="New value.", show_default=False)],
+    value: Annotated[str, argument("VALUE", "New value.")],
     project: Project = False,
     dry_run: DryRunOption = False,
+    *,
+    run: Run,
 ) -> None:
     """Change a setting in the user's config file; comments are kept."""
-    cli = CliContext.from_typer(context)
     parsed = settings.parse_value(name, value)
     name, *earlier = settings.find_setting(name).names
-    path = _config_path(cli, project)
+    path = _config_path(run.cli, project)
 
     def set_value(table: Any) -> object:  # noqa: ANN401 - tomlkit's table
         *groups, last = name.split(".")
@@ -106,7 +89,7 @@ def set_(
         return before
 
     before = _edit_file(path, name, set_value, save=not dry_run)
-    out = cli.output()  # only now, since this change may have fixed an invalid file
+    out = run.cli.output()  # only now, since this change may have fixed an invalid file
     if dry_run:
         _print_plan(out, name, before, parsed)
     else:
@@ -114,14 +97,11 @@ def set_(
 
 
 @verbs.command()
-def unset(
-    context: typer.Context, name: SettingArgument, project: Project = False, dry_run: DryRunOption = False
-) -> None:
+def unset(name: SettingArgument, project: Project = False, dry_run: DryRunOption = False, *, run: Run) -> None:
     """Remove a setting from the user's config file."""
-    cli = CliContext.from_typer(context)
     names = settings.find_setting(name).names
     name = names[0]
-    path = _config_path(cli, project)
+    path = _config_path(run.cli, project)
 
     def remove_value(table: Any) -> object:  # noqa: ANN401 - tomlkit's table
         for group in name.split(".")[:-1]:
@@ -130,7 +110,7 @@ def unset(
         return next((value for value in removed if value is not None), None)
 
     before = _edit_file(path, name, remove_value, save=not dry_run) if path.is_file() else None
-    out = cli.output()  # only now, since this change may have fixed an invalid file
+    out = run.cli.output()  # only now, since this change may have fixed an invalid file
     if dry_run:
         _print_plan(out, name, before, None)
     else:
@@ -146,9 +126,9 @@ def _print_plan(out: Output, name: str, before: object, after: object) -> None:
 
 
 @verbs.command()
-def path(context: typer.Context, project: Project = False) -> None:
+def path(project: Project = False, *, run: Run) -> None:
     """Print the path of the user's config file."""
-    Output.print_line(str(_config_path(CliContext.from_typer(context), project)))
+    Output.print_line(str(_config_path(run.cli, project)))
 
 
 def _config_path(cli: CliContext, project: bool) -> Path:

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 import typer
 
 from gamcli.clients import endpoint
-from gamcli.commands.context import CliContext, now
-from gamcli.commands.options import EarlierErrorFormat, Field, Format, Wide, new_group
+from gamcli.commands.context import now
+from gamcli.commands.options import EarlierErrorFormat, Listing, flag, new_group, option
 from gamcli.conformance import suite, table, worlds
 from gamcli.conformance.exchange import TargetServer
 from gamcli.conformance.suite import DIFFERS, SAME, SKIPPED, Verdict
@@ -24,51 +24,31 @@ verbs = new_group()
 
 ATTENTION_NEEDED = 7
 
-Sections = Annotated[
-    list[str] | None,
-    typer.Option("--section", metavar="NAME", help="Check only this section; repeatable.", show_default="all"),
-]
-WorldFile = Annotated[
-    str | None,
-    typer.Option("--world", metavar="FILE", help="Use the test credentials in this file; see --print-world."),
-]
-FormatOption = Annotated[
-    Literal["gam", "rfc6749"] | None,
-    typer.Option("--format", help="Response format of the server.", show_default="gam"),
-]
-
 
 @verbs.command()
 def conformance(
-    context: typer.Context,
     url: Annotated[
         str | None,
         typer.Argument(metavar="[URL]", help="Server to check, with its base path.", show_default="gamcli's own"),
     ] = None,
-    world: WorldFile = None,
-    section: Sections = None,
-    response_format: FormatOption = None,
+    world: Annotated[str | None, option("FILE", "Use the test credentials in this file; see --print-world.")] = None,
+    section: Annotated[list[str] | None, option("NAME", "Check only this section; repeatable.", default="all")] = None,
+    response_format: Annotated[
+        Literal["gam", "rfc6749"] | None, option(None, "Response format of the server.", "--format", default="gam")
+    ] = None,
     error_format: EarlierErrorFormat = None,
-    differing: Annotated[
-        bool, typer.Option("--differing", help="Show only responses that differ.", show_default=False)
-    ] = False,
-    print_world: Annotated[
-        bool, typer.Option("--print-world", help="Print a world file with new credentials.", show_default=False)
-    ] = False,
-    print_seed: Annotated[
-        bool,
-        typer.Option("--print-seed", help="Print a manifest that creates those credentials.", show_default=False),
-    ] = False,
-    wide: Wide = False,
-    output: Format = None,
-    field: Field = None,
+    differing: Annotated[bool, flag("Show only responses that differ.", "--differing")] = False,
+    print_world: Annotated[bool, flag("Print a world file with new credentials.", "--print-world")] = False,
+    print_seed: Annotated[bool, flag("Print a manifest that creates those credentials.", "--print-seed")] = False,
+    *,
+    run: Listing,
 ) -> None:
     """
     Check a server against the contract of the token endpoint; exit code 7 if a response differs.
 
     Example: gamcli conformance https://example.com/myapp --world world.toml
     """
-    out = CliContext.from_typer(context).output(output, field, Verdict, wide=wide or None)
+    out = run.make_output(Verdict, wraps=True)
     response_format = response_format or error_format
     if print_world:
         from gamcli.conformance import local  # noqa: PLC0415 - start-up: imports the server

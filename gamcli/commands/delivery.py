@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gamcli.actions import Gam
 from gamcli.actions.changes import SaveSecret, discard_secret
+from gamcli.commands.options import Issuing
 from gamcli.errors import ConflictError, FailedError, UsageError, command
 from gamcli.model import App, Key
 from gamcli.render.output import Output
@@ -46,6 +48,16 @@ def open_destination(out: Output, path: str | None, *, dry_run: bool = False) ->
     else:
         with _write_to_file(out, path) as save_secret:
             yield save_secret
+
+
+@contextmanager
+def open_for_issuing(run: Issuing, out: Output) -> Iterator[tuple[Gam, SaveSecret[RecordWithSecret]]]:
+    """Open the store and the destination of a new secret."""
+    with (
+        run.open_for_change(out) as gam,
+        open_destination(out, run.out_file, dry_run=run.dry_run) as save_secret,
+    ):
+        yield gam, save_secret
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import ApiKeyFile, Field, Format, OptionalKeyArgument, Wide, new_group, read_secret
+from gamcli.commands.options import ApiKeyFile, Listing, OptionalKeyArgument, Printing, new_group, option, read_secret
 from gamcli.errors import NotFoundError, StoreError, UsageError, command
 from gamcli.rules.credentials import Secret, parse_api_key_id
 
@@ -26,13 +26,10 @@ def _read_key(path: str | None, *, any_lines: bool = False) -> Secret:
 
 @verbs.command()
 def verify(
-    context: typer.Context,
     api_key_file: ApiKeyFile = None,
-    app: Annotated[
-        str | None, typer.Option(metavar="APP", help="Check for this application instead of the key's.")
-    ] = None,
-    output: Format = None,
-    field: Field = None,
+    app: Annotated[str | None, option("APP", "Check for this application instead of the key's.")] = None,
+    *,
+    run: Printing,
 ) -> None:
     """
     Check whether an API key is usable now; exit code 4 if it is not.
@@ -42,10 +39,9 @@ def verify(
     from gamcli.actions import diagnosis  # noqa: PLC0415 - start-up
     from gamcli.rules.diagnosis import KeyVerification  # noqa: PLC0415 - start-up
 
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, KeyVerification)
+    out = run.make_output(KeyVerification)
     secret = _read_key(api_key_file)
-    with cli.open_gam() as gam:
+    with run.cli.open_gam() as gam:
         verification = diagnosis.verify(gam, secret, app)
     out.print_record(verification)
     if not verification.valid:
@@ -55,14 +51,7 @@ def verify(
 
 
 @verbs.command()
-def explain(
-    context: typer.Context,
-    key: OptionalKeyArgument = None,
-    api_key_file: ApiKeyFile = None,
-    wide: Wide = False,
-    output: Format = None,
-    field: Field = None,
-) -> None:
+def explain(key: OptionalKeyArgument = None, api_key_file: ApiKeyFile = None, *, run: Listing) -> None:
     """
     Check an API key against every rule of the grant, and suggest fixes.
 
@@ -71,12 +60,11 @@ def explain(
     from gamcli.actions import diagnosis  # noqa: PLC0415 - start-up
     from gamcli.rules.diagnosis import RuleResult  # noqa: PLC0415 - start-up
 
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, RuleResult, wide=wide or None)
+    out = run.make_output(RuleResult, wraps=True)
     if key is not None and api_key_file is not None:
         raise UsageError("KEY and --api-key-file cannot be combined", "use only one of them")
     secret = None if key is not None else _read_key(api_key_file)
-    with cli.open_gam() as gam:
+    with run.cli.open_gam() as gam:
         results = diagnosis.explain(gam, key) if key is not None else ()
         results = diagnosis.explain_secret(gam, secret) if secret is not None else results
     if not results:
@@ -87,9 +75,7 @@ def explain(
 
 
 @verbs.command()
-def inspect(
-    context: typer.Context, api_key_file: ApiKeyFile = None, output: Format = None, field: Field = None
-) -> None:
+def inspect(api_key_file: ApiKeyFile = None, *, run: Printing) -> None:
     """
     Check a credential's format, with or without a store; exit code 4 if damaged.
 
@@ -99,11 +85,10 @@ def inspect(
     """
     from gamcli.rules import inspection  # noqa: PLC0415 - start-up
 
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, inspection.Inspection)
+    out = run.make_output(inspection.Inspection)
     secret = _read_key(api_key_file, any_lines=True)
     result = inspection.inspect(secret.reveal())
-    imported_id = _find_imported_key(cli, secret) if result.type == "unknown" else None
+    imported_id = _find_imported_key(run.cli, secret) if result.type == "unknown" else None
     if imported_id is not None:
         result = inspection.Inspection("imported API key", imported_id, None, ())
     out.print_record(result)

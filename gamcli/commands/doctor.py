@@ -13,7 +13,7 @@ import typer
 from gamcli.actions import doctor as actions
 from gamcli.commands.config_files import find_foreign_owner
 from gamcli.commands.context import CliContext, now
-from gamcli.commands.options import Field, Format, new_group
+from gamcli.commands.options import Printing, flag, new_group, option
 from gamcli.commands.settings import SETTINGS, Settings
 from gamcli.errors import UsageError
 from gamcli.model.doctor import WRONG, Certificate, DoctorFacts, DoctorFinding, ReadProblem, ShadowedSetting
@@ -33,23 +33,14 @@ MAX_FILE_BYTES = 1 << 20
 CREDENTIAL_VARIABLES = ("GAM_API_KEY", "GAM_CLIENT_SECRET", "GAM_ACCESS_TOKEN")
 """Variables that contain a credential, whatever its format."""
 
-Fix = Annotated[bool, typer.Option("--fix", help="Restrict file permissions; change nothing else.", show_default=False)]
-Cert = Annotated[
-    list[str] | None, typer.Option("--tls-cert", metavar="FILE", help="Also check this certificate; repeatable.")
-]
-TlsKey = Annotated[
-    list[str] | None, typer.Option("--tls-key", metavar="FILE", help="Also check this private key; repeatable.")
-]
-
 
 @verbs.command()
 def doctor(
-    context: typer.Context,
-    fix: Fix = False,
-    tls_cert: Cert = None,
-    tls_key: TlsKey = None,
-    output: Format = None,
-    field: Field = None,
+    fix: Annotated[bool, flag("Restrict file permissions; change nothing else.", "--fix")] = False,
+    tls_cert: Annotated[list[str] | None, option("FILE", "Also check this certificate; repeatable.")] = None,
+    tls_key: Annotated[list[str] | None, option("FILE", "Also check this private key; repeatable.")] = None,
+    *,
+    run: Printing,
 ) -> None:
     """
     Diagnose common problems of a store and its environment, and suggest fixes.
@@ -57,9 +48,8 @@ def doctor(
     Exit code 1 if there is a problem; warnings do not change the exit code. Only --fix changes anything. To check the
     database itself, use `gamcli store check`.
     """
-    cli = CliContext.from_typer(context)
-    settings, settings_problem = _read_settings(cli.settings)
-    out = CliContext(settings, cli.pager).output(output, field, DoctorFinding)
+    settings, settings_problem = _read_settings(run.cli.settings)
+    out = CliContext(settings, run.cli.pager).output(run.output, run.field, DoctorFinding)
     keys = [_tls_key_facts(path) for path in tls_key or ()]
     environment = DoctorFacts(
         now=now(),

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from gamcli.commands.context import CliContext
-from gamcli.commands.options import new_group
+from gamcli.commands.options import Run, format_option, new_group, option
 from gamcli.commands.provisioning import VarFiles
 from gamcli.errors import UsageError, format_count
 from gamcli.provision import export, export_update, var_files
@@ -19,43 +18,30 @@ verbs = new_group()
 
 @verbs.command("export")
 def export_(
-    context: typer.Context,
-    app: Annotated[
-        list[str] | None,
-        typer.Option(metavar="APP", help="Export only this application and its keys; repeatable.", show_default=False),
-    ] = None,
-    user: Annotated[
-        list[str] | None,
-        typer.Option(metavar="USER", help="Export only this user and their keys; repeatable.", show_default=False),
-    ] = None,
+    app: Annotated[list[str] | None, option("APP", "Export only this application and its keys; repeatable.")] = None,
+    user: Annotated[list[str] | None, option("USER", "Export only this user and their keys; repeatable.")] = None,
     auth_type: Annotated[
-        list[str] | None,
-        typer.Option(metavar="AUTH_TYPE", help="Export only this authentication type; repeatable.", show_default=False),
+        list[str] | None, option("AUTH_TYPE", "Export only this authentication type; repeatable.")
     ] = None,
     keys: Annotated[bool, typer.Option("--keys/--no-keys", help="Include active keys.")] = True,
     update: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE", help="Update this manifest and keep its comments; repeatable.", show_default=False
-        ),
+        list[str] | None, option("FILE", "Update this manifest and keep its comments; repeatable.")
     ] = None,
     var_file: VarFiles = None,
-    output: Annotated[
-        Literal["toml", "json"] | None,
-        typer.Option("-o", "--output", help="Output format.", show_default="toml"),
-    ] = None,
+    output: Annotated[Literal["toml", "json"] | None, format_option(default="toml")] = None,
+    *,
+    run: Run,
 ) -> None:
     """
     Print the store, or the selected objects, as a manifest without secrets.
 
     Example: gamcli export --app portal > portal.toml && gamcli plan portal.toml
     """
-    session = CliContext.from_typer(context)
-    out = session.output()
+    out = run.cli.output()
     if update and output is not None:
         raise UsageError("--update writes TOML to its file and nothing to stdout", "omit -o")
     selection = Selection(tuple(app or ()), tuple(user or ()), tuple(auth_type or ()), keys)
-    with session.open_gam() as gam:
+    with run.cli.open_gam() as gam:
         if update:
             paths, environment = [Path(each) for each in update], {**os.environ, **var_files.read(var_file or ())}
             for path, counts in export_update.update(gam, paths, environment, selection).items():

@@ -4,11 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from typing import Annotated
 
-import typer
-
 from gamcli import manual
 from gamcli.commands.context import CliContext, now
-from gamcli.commands.options import new_group
+from gamcli.commands.options import Run, argument, flag, new_group
 from gamcli.commands.settings import SETTINGS
 from gamcli.errors import NotFoundError, UsageError, command
 from gamcli.render.output import Output
@@ -79,17 +77,11 @@ REFERENCES: dict[str, Callable[[], Iterator[str]]] = {
 
 @verbs.command("help")
 def topic(
-    context: typer.Context,
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="TOPIC", help="A topic, or a word to search for.", show_default=False),
-    ] = None,
-    schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON Schema of manifests.", show_default=False)
-    ] = False,
-    seed: Annotated[
-        bool, typer.Option("--seed", help="With --schema: print the schema of seeds for tests.", show_default=False)
-    ] = False,
+    name: Annotated[str | None, argument("TOPIC", "A topic, or a word to search for.")] = None,
+    schema: Annotated[bool, flag("Print the JSON Schema of manifests.", "--schema")] = False,
+    seed: Annotated[bool, flag("With --schema: print the schema of seeds for tests.", "--seed")] = False,
+    *,
+    run: Run,
 ) -> None:
     """
     Show a page of the manual, or list the pages that mention a word.
@@ -98,7 +90,7 @@ def topic(
 
     Example: gamcli help keys
     """
-    out = _find_output(context)
+    out = _find_output(run.cli)
     if schema:
         _print_schema(name, seed=seed)
     elif name is None:
@@ -111,9 +103,8 @@ def topic(
         _search(out, name)
 
 
-def _find_output(context: typer.Context) -> Output:
+def _find_output(cli: CliContext) -> Output:
     """Return the output of the settings, or of the defaults: help is needed most when the settings are invalid."""
-    cli = CliContext.from_typer(context)
     try:
         return cli.output()
     except UsageError:

@@ -5,11 +5,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-import typer
-
 from gamcli.actions import DryRun, Gam, repository
-from gamcli.commands.context import CliContext, now
-from gamcli.commands.options import DryRunOption, Field, Format, new_group
+from gamcli.commands.context import now
+from gamcli.commands.options import Changing, new_group, option
 from gamcli.errors import StoreMissingError, UsageError
 from gamcli.model import Repository
 from gamcli.render.output import Output
@@ -21,25 +19,20 @@ verbs = new_group()
 
 @verbs.command("init")
 def initialise(
-    context: typer.Context,
-    schema: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Schema of the PostgreSQL database (default: gamcli).")
-    ] = None,
-    dry_run: DryRunOption = False,
-    output: Format = None,
-    field: Field = None,
+    schema: Annotated[str | None, option("NAME", "Schema of the PostgreSQL database (default: gamcli).")] = None,
+    *,
+    run: Changing,
 ) -> None:
     """Create the store, with the authentication types apikey and local (the default, disabled)."""
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, Repository)
-    path = cli.settings.store()
+    out = run.make_output(Repository)
+    path = run.cli.settings.store()
     if schema is not None:
         path = _with_schema(path, schema)
-    if dry_run:
+    if run.dry_run:
         _print_plan(out, path)
         return
     with Store.create(path) as store:
-        created = repository.initialise(cli.make_gam(store))
+        created = repository.initialise(run.cli.make_gam(store))
     prefix = "created the store" if created.is_new else "the store already exists:"
     out.print_change(created.record, f"{prefix} {path}, repository {created.record.guid}")
     if created.is_new:

@@ -3,23 +3,20 @@
 import sys
 from typing import Annotated
 
-import typer
-
 from gamcli.actions import Gam, key_changes, keys
 from gamcli.actions.changes import ChangeResult
 from gamcli.commands import confirmation
-from gamcli.commands.context import CliContext
 from gamcli.commands.key_options import AppFilterOption, UserFilterOption
 from gamcli.commands.options import (
     AcceptInvalidating,
-    Field,
-    Format,
+    ChangingKeys,
     KeyArgument,
-    Preview,
     Reason,
     ShowAll,
     Yes,
+    argument,
     new_group,
+    option,
     read_secret,
 )
 from gamcli.errors import UnconfirmedError, UsageError, command, format_count
@@ -30,22 +27,14 @@ verbs = new_group()
 
 
 @verbs.command()
-def disable(
-    context: typer.Context,
-    key: KeyArgument,
-    reason: Reason = None,
-    dry_run: Preview = False,
-    output: Format = None,
-    field: Field = None,
-) -> None:
+def disable(key: KeyArgument, reason: Reason = None, *, run: ChangingKeys) -> None:
     """
     Suspend a key and its access tokens until the key is enabled again.
 
     To revoke a key permanently, use `gamcli key revoke`.
     """
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, Key)
-    with cli.open_for_change(out, dry_run=dry_run) as gam:
+    out = run.make_output(Key)
+    with run.open_for_change(out) as gam:
         result = key_changes.disable(gam, key, reason)
     key_id, status = result.record.id, result.record.status(out.now())
     if result.is_changed or result.record.is_valid(out.now()):
@@ -55,53 +44,39 @@ def disable(
 
 
 @verbs.command()
-def enable(
-    context: typer.Context, key: KeyArgument, dry_run: Preview = False, output: Format = None, field: Field = None
-) -> None:
+def enable(key: KeyArgument, run: ChangingKeys) -> None:
     """Enable a disabled key, and its access tokens that have not expired."""
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, Key)
-    with cli.open_for_change(out, dry_run=dry_run) as gam:
+    out = run.make_output(Key)
+    with run.open_for_change(out) as gam:
         result = key_changes.enable(gam, key)
     confirmation.report_change(out, result, f"key {result.record.id}", ("key", "disable", result.record.id), "enabled")
 
 
 @verbs.command()
 def update(
-    context: typer.Context,
     key: KeyArgument,
-    label: Annotated[str, typer.Option(metavar="TEXT", help="New label; an empty value removes it.")],
-    dry_run: Preview = False,
-    output: Format = None,
-    field: Field = None,
+    label: Annotated[str, option("TEXT", "New label; an empty value removes it.")],
+    run: ChangingKeys,
 ) -> None:
     """Change the label of a key."""
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, Key)
-    with cli.open_for_change(out, dry_run=dry_run) as gam:
+    out = run.make_output(Key)
+    with run.open_for_change(out) as gam:
         result = key_changes.update(gam, key, label)
     confirmation.report_change(out, result, f"key {result.record.id}", ("key", "update", result.record.id))
 
 
 @verbs.command()
 def revoke(
-    context: typer.Context,
-    ids: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="KEY...", help="Key IDs, or unique prefixes of them.", show_default=False),
-    ] = None,
+    ids: Annotated[list[str] | None, argument("KEY...", "Key IDs, or unique prefixes of them.")] = None,
     reason: Reason = None,
-    api_key_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Revoke the key in this file; '-' for stdin.")
-    ] = None,
+    api_key_file: Annotated[str | None, option("FILE", "Revoke the key in this file; '-' for stdin.")] = None,
     user: UserFilterOption = None,
     app: AppFilterOption = None,
     accept: AcceptInvalidating = None,
     show_all: ShowAll = False,
     yes: Yes = False,
-    dry_run: Preview = False,
-    output: Format = None,
-    field: Field = None,
+    *,
+    run: ChangingKeys,
 ) -> None:
     """
     Revoke keys, and the access tokens that were issued for them.
@@ -109,8 +84,7 @@ def revoke(
     Name keys by ID, or pass a key in a file. Confirm an incomplete ID with --yes. With --user or --app, revoke all keys
     of the user or application; scripts confirm the number of active keys with --accept-invalidating.
     """
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, Key)
+    out = run.make_output(Key)
     selections = (bool(ids), api_key_file is not None, user is not None or app is not None)
     if sum(selections) != 1:
         raise UsageError(
@@ -118,7 +92,7 @@ def revoke(
             command("key", "revoke", "KEY"),
         )
     secret = read_secret(api_key_file, "--api-key-file")
-    with cli.open_for_change(out, dry_run=dry_run) as gam:
+    with run.open_for_change(out) as gam:
         if secret is not None:
             results = [keys.revoke_by_secret(gam, secret, reason)]
         elif ids:

@@ -7,7 +7,7 @@ from gamcli.actions import Gam, key_lookup, keys
 from gamcli.actions.changes import SaveSecret
 from gamcli.commands import delivery
 from gamcli.commands.context import CliContext
-from gamcli.errors import UsageError, command
+from gamcli.errors import command
 from gamcli.model import Key
 from gamcli.render.output import Output, add_global_options
 from gamcli.rules.credentials import Secret, parse_api_key_id
@@ -25,22 +25,6 @@ class NewKey(NamedTuple):
     is_repeat: bool = False
 
 
-def require_user_and_app(
-    user: str | None, app: str | None, hint: str = "--user USER --app APP, or --from FILE.csv"
-) -> tuple[str, str]:
-    """Return user and application; raises UsageError that names the missing option."""
-    if user and app:
-        return user, app
-    missing = [name for name, value in (("'--user'", user), ("'--app'", app)) if not value]
-    raise UsageError(f"missing option {' and '.join(missing)}", hint)
-
-
-def reject_combinations(*, replace: bool, overlap: str | None) -> None:
-    """Raise UsageError for options of a new key that contradict each other."""
-    if replace and overlap is not None:
-        raise UsageError("--replace and --overlap cannot be combined", "--replace revokes the old key immediately")
-
-
 def report_existing(cli: CliContext, out: Output, spec: keys.KeySpec) -> bool:
     """Print the active key of the user and application, and return whether there is one."""
     with cli.open_gam() as gam:
@@ -48,12 +32,6 @@ def report_existing(cli: CliContext, out: Output, spec: keys.KeySpec) -> bool:
     if key is not None:
         delivery.print_result(out, key, ("api_key", None), f"already exists: {describe_key(key)}")
     return key is not None
-
-
-def require_bulk_format(out: Output) -> None:
-    """Raise UsageError for a format that can hold one key only."""
-    if out.format in ("env", "github"):
-        raise UsageError(f"-o {out.format} and --from cannot be combined", "--from FILE.csv --out KEYS.csv")
 
 
 def issue_key(

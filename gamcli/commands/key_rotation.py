@@ -1,30 +1,23 @@
 """`gamcli key rotate`, `due` and `forecast`: keys that expire soon, and their successors."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, Literal
 
 import typer
 
-from gamcli.actions import Gam, key_lookup, keys, request_ids, rotation
-from gamcli.actions.changes import SaveSecret
+from gamcli.actions import key_lookup, keys, request_ids, rotation
 from gamcli.actions.keys import KeySearch
 from gamcli.actions.request_ids import RequestedKey
 from gamcli.commands import delivery, key_messages
-from gamcli.commands.context import CliContext
-from gamcli.commands.key_options import AppFilterOption, OutDir, RequestId, UserFilterOption
+from gamcli.commands.key_options import AppFilterOption, KeyIssuing, OutDir, RequestId, UserFilterOption
 from gamcli.commands.options import (
-    Field,
-    Format,
+    Listing,
     OptionalKeyArgument,
-    OutFile,
-    Preview,
-    SecretFormat,
-    Wide,
+    Printing,
     Within,
     new_group,
+    option,
     parse_duration,
 )
 from gamcli.errors import ConflictError, FailedError, NotFoundError, RefusedError, UsageError, command, format_count
@@ -41,24 +34,15 @@ ATTENTION_NEEDED = 7
 
 @verbs.command()
 def rotate(
-    context: typer.Context,
-    overlap: Annotated[
-        str, typer.Option(metavar="DURATION", help="Keep the old key valid for this long; 0 revokes it now.")
-    ],
+    overlap: Annotated[str, option("DURATION", "Keep the old key valid for this long; 0 revokes it now.")],
     key: OptionalKeyArgument = None,
     user: UserFilterOption = None,
     app: AppFilterOption = None,
-    if_due: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Rotate the key only if it expires within this time.")
-    ] = None,
-    due: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Rotate all keys that expire within this time.")
-    ] = None,
+    if_due: Annotated[str | None, option("DURATION", "Rotate the key only if it expires within this time.")] = None,
+    due: Annotated[str | None, option("DURATION", "Rotate all keys that expire within this time.")] = None,
     request_id: RequestId = None,
-    dry_run: Preview = False,
-    output: SecretFormat = None,
-    field: Field = None,
-    out_file: OutFile = None,
+    *,
+    run: KeyIssuing,
     out_dir: OutDir = None,
 ) -> None:
     """
@@ -70,32 +54,27 @@ def rotate(
 
     Example: NEXT=$(gamcli key rotate 3GqWOffF --overlap 7d)
     """
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, Key, "api_key")
+    out = run.make_output(Key, "api_key")
     length, window = durations.parse(overlap), parse_duration(if_due)
     if due is not None:
-        if key or if_due or request_id or output or field:
+        if key or if_due or request_id or run.output or run.field:
             raise UsageError(
                 "--due can be combined only with --user, --app, --out and --out-dir", "--due 14d --out FILE.csv"
             )
-        search = KeySearch(user, app, expiring_within=durations.parse(due))
-        _rotate_due(cli, out, search, length, (out_file, out_dir), dry_run=dry_run)
+        _rotate_due(run, out, KeySearch(user, app, expiring_within=durations.parse(due)), length, out_dir)
         return
     if out_dir is not None or (key is None) == (user is None and app is None) or (user is None) != (app is None):
         raise UsageError("select a key by ID, by --user and --app, or with --due", command("key", "rotate", "KEY"))
     if request_id is not None and window is not None:
         raise UsageError("--request-id and --if-due cannot be combined", "use only one of them")
-    with (
-        cli.open_for_change(out, dry_run=dry_run) as gam,
-        delivery.open_destination(out, out_file, dry_run=dry_run) as save_secret,
-    ):
+    with delivery.open_for_issuing(run, out) as (gam, save_secret):
         old = keys.show(gam, key) if key else key_lookup.find_current(gam, str(user), str(app))
         issued = (
             rotation.rotate(gam, old.id, length, if_due=window, save_secret=save_secret)
             if request_id is None
             else request_ids.rotate(gam, old.id, length, request_id, save_secret)
         )
-    _report_rotated(out, old, issued, overlap, out_file)
+    _report_rotated(out, old, issued, overlap, run.out_file)
 
 
 def _report_rotated(
@@ -125,69 +104,44 @@ def _report_rotated(
         out.print_note("the lifetime of the new key is that of the old one")
 
 
-def _rotate_due(
-    cli: CliContext,
-    out: Output,
-    search: KeySearch,
-    overlap: timedelta,
-    target: tuple[str | None, str | None],
-    *,
-    dry_run: bool,
-) -> None:
-    if (target[0] is None) == (target[1] is None) and not dry_run:
+def _rotate_due(run: KeyIssuing, out: Output, search: KeySearch, overlap: timedelta, out_dir: str | None) -> None:
+    """Rotate each due key in its own transaction; exits with 7 if some could not be rotated."""
+    if (run.out_file is None) == (out_dir is None) and not run.dry_run:
         raise UsageError("--due requires --out or --out-dir", "--out FILE.csv, or --out-dir DIR")
-    with cli.open_gam() as gam:
+    from gamcli.bulk import rotation_results  # noqa: PLC0415 - start-up: a single key needs no CSV
+
+    with run.cli.open_gam() as gam:
         with rotation.find_due(gam, search) as rows:
             due = list(rows)
-        if dry_run:
+        if run.dry_run:
             out.print_note(f"would rotate {format_count(sum(not row.refusal for row in due), 'key')}")
             return
         failures = [(row.key, row.refusal) for row in due if row.refusal]
-        rotatable = [row.key for row in due if not row.refusal]
-        with _open_target(gam, target) as save_secret:
-            failures += list(_rotate_all(gam, rotatable, overlap, search.expiring_within, save_secret))
+        open_results = rotation_results.open_folder if out_dir else rotation_results.open_file
+        path = str(out_dir or run.out_file)
+        with open_results(path, partial(key_lookup.exists, gam)) as save_secret:
+            for key in (row.key for row in due if not row.refusal):
+                try:
+                    rotation.rotate(gam, key.id, overlap, if_due=search.expiring_within, save_secret=save_secret)
+                except (ConflictError, NotFoundError, RefusedError, UsageError) as error:
+                    failures.append((key, f"{error.message}; {error.hint}" if error.hint else error.message))
     for key, reason in failures:
         out.print_warning(f"not rotated: key {key.id} of {key.user} for {key.app}: {reason}")
-    out.print_note(f"rotated {format_count(len(due) - len(failures), 'key')}; written to {target[0] or target[1]}")
+    out.print_note(f"rotated {format_count(len(due) - len(failures), 'key')}; written to {path}")
     if failures:
         raise typer.Exit(ATTENTION_NEEDED)
 
 
-def _rotate_all(
-    gam: Gam, due: list[Key], overlap: timedelta, within: timedelta | None, save_secret: SaveSecret[Key]
-) -> Iterator[tuple[Key, str]]:
-    """Rotate each key in its own transaction, and yield the keys that could not be rotated."""
-    for key in due:
-        try:
-            rotation.rotate(gam, key.id, overlap, if_due=within, save_secret=save_secret)
-        except (ConflictError, NotFoundError, RefusedError, UsageError) as error:
-            yield key, f"{error.message}; {error.hint}" if error.hint else error.message
-
-
-def _open_target(gam: Gam, target: tuple[str | None, str | None]) -> AbstractContextManager[SaveSecret[Key]]:
-    from gamcli.bulk import rotation_results  # noqa: PLC0415 - start-up: a single key needs no CSV
-
-    out_file, out_dir = target
-    is_saved = partial(key_lookup.exists, gam)
-    if out_dir is not None:
-        return rotation_results.open_folder(out_dir, is_saved)
-    assert out_file is not None
-    return rotation_results.open_file(out_file, is_saved)
-
-
 @verbs.command()
 def due(
-    context: typer.Context,
     within: Within = "14d",
     user: UserFilterOption = None,
     app: AppFilterOption = None,
     program: Annotated[
-        str | None,
-        typer.Option("--exec", metavar="CMD", help="Run this command for each key, with the key as JSON on stdin."),
+        str | None, option("CMD", "Run this command for each key, with the key as JSON on stdin.", "--exec")
     ] = None,
-    wide: Wide = False,
-    output: Format = None,
-    field: Field = None,
+    *,
+    run: Listing,
 ) -> None:
     """
     List keys that are due for rotation; exit code 7 if there are any.
@@ -201,20 +155,12 @@ def due(
     from gamcli.render.machine import json_line, to_dict  # noqa: PLC0415 - start-up: rarely needed
     from gamcli.system import subprocesses  # noqa: PLC0415 - start-up, as above
 
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, Key, wide=wide)
-    blocked: list[str] = []
-
-    def list_rotatable(rows: Iterator[rotation.DueKey]) -> Iterator[Key]:
-        for row in rows:
-            if row.refusal is None:
-                yield row.key
-            else:
-                blocked.append(row.refusal)
-
+    out = run.make_output(Key)
     search = KeySearch(user, app, expiring_within=durations.parse(within))
-    with cli.open_gam() as gam, rotation.find_due(gam, search) as rows:
-        due_keys = list(list_rotatable(rows))
+    with run.cli.open_gam() as gam, rotation.find_due(gam, search) as rows:
+        found = list(rows)
+    due_keys = [row.key for row in found if row.refusal is None]
+    blocked = [row.refusal for row in found if row.refusal is not None]
     for key in due_keys if program is not None else ():
         code = subprocesses.run_with_input(["sh", "-c", str(program)], json_line(to_dict(key, out.now())))
         if code:
@@ -229,13 +175,13 @@ def due(
 
 @verbs.command()
 def forecast(
-    context: typer.Context,
     by: Annotated[
-        Literal["day", "week", "month"], typer.Option(help="Length of a period, in UTC; weeks start on Monday.")
+        Literal["day", "week", "month"],
+        option(None, "Length of a period, in UTC; weeks start on Monday.", default=True),
     ] = "week",
     within: Within = "12w",
-    output: Format = None,
-    field: Field = None,
+    *,
+    run: Printing,
 ) -> None:
     """
     Count the active keys that will expire, by week, day or month.
@@ -246,10 +192,9 @@ def forecast(
     """
     from gamcli.actions import forecasts  # noqa: PLC0415 - start-up: rarely needed
 
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, forecasts.Forecast)
+    out = run.make_output(forecasts.Forecast)
     window = durations.parse(within)
-    with cli.open_gam() as gam:
+    with run.cli.open_gam() as gam:
         outlook = forecasts.forecast(gam, by, window)
     out.print_records(forecasts.Forecast, outlook.periods)
     if later := outlook.expiring_later:

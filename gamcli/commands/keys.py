@@ -2,80 +2,36 @@
 
 from typing import Annotated
 
-import typer
-
 from gamcli.actions import key_lookup, keys
 from gamcli.commands import confirmation, delivery, key_messages, overview
-from gamcli.commands.context import CliContext
-from gamcli.commands.key_options import (
-    AppFilterOption,
-    AppOption,
-    ExpiresAt,
-    ExpiresIn,
-    KeyStatus,
-    Label,
-    OutDir,
-    Overlap,
-    Reissue,
-    Replace,
-    RequestId,
-    Scopes,
-    UserFilterOption,
-    UserOption,
-)
+from gamcli.commands import key_options as opts
 from gamcli.commands.options import (
-    Delimiter,
+    CsvTable,
     EnabledFilter,
-    Encoding,
-    Field,
-    Format,
-    FromCsv,
-    IfMissing,
-    IgnoreColumn,
     KeyArgument,
-    Limit,
-    OutFile,
-    Preview,
-    SecretFormat,
-    Sort,
-    Wide,
+    SortedListing,
+    flag,
     new_group,
+    option,
     parse_duration,
-    parse_expiry,
     reject_other_options,
-    require_table,
 )
-from gamcli.commands.overview import ClientRecordFormat
 from gamcli.errors import UsageError, command
 from gamcli.model import Key
-from gamcli.render.output import Output
 
 verbs = new_group("Issue, import, list, rotate, verify, disable and revoke API keys.")
 
 
 @verbs.command()
 def generate(
-    context: typer.Context,
-    user: UserOption = None,
-    app: AppOption = None,
-    table: FromCsv = None,
-    delimiter: Delimiter = None,
-    encoding: Encoding = None,
-    ignore_column: IgnoreColumn = None,
-    scope: Scopes = None,
-    expires_in: ExpiresIn = None,
-    expires_at: ExpiresAt = None,
-    label: Label = "",
-    replace: Replace = False,
-    overlap: Overlap = None,
-    request_id: RequestId = None,
-    if_missing: IfMissing = False,
-    reissue: Reissue = None,
-    dry_run: Preview = False,
-    output: SecretFormat = None,
-    field: Field = None,
-    out_file: OutFile = None,
-    out_dir: OutDir = None,
+    user: opts.UserOption = None,
+    app: opts.AppOption = None,
+    *,
+    csv: CsvTable,
+    terms: opts.NewKeyOptions,
+    reissue: opts.Reissue = None,
+    run: opts.KeyIssuing,
+    out_dir: opts.OutDir = None,
 ) -> None:
     """
     Issue an API key and print it once, or one for each row of a CSV file (--from).
@@ -85,92 +41,59 @@ def generate(
 
     Example: KEY=$(gamcli key generate --user ana --app portal --expires-in 90d)
     """
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, Key, "api_key")
-    require_table(
-        table, out_dir=out_dir, reissue=reissue, delimiter=delimiter, encoding=encoding, ignore_column=ignore_column
-    )
-    if table is not None:
-        reject_other_options(
-            "--from", user=user, app=app, scope=scope, expires_in=expires_in, expires_at=expires_at, label=label,
-            replace=replace, overlap=overlap, request_id=request_id, field=field,
-        )  # fmt: skip
-        key_messages.require_bulk_format(out)
-        from gamcli.bulk import csv_format  # noqa: PLC0415 - as below
+    out = run.make_output(Key, "api_key")
+    csv.require_for(out_dir=out_dir, reissue=reissue)
+    if csv.table is not None:
+        row = {**vars(terms), "user": user, "app": app, "field": run.field, "cli": None, "if_missing": None}
+        reject_other_options("--from", **row)
         from gamcli.commands import bulk  # noqa: PLC0415 - start-up: a single key needs no CSV
 
-        options = csv_format.parse_options(delimiter, encoding, ignore_column)
-        bulk.generate(
-            cli, out, table, options, (out_file, out_dir), reissue=reissue, only_missing=if_missing, dry_run=dry_run
-        )
+        bulk.generate(run, out, csv, out_dir, reissue=reissue, only_missing=terms.if_missing)
         return
-    user, app = key_messages.require_user_and_app(user, app)
-    key_messages.reject_combinations(replace=replace, overlap=overlap)
-    lifetime, instant = parse_expiry(expires_in, expires_at)
-    scopes = tuple(scope) if scope else None
-    spec = keys.KeySpec(user, app, scopes, lifetime, label, replace, parse_duration(overlap), instant)
-    if if_missing and key_messages.report_existing(cli, out, spec):
+    spec = terms.make_spec(user, app, "--user USER --app APP, or --from FILE.csv")
+    if terms.if_missing and key_messages.report_existing(run.cli, out, spec):
         return
-    with (
-        cli.open_for_change(out, dry_run=dry_run) as gam,
-        delivery.open_destination(out, out_file, dry_run=dry_run) as save_secret,
-    ):
-        issued = key_messages.issue_key(gam, spec, request_id, save_secret)
-    key_messages.report_issued(out, issued, lifetime, out_file)
+    with delivery.open_for_issuing(run, out) as (gam, save_secret):
+        issued = key_messages.issue_key(gam, spec, terms.request_id, save_secret)
+    key_messages.report_issued(out, issued, spec.expires_in, run.out_file)
 
 
 @verbs.command("list")
 def list_(
-    context: typer.Context,
-    user: UserFilterOption = None,
-    app: AppFilterOption = None,
-    status: Annotated[
-        list[KeyStatus] | None, typer.Option(help="Show only keys with this status; repeatable.", show_default=False)
-    ] = None,
-    label: Annotated[
-        str | None, typer.Option(metavar="PATTERN", help="Show only keys with this label, such as 'ci-*'.")
-    ] = None,
+    user: opts.UserFilterOption = None,
+    app: opts.AppFilterOption = None,
+    status: Annotated[list[opts.KeyStatus] | None, option(None, "Show only keys with this status; repeatable.")] = None,
+    label: Annotated[str | None, option("PATTERN", "Show only keys with this label, such as 'ci-*'.")] = None,
     enabled: EnabledFilter = None,
     expiring_within: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Show only active keys that expire within this time.")
+        str | None, option("DURATION", "Show only active keys that expire within this time.")
     ] = None,
     unused_for: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Show only active keys unused for this long, such as 90d.")
+        str | None, option("DURATION", "Show only active keys unused for this long, such as 90d.")
     ] = None,
-    available: Annotated[
-        bool,
-        typer.Option("--available", help="Show the applications for which --user can have a key.", show_default=False),
-    ] = False,
-    sort: Sort = None,
-    limit: Limit = None,
-    wide: Wide = False,
-    output: Format = None,
-    field: Field = None,
+    available: Annotated[bool, flag("Show the applications for which --user can have a key.", "--available")] = False,
+    *,
+    run: SortedListing,
 ) -> None:
     """List keys of every status, oldest first."""
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, key_lookup.AvailableApp if available else Key, wide=wide)
-    if available and (app or status or label or enabled is not None or expiring_within or unused_for or sort):
+    out = run.make_output(key_lookup.AvailableApp if available else Key)
+    if not available:
+        within, unused = parse_duration(expiring_within), parse_duration(unused_for)
+        filters = keys.KeySearch(user, app, tuple(status or ()), label, enabled, within, unused, run.sort, run.limit)
+        with run.cli.open_gam() as gam, keys.search(gam, filters) as rows:
+            out.print_records(Key, rows)
+        return
+    if app or status or label or enabled is not None or expiring_within or unused_for or run.sort:
         raise UsageError(
             "--available can be combined only with --user and --limit", "gamcli key list --available --user USER"
         )
-    if available:
-        _list_available(cli, user, limit, out)
-        return
-    within, unused = parse_duration(expiring_within), parse_duration(unused_for)
-    filters = keys.KeySearch(user, app, tuple(status or ()), label, enabled, within, unused, sort, limit)
-    with cli.open_gam() as gam, keys.search(gam, filters) as rows:
-        out.print_records(Key, rows)
-
-
-def _list_available(cli: CliContext, user: str | None, limit: int | None, out: Output) -> None:
     if user is None:
         raise UsageError("--available requires --user", command("key", "list", "--available", "--user", "USER"))
-    with cli.open_gam() as gam, key_lookup.find_available_apps(gam, user) as rows:
-        out.print_records(key_lookup.AvailableApp, confirmation.take(rows, limit))
+    with run.cli.open_gam() as gam, key_lookup.find_available_apps(gam, user) as apps:
+        out.print_records(key_lookup.AvailableApp, confirmation.take(apps, run.limit))
 
 
 @verbs.command()
-def show(context: typer.Context, key: KeyArgument, output: ClientRecordFormat = None, field: Field = None) -> None:
+def show(key: KeyArgument, run: overview.ClientRecordPrinting) -> None:
     """Show a key, without its secret, which is shown only when it is issued."""
-    overview.show(context, Key, keys.show, key, output, field)
+    overview.show(run, Key, keys.show, key)

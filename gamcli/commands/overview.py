@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
-
 from gamcli.commands import delivery
 from gamcli.commands.context import CliContext
+from gamcli.commands.options import Field, Run, format_option
 from gamcli.errors import StoreMissingError, UsageError, command
 from gamcli.model import App, Key, User
 from gamcli.render.output import Output
@@ -15,32 +14,32 @@ if TYPE_CHECKING:
     from gamcli.actions import Gam
     from gamcli.render.panels import Panel
 
-RecordFormat = Annotated[
-    Literal["table", "json", "jsonl", "csv", "toml", "value"] | None,
-    typer.Option("-o", "--output", help="Output format; toml for a manifest.", show_default="table"),
-]
-
-ClientRecordFormat = Annotated[
-    Literal["table", "json", "jsonl", "csv", "toml", "env", "github", "value"] | None,
-    typer.Option("-o", "--output", help="Output format; toml for a manifest.", show_default="table"),
-]
+MANIFEST_FORMAT = format_option("Output format; toml for a manifest.")
 
 
-def show(
-    context: typer.Context,
-    kind: type,
-    load: "Callable[[Gam, str], Any]",
-    name: str,
-    format_name: str | None,
-    field: str | None,
-) -> None:
+class RecordPrinting(Run):
+    """Prints a record, or a manifest of it."""
+
+    output: Annotated[Literal["table", "json", "jsonl", "csv", "toml", "value"] | None, MANIFEST_FORMAT] = None
+    field: Field = None
+
+
+class ClientRecordPrinting(Run):
+    """Prints an application or a key."""
+
+    output: Annotated[
+        Literal["table", "json", "jsonl", "csv", "toml", "env", "github", "value"] | None, MANIFEST_FORMAT
+    ] = None
+    field: Field = None
+
+
+def show(run: Run, kind: type, load: "Callable[[Gam, str], Any]", name: str) -> None:
     """Print one record that `load` finds by name: people get an overview, manifests a table, programs the record."""
-    is_manifest = format_name == "toml"
-    if is_manifest and field is not None:
+    is_manifest = run.output == "toml"
+    if is_manifest and run.field is not None:
         raise UsageError("--field and -o toml cannot be combined", "-o value, or --field without -o")
-    cli = CliContext.from_typer(context)
-    out = cli.output(None if is_manifest else format_name, field, kind)
-    with cli.open_gam() as gam:
+    out = run.cli.output(None if is_manifest else run.output, run.field, kind)
+    with run.cli.open_gam() as gam:
         if kind in (App, User, Key) and out.is_human and not is_manifest:
             out.print_panel(_record_panel(out, gam, kind, name))
             return

@@ -14,8 +14,17 @@ import typer
 from gamcli.actions import Gam
 from gamcli.commands import confirmation, secret_files
 from gamcli.commands.command_help import CHANGE
-from gamcli.commands.context import CliContext
-from gamcli.commands.options import AcceptInvalidating, Preview, ShowAll, new_group
+from gamcli.commands.options import (
+    AcceptInvalidating,
+    Preview,
+    Run,
+    ShowAll,
+    argument,
+    flag,
+    format_option,
+    new_group,
+    option,
+)
 from gamcli.errors import DeletesObjectsError, InvalidatesKeysError, ProblemsError, UsageError, format_count
 from gamcli.model.plan import CREATE, DELETE, UPDATE
 from gamcli.provision import manifest, plan_file, pruning, var_files
@@ -35,28 +44,27 @@ DONE = {CREATE: "created", UPDATE: "updated", DELETE: "deleted", RELEASE: "relea
 PENDING = 6
 """The exit code for pending changes."""
 
-Files = Annotated[
-    list[str],
-    typer.Argument(metavar="FILE...", help="Manifests, folders of manifests, or one saved plan.", show_default=False),
-]
+Files = Annotated[list[str], argument("FILE...", "Manifests, folders of manifests, or one saved plan.")]
 Owner = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="Owner of the objects.", show_default="the owner comment or the path of the file"
-    ),
+    str | None, option("NAME", "Owner of the objects.", default="the owner comment or the path of the file")
 ]
-Prune = Annotated[
-    bool, typer.Option("--prune", help="Delete objects of this owner that are no longer listed.", show_default=False)
-]
-Adopt = Annotated[bool, typer.Option("--adopt", help="Take over objects of other owners.", show_default=False)]
+Prune = Annotated[bool, flag("Delete objects of this owner that are no longer listed.", "--prune")]
+Adopt = Annotated[bool, flag("Take over objects of other owners.", "--adopt")]
 VarFiles = Annotated[
-    list[str] | None,
-    typer.Option("--var-file", metavar="FILE", help="Read values for ${NAME} from lines NAME=value; repeatable."),
+    list[str] | None, option("FILE", "Read values for ${NAME} from lines NAME=value; repeatable.", "--var-file")
 ]
-PlanFormat = Annotated[
-    Literal["table", "json", "jsonl", "markdown", "github"] | None,
-    typer.Option("-o", "--output", help="Output format.", show_default="table"),
-]
+
+
+class ManifestRun(Run):
+    """Reads manifests, and prints a plan."""
+
+    var_file: VarFiles = None
+    output: Annotated[Literal["table", "json", "jsonl", "markdown", "github"] | None, format_option()] = None
+
+    def make_plan_output(self) -> Output:
+        out = self.cli.output("table" if self.output in ("markdown", "github") else self.output)
+        out.require_plan_format()
+        return out
 
 
 class Loaded(NamedTuple):
@@ -75,11 +83,9 @@ class Loaded(NamedTuple):
         return new_plan
 
 
-def _load(
-    out: Output, files: list[str], owner: str | None, options: PlanOptions, var_paths: list[str] | None
-) -> Loaded:
+def _load(run: ManifestRun, out: Output, files: list[str], owner: str | None, options: PlanOptions) -> Loaded:
     """Read manifests, or a saved plan, which has its own options."""
-    environment = {**os.environ, **var_files.read(var_paths or ())}
+    environment = {**os.environ, **var_files.read(run.var_file or ())}
     if len(files) != 1 or not plan_file.is_saved_plan(files[0]):
         desired = manifest.read(files, environment, owner)
         for warning in desired.warnings:
@@ -120,54 +126,41 @@ def _without_gc() -> Iterator[None]:
 @plans.command()
 @_without_gc()
 def plan(
-    context: typer.Context,
     files: Files,
     owner: Owner = None,
     prune: Prune = False,
     adopt: Adopt = False,
-    out_file: Annotated[
-        str | None,
-        typer.Option("--out", metavar="FILE", help="Save the plan to this file, for `gamcli apply`."),
-    ] = None,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Use exit code 6 if changes are pending.", show_default=False)
-    ] = False,
-    var_file: VarFiles = None,
-    output: PlanFormat = None,
+    out_file: Annotated[str | None, option("FILE", "Save the plan to this file, for `gamcli apply`.", "--out")] = None,
+    exit_code: Annotated[bool, flag("Use exit code 6 if changes are pending.", "--exit-code")] = False,
+    *,
+    run: ManifestRun,
 ) -> None:
     """
     Show what `gamcli apply` would change, and which active keys it would invalidate.
 
     Example: gamcli plan apps.toml --out apps.plan && gamcli apply apps.plan --secrets-out secrets.env
     """
-    out = _output(context, output)
+    out = run.make_plan_output()
     overwrite = out_file is not None and plan_file.is_saved_plan(out_file)
     if out_file is not None and not overwrite:
         new_files.require_new(out_file, "--out")
-    with _report_problems(output):
-        loaded = _load(out, files, owner, PlanOptions(prune, adopt), var_file)
+    with _report_problems(run.output):
+        loaded = _load(run, out, files, owner, PlanOptions(prune, adopt))
         if loaded.saved is not None and out_file is not None:
             raise UsageError(f"{files[0]} is a saved plan already", "omit --out")
-        with CliContext.from_typer(context).open_gam() as gam, gam.store.reading() as tx:
+        with run.cli.open_gam() as gam, gam.store.reading() as tx:
             new_plan = loaded.make_plan(gam, tx)
             text = None if out_file is None else plan_file.serialize(tx, new_plan, loaded.options)
     if out_file is not None and text is not None:
         new_files.write_new_file(out_file, text, "--out", overwrite=overwrite)
-    _print_plan(out, new_plan, output)
+    _print_plan(out, new_plan, run.output)
     if exit_code and new_plan.steps:
         raise typer.Exit(PENDING)
 
 
 @drifts.command()
 @_without_gc()
-def drift(
-    context: typer.Context,
-    files: Files,
-    owner: Owner = None,
-    adopt: Adopt = False,
-    var_file: VarFiles = None,
-    output: PlanFormat = None,
-) -> None:
+def drift(files: Files, owner: Owner = None, adopt: Adopt = False, *, run: ManifestRun) -> None:
     """
     Check whether the store matches manifests or a saved plan; exit code 6 if it does not.
 
@@ -175,12 +168,12 @@ def drift(
 
     Example: gamcli drift apps.toml || alert
     """
-    out = _output(context, output)
-    with _report_problems(output):
-        loaded = _load(out, files, owner, PlanOptions(adopt=adopt), var_file)
-        with CliContext.from_typer(context).open_gam() as gam, gam.store.reading() as tx:
+    out = run.make_plan_output()
+    with _report_problems(run.output):
+        loaded = _load(run, out, files, owner, PlanOptions(adopt=adopt))
+        with run.cli.open_gam() as gam, gam.store.reading() as tx:
             new_plan = loaded.make_plan(gam, tx, is_exact=False)
-    _print_plan(out, new_plan, output)
+    _print_plan(out, new_plan, run.output)
     if new_plan.steps or new_plan.unlisted:
         raise typer.Exit(PENDING)
 
@@ -188,7 +181,6 @@ def drift(
 @applies.command()
 @_without_gc()
 def apply(
-    context: typer.Context,
     files: Files,
     owner: Owner = None,
     prune: Prune = False,
@@ -196,36 +188,34 @@ def apply(
     accept: AcceptInvalidating = None,
     show_all: ShowAll = False,
     accept_deleting: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=0, help="Confirm that exactly N objects are deleted.", rich_help_panel=CHANGE),
+        int | None, option("N", "Confirm that exactly N objects are deleted.", panel=CHANGE, min=0)
     ] = None,
     secrets_out: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Write new secrets to this new file: dotenv, or JSON for .json."),
+        str | None, option("FILE", "Write new secrets to this new file: dotenv, or JSON for .json.")
     ] = None,
     dry_run: Preview = False,
-    var_file: VarFiles = None,
-    output: PlanFormat = None,
+    *,
+    run: ManifestRun,
 ) -> None:
     """
     Apply manifests or a saved plan to the store, in one transaction.
 
     Example: gamcli apply apps.toml --secrets-out secrets.env
     """
-    out = _output(context, output)
-    with _report_problems(output):
-        loaded = _load(out, files, owner, PlanOptions(prune, adopt), var_file)
+    out = run.make_plan_output()
+    with _report_problems(run.output):
+        loaded = _load(run, out, files, owner, PlanOptions(prune, adopt))
         options = ApplyOptions(loaded.options, accept, accept_deleting=accept_deleting)
         if loaded.saved is not None:
             options = replace(options, require=loaded.saved.require)
-        with CliContext.from_typer(context).open_gam() as gam:
+        with run.cli.open_gam() as gam:
             if dry_run:
-                _print_plan(out, _make_plan(gam, loaded.desired, options.plan), output)
+                _print_plan(out, _make_plan(gam, loaded.desired, options.plan), run.output)
                 return
-            with secret_files.open_destination(gam, secrets_out, output or out.format) as save_secrets:
+            with secret_files.open_destination(gam, secrets_out, run.output or out.format) as save_secrets:
                 options = replace(options, save_secrets=save_secrets)
                 applied = _apply_or_confirm(gam, loaded.desired, options, out, show_all=show_all)
-    _print_applied(out, applied, secrets_out, output)
+    _print_applied(out, applied, secrets_out, run.output)
 
 
 def _apply_or_confirm(gam: Gam, desired: Desired, options: ApplyOptions, out: Output, *, show_all: bool) -> Applied:
@@ -248,12 +238,6 @@ def _apply_or_confirm(gam: Gam, desired: Desired, options: ApplyOptions, out: Ou
     return confirmation.confirm_invalidating(
         lambda number: apply_manifests(gam, desired, replace(options, accept=number)), options.accept, show_all=show_all
     )
-
-
-def _output(context: typer.Context, output: str | None) -> Output:
-    out = CliContext.from_typer(context).output("table" if output in ("markdown", "github") else output)
-    out.require_plan_format()
-    return out
 
 
 def _make_plan(gam: Gam, desired: Desired, options: PlanOptions) -> ExecutionPlan:

@@ -7,14 +7,12 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-import typer
-
 from gamcli.actions import Gam, apps, example, keys, repository, users
 from gamcli.actions.example import APP, SCOPES, TIMEOUT_HOURS, USER, Credentials
 from gamcli.clients import endpoint
 from gamcli.clients.endpoint import OK, TOKEN_PATH, USERINFO_PATH
-from gamcli.commands.context import CliContext, now
-from gamcli.commands.options import new_group
+from gamcli.commands.context import now
+from gamcli.commands.options import Run, flag, new_group
 from gamcli.commands.serve import stop_on_signals
 from gamcli.errors import FailedError
 from gamcli.render import machine
@@ -44,14 +42,12 @@ class StepPrinter:
 
 @verbs.command()
 def quickstart(
-    context: typer.Context,
-    serve: Annotated[
-        bool,
-        typer.Option("--serve", help="Keep the server running and print curl commands for it.", show_default=False),
-    ] = False,
+    serve: Annotated[bool, flag("Keep the server running and print curl commands for it.", "--serve")] = False,
+    *,
+    run: Run,
 ) -> None:
     """Run the whole flow once, on a temporary store."""
-    out = CliContext.from_typer(context).output()
+    out = run.cli.output()
     printer = StepPrinter(out)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="gamcli-")))

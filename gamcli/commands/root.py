@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from gamcli import __version__
 from gamcli.commands import complete
-from gamcli.commands.command_help import GroupedCommand
+from gamcli.commands.command_help import GroupedCommand, expand_groups
 from gamcli.commands.context import CliContext
 from gamcli.errors import FailedError, UsageError
 from gamcli.errors import command as command_line
@@ -116,6 +116,7 @@ def _load_command(noun: str, verb: str | None) -> Any:  # noqa: ANN401 - typer's
     more = (info for group in nested if group for info in group.registered_commands)
     for info in (*verbs.registered_commands, *more):
         info.cls = GroupedCommand if info.cls is TyperCommand else info.cls
+        info.callback = expand_groups(info.callback) if info.callback else None
     command = typer.main.get_group(verbs) if called else typer.main.get_command(verbs)
     if not gc.isenabled():
         gc.freeze()  # the objects of start-up stay; scanning them takes as long as the command

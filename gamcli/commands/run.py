@@ -8,7 +8,7 @@ import typer
 
 from gamcli.actions import issuance, tokens
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import new_group, read_secret
+from gamcli.commands.options import Run, argument, new_group, option, read_secret
 from gamcli.errors import NotFoundError, StoreError, UsageError
 from gamcli.model import Key
 from gamcli.rules import durations
@@ -24,39 +24,28 @@ REMOVED_VARIABLES = ("GAM_API_KEY", "GAM_CLIENT_SECRET")
 """Prefixes of variables that the program does not receive; `--secrets-out` writes such variables."""
 
 
-@verbs.command(context_settings={"allow_interspersed_args": False})  # options after the program belong to the program
-def run(
-    context: typer.Context,
-    program: Annotated[list[str], typer.Argument(metavar="-- CMD", help="Program to run, with its arguments.")],
-    app: Annotated[str, typer.Option(metavar="APP", help="Application of the key.")],
-    api_key_file: Annotated[
-        str, typer.Option("--api-key-file", metavar="FILE", help="Read the API key from this file; '-' for stdin.")
-    ],
-    url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Use this endpoint instead of the local store.")
-    ] = None,
+@verbs.command("run", context_settings={"allow_interspersed_args": False})  # options after it belong to the program
+def run_program(
+    program: Annotated[list[str], argument("-- CMD", "Program to run, with its arguments.")],
+    app: Annotated[str, option("APP", "Application of the key.")],
+    api_key_file: Annotated[str, option("FILE", "Read the API key from this file; '-' for stdin.")],
+    url: Annotated[str | None, option("URL", "Use this endpoint instead of the local store.")] = None,
     client_secret_file: Annotated[
         str | None,
-        typer.Option(
-            "--client-secret-file",
-            metavar="FILE",
-            help="With --url: read the client secret from this file.",
-            show_default="GAM_CLIENT_SECRET",
-        ),
+        option("FILE", "With --url: read the client secret from this file.", default="GAM_CLIENT_SECRET"),
     ] = None,
     auth_type: Annotated[
-        str | None,
-        typer.Option(
-            metavar="AUTH_TYPE", help="With --url: authentication type to send in the request.", show_default="apikey"
-        ),
+        str | None, option("AUTH_TYPE", "With --url: authentication type to send in the request.", default="apikey")
     ] = None,
+    *,
+    run: Run,
 ) -> None:
     """
     Run a program with an access token in GAM_ACCESS_TOKEN, obtained with an API key that the program does not see.
 
     Example: gamcli run --app portal --api-key-file key.txt -- ./report
     """
-    cli = CliContext.from_typer(context)
+    cli = run.cli
     subprocesses.require_program(program)
     api_key = read_secret(api_key_file, "--api-key-file")
     assert api_key is not None

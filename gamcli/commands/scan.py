@@ -11,7 +11,7 @@ import typer
 
 from gamcli.commands.command_help import OUTPUT
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import Field, Preview, Wide, Yes, new_group
+from gamcli.commands.options import Field, Preview, Run, Wide, Yes, argument, flag, format_option, new_group, option
 from gamcli.errors import FailedError, UsageError, command, format_count
 from gamcli.model.credential_formats import API_KEY, LENGTHS
 from gamcli.model.findings import FOREIGN, UNKNOWN, ScanFinding, ScanSource
@@ -33,57 +33,35 @@ MAX_NAMED = 10
 
 EXAMPLES = "gamcli scan .   gamcli scan --git   gamcli scan --staged   gamcli scan - <FILE"
 
-Paths = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="PATH...", help="Files and folders to scan; '-' for stdin.", show_default=False),
-]
-Git = Annotated[bool, typer.Option("--git", help="Scan the history of the git repository at PATH.", show_default=False)]
-Staged = Annotated[
-    bool, typer.Option("--staged", help="Scan the staged files of the git repository.", show_default=False)
-]
-Ignore = Annotated[
-    list[str] | None,
-    typer.Option(metavar="ID", help="Ignore this key ID or fingerprint; repeatable.", show_default=False),
-]
-NoStore = Annotated[
-    bool, typer.Option("--no-store", help="Do not look up the credentials in a store.", show_default=False)
-]
-NoArchives = Annotated[
-    bool, typer.Option("--no-archives", help="Do not search inside archives and compressed files.", show_default=False)
-]
-AllowPartial = Annotated[
-    bool, typer.Option("--allow-partial", help="Succeed even if something could not be read.", show_default=False)
-]
-Revoke = Annotated[bool, typer.Option("--revoke", help="Revoke the active keys found.", show_default=False)]
-Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="With --revoke: reason.", show_default=DEFAULT_REASON)]
-Rules = Annotated[
-    Literal["gitleaks"] | None,
-    typer.Option(help="Print the patterns as rules for another scanner.", show_default=False),
-]
-OutputFormat = Annotated[
-    Literal["table", "json", "jsonl", "csv", "sarif", "value"] | None,
-    typer.Option("-o", "--output", help="Output format.", show_default="table", rich_help_panel=OUTPUT),
-]
+
+class ScanPrinting(Run):
+    """Prints findings."""
+
+    wide: Wide = False
+    output: Annotated[
+        Literal["table", "json", "jsonl", "csv", "sarif", "value"] | None, format_option(panel=OUTPUT)
+    ] = None
+    field: Field = None
 
 
 @verbs.command()
 def scan(
-    context: typer.Context,
-    paths: Paths = None,
-    git: Git = False,
-    staged: Staged = False,
-    ignore: Ignore = None,
-    no_store: NoStore = False,
-    no_archives: NoArchives = False,
-    allow_partial: AllowPartial = False,
-    revoke: Revoke = False,
-    reason: Reason = None,
+    paths: Annotated[list[str] | None, argument("PATH...", "Files and folders to scan; '-' for stdin.")] = None,
+    git: Annotated[bool, flag("Scan the history of the git repository at PATH.", "--git")] = False,
+    staged: Annotated[bool, flag("Scan the staged files of the git repository.", "--staged")] = False,
+    ignore: Annotated[list[str] | None, option("ID", "Ignore this key ID or fingerprint; repeatable.")] = None,
+    no_store: Annotated[bool, flag("Do not look up the credentials in a store.", "--no-store")] = False,
+    no_archives: Annotated[bool, flag("Do not search inside archives and compressed files.", "--no-archives")] = False,
+    allow_partial: Annotated[bool, flag("Succeed even if something could not be read.", "--allow-partial")] = False,
+    revoke: Annotated[bool, flag("Revoke the active keys found.", "--revoke")] = False,
+    reason: Annotated[str | None, option("TEXT", "With --revoke: reason.", default=DEFAULT_REASON)] = None,
     yes: Yes = False,
     dry_run: Preview = False,
-    rules: Rules = None,
-    wide: Wide = False,
-    output: OutputFormat = None,
-    field: Field = None,
+    rules: Annotated[
+        Literal["gitleaks"] | None, option(None, "Print the patterns as rules for another scanner.")
+    ] = None,
+    *,
+    run: ScanPrinting,
 ) -> None:
     """
     Find leaked credentials, their users and their status; exit code 7 if one is active.
@@ -98,8 +76,7 @@ def scan(
         for line in external_rules.RULE_WRITERS[rules]():
             Output.print_line(line)
         return
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, ScanFinding, wide=wide or None)
+    out = run.make_output(ScanFinding, wraps=True)
     if not revoke and (reason is not None or yes or dry_run):
         raise UsageError("--reason, --yes and --dry-run require --revoke", "add --revoke to revoke the active keys")
     read_options = ReadOptions(reads_archives=not no_archives, allows_partial=allow_partial)
@@ -109,7 +86,7 @@ def scan(
         else _open_files(paths or [], out, read_options)
     )
     summary = ScanSummary(frozenset(ignore or ()))
-    with _open_store(cli, out, no_store=no_store, dry_run=dry_run) as gam:
+    with _open_store(run.cli, out, no_store=no_store, dry_run=dry_run) as gam:
         found = _look_up(gam, summary.skip_ignored(scan_input.leaks))
         if revoke:
             found = iter(_revoke(gam, [*found], reason or DEFAULT_REASON, yes=yes))

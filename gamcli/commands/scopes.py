@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-import typer
-
-from gamcli.commands.context import CliContext
-from gamcli.commands.options import Field, Format, Limit, Wide, new_group
+from gamcli.commands.options import Limit, Listing, new_group
 from gamcli.rules import scopes
 
 verbs = new_group("List the scopes and their claims.")
@@ -29,10 +26,7 @@ ATTRIBUTE_SCOPE = ListedScope("user_<AttributeID>", "one attribute, if some user
 
 
 @verbs.command("list")
-def list_(
-    context: typer.Context, limit: Limit = None, wide: Wide = False, output: Format = None, field: Field = None
-) -> None:
+def list_(limit: Limit = None, *, run: Listing) -> None:
     """List scopes, in the order that responses use."""
     rows = [ListedScope(scope.name, scope.description, scope.claims) for scope in scopes.TABLE.values()]
-    out = CliContext.from_typer(context).output(output, field, ListedScope, wide=wide)
-    out.print_records(ListedScope, [*rows, ATTRIBUTE_SCOPE][:limit])
+    run.make_output(ListedScope).print_records(ListedScope, [*rows, ATTRIBUTE_SCOPE][:limit])

@@ -11,13 +11,13 @@ from datetime import timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from gamcli.commands import serve_options as opts
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import EarlierErrorFormat, new_group, parse_duration
+from gamcli.commands.options import Run, argument, new_group, parse_duration
 from gamcli.commands.server_setup import open_metrics, open_server
 from gamcli.errors import FailedError, UsageError
 from gamcli.render import credentials
@@ -31,59 +31,23 @@ from gamcli.server.server import ServerOptions
 from gamcli.server.transport.listener import RunnableServer
 from gamcli.system import new_files
 
-if TYPE_CHECKING:
-    from gamcli.server.transport.tls import Context
-
 verbs = new_group()
 
 READY_FILE_MODE = 0o644
 """The ready file contains no secret, and other users may wait for it."""
 
 
-@verbs.command(context_settings={"allow_interspersed_args": False})  # options after the program belong to the program
+@verbs.command("serve", context_settings={"allow_interspersed_args": False})  # options after CMD belong to CMD
 def serve(
-    context: typer.Context,
     program: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="-- CMD", help="Run CMD with GAM_URL set, and exit with its exit code.", show_default=False
-        ),
+        list[str] | None, argument("-- CMD", "Run CMD with GAM_URL set, and exit with its exit code.")
     ] = None,
-    host: opts.Host = None,
-    port: opts.Port = None,
-    base_path: opts.BasePath = None,
-    cors_origin: opts.CorsOrigin = None,
-    ready_file: opts.ReadyFile = None,
-    metrics: opts.MetricsAddress = None,
-    workers: opts.WorkerCount = 1,
-    max_connections_per_address: opts.ConnectionsPerAddress = 0,
-    engine: opts.EngineName = "stdlib",
-    tls_cert: opts.TlsCert = None,
-    tls_key: opts.TlsKey = None,
-    allow_http: opts.AllowHttp = False,
-    response_format: opts.FormatOption = None,
-    error_format: EarlierErrorFormat = None,
-    expired_status: opts.ExpiredStatus = None,
-    extras: opts.Extras = False,
-    issuer: opts.Issuer = None,
-    log_format: opts.LogFormat = None,
-    log_address: opts.LogAddress = "full",
-    log_file: opts.LogFile = None,
-    max_failures: opts.MaxFailures = None,
-    max_failures_by: opts.MaxFailuresBy = "both",
-    prune_every: opts.PruneEvery = None,
-    drain: opts.Drain = None,
-    ephemeral: opts.Ephemeral = False,
-    seed: opts.Seed = None,
-    fault: opts.FaultOption = None,
-    fault_seed: opts.FaultSeed = None,
-    now: opts.Now = None,
-    clock: opts.ClockOption = None,
-    control: opts.ControlOption = False,
-    show_secrets: opts.ShowSecrets = False,
-    journal: opts.JournalOption = None,
-    output: opts.EnvFormat = None,
-    print_env: opts.PrintEnv = False,
+    *,
+    network: opts.Network,
+    tls: opts.Tls,
+    behavior: opts.Behavior,
+    testing: opts.TestingOptions,
+    run: Run,
 ) -> None:
     """
     Serve the token endpoint over HTTP until Ctrl-C or SIGTERM.
@@ -92,55 +56,56 @@ def serve(
 
     Example: gamcli serve --port 8080
     """
-    del engine  # only one is left
-    cli = CliContext.from_typer(context)
-    if issuer and not extras:
+    if behavior.issuer and not behavior.extras:
         raise UsageError("--issuer requires --extras: only the metadata has an issuer", "--extras --issuer URL")
-    named = {"host": host, "port": port, "base_path": base_path, "log_format": log_format, "issuer": issuer}
-    named["format"] = response_format or error_format
-    cli = cli.with_flags({f"serve.{name}": flag for name, flag in named.items()})
+    named = {
+        "host": network.host,
+        "port": network.port,
+        "base_path": network.base_path,
+        "log_format": behavior.log_format,
+        "issuer": behavior.issuer,
+        "format": behavior.response_format or behavior.error_format,
+    }
+    cli = run.cli.with_flags({f"serve.{name}": value for name, value in named.items()})
+    default_limit = 0 if testing.ephemeral else DEFAULT_LIMIT
     options = replace(
-        _configured_options(cli, _load_tls(tls_cert, tls_key), expired_status, allow_http=allow_http),
-        log=opts.open_log(log_file, is_silent=ephemeral and cli.output().quiet),
-        log_address=log_address,
-        max_failures=max_failures if max_failures is not None else 0 if ephemeral else DEFAULT_LIMIT,
-        max_failures_by=max_failures_by,
-        max_connections_per_address=max_connections_per_address,
-        drain_seconds=(parse_duration(drain) or timedelta()).total_seconds(),
-        origins=frozenset(map(origins.parse_origin, cors_origin or ())),
-        extras=extras,
+        _configured_options(cli, tls, behavior.expired_status),
+        log=opts.open_log(behavior.log_file, is_silent=testing.ephemeral and cli.output().quiet),
+        log_address=behavior.log_address,
+        max_failures=default_limit if behavior.max_failures is None else behavior.max_failures,
+        max_failures_by=behavior.max_failures_by,
+        max_connections_per_address=network.max_connections_per_address,
+        drain_seconds=(parse_duration(behavior.drain) or timedelta()).total_seconds(),
+        origins=frozenset(map(origins.parse_origin, network.cors_origin or ())),
+        extras=behavior.extras,
     )
-    run = _run_until_stopped if program is None else _program_runner(program)
-    test_options = opts.TestingOptions(
-        ephemeral, seed or (), fault or (), fault_seed, now, clock, control, show_secrets, journal, output, print_env
-    )
+    run_server = _run_until_stopped if program is None else _program_runner(program)
     sys.setswitchinterval(SWITCH_SECONDS)
     with (
-        open_metrics(metrics, options, workers) as (options, metrics_url),
-        open_server(cli, options, test_options, workers, parse_duration(prune_every)) as (server, seeded),
+        open_metrics(network.metrics, options, network.workers) as (options, metrics_url),
+        open_server(cli, options, testing, network.workers, parse_duration(behavior.prune_every)) as (server, seeded),
     ):
         variables = {"GAM_URL": server.url, **seeded}
-        if test_options.prints_variables or (ephemeral and program is None):
-            _print_variables(variables, output or "env", cli.output())
+        if testing.prints_variables or (testing.ephemeral and program is None):
+            _print_variables(variables, testing.output or "env", cli.output())
         if metrics_url:
             cli.output().print_note(f"metrics: {metrics_url}")
-        run(server, variables, partial(_write_ready_file, ready_file, metrics_url), cli.output())
+        run_server(server, variables, partial(_write_ready_file, network.ready_file, metrics_url), cli.output())
 
 
-def _configured_options(
-    cli: CliContext, tls: "Context | None", expired_status: str | None, *, allow_http: bool
-) -> ServerOptions:
+def _configured_options(cli: CliContext, tls: opts.Tls, expired_status: str | None) -> ServerOptions:
     """Return the options that can be set in the configuration, too."""
-    value = cli.settings.value
+    value, context = cli.settings.value, tls.load()
+    is_encrypted = tls.allow_http or context is not None
     return ServerOptions(
         log=opts.write_to_stderr,
-        host=opts.require_safe_host(str(value("serve.host").value), is_encrypted=allow_http or tls is not None),
+        host=opts.require_safe_host(str(value("serve.host").value), is_encrypted=is_encrypted),
         port=int(str(value("serve.port").value)),
         base_path=opts.parse_base_path(str(value("serve.base_path").value)),
         log_format=str(value("serve.log_format").value),
         response_format=ResponseFormat(str(value("serve.format").value), int(expired_status or UNAUTHORIZED)),
         issuer=parse_issuer(str(issuer)) if (issuer := value("serve.issuer").value) else "",
-        tls=tls,
+        tls=context,
     )
 
 
@@ -200,16 +165,6 @@ def _program_runner(program: list[str]) -> RunServer:
             raise typer.Exit(subprocesses.run_program(program, environment))
 
     return run
-
-
-def _load_tls(certificate: str | None, key: str | None) -> "Context | None":
-    if certificate is None and key is None:
-        return None
-    if certificate is None or key is None:
-        raise UsageError("--tls-cert and --tls-key must be used together", "--tls-cert FILE --tls-key FILE")
-    from gamcli.server.transport import tls  # noqa: PLC0415 - start-up: most servers are behind a TLS proxy
-
-    return tls.load_context(certificate, key)
 
 
 def _write_ready_file(path: str | None, metrics_url: str, url: str) -> None:

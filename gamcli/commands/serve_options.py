@@ -2,12 +2,13 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from gamcli.commands.command_help import OptionGroup
+from gamcli.commands.options import EarlierErrorFormat, flag, format_option, option
 from gamcli.commands.settings import MAX_PORT
 from gamcli.errors import FailedError, UsageError
 from gamcli.server.endpoints.extras import is_loopback
@@ -16,6 +17,9 @@ from gamcli.system import new_files
 
 if TYPE_CHECKING:
     from gamcli.ephemeral import EphemeralOptions
+    from gamcli.server.transport.tls import Context
+
+NETWORK, BEHAVIOR, TESTING = "Network", "Behavior", "Testing"
 
 MAX_WORKERS = 64
 MAX_CONNECTIONS = 512
@@ -23,39 +27,6 @@ MAX_SEED = 2**63 - 1
 
 DOT_SEGMENTS = {"", ".", ".."}
 """Path segments that clients remove before they send a request (RFC 3986, section 5.2.4)."""
-
-network = partial(typer.Option, rich_help_panel="Network")
-tls = partial(typer.Option, rich_help_panel="TLS")
-behavior = partial(typer.Option, rich_help_panel="Behavior")
-testing = partial(typer.Option, rich_help_panel="Testing")
-
-Host = Annotated[str | None, network(metavar="ADDRESS", help="Address to listen on.", show_default="127.0.0.1")]
-Port = Annotated[
-    int | None,
-    network(min=0, max=MAX_PORT, metavar="PORT", help="Port to listen on; 0 for any free port.", show_default="8080"),
-]
-BasePath = Annotated[str | None, network(metavar="PATH", help="Base path, such as /myapp.")]
-CorsOrigin = Annotated[
-    list[str] | None,
-    network(metavar="ORIGIN", help="Allow browser requests from this origin, or * for all; repeatable."),
-]
-ReadyFile = Annotated[
-    str | None, network(metavar="FILE", help="Write the URL and PID as JSON to this file when ready.")
-]
-MetricsAddress = Annotated[
-    str | None,
-    network(
-        "--metrics", metavar="ADDRESS:PORT", help="Serve metrics for Prometheus at this address.", show_default="off"
-    ),
-]
-WorkerCount = Annotated[int, network(min=1, max=MAX_WORKERS, metavar="N", help="Number of worker processes.")]
-
-ConnectionsPerAddress = Annotated[
-    int,
-    network(
-        min=0, max=MAX_CONNECTIONS, metavar="N", help="Maximum connections per client address; 0 for half of all 512."
-    ),
-]
 
 
 def _reject_removed_engine(name: str) -> str:
@@ -67,130 +38,169 @@ def _reject_removed_engine(name: str) -> str:
     return name
 
 
-EngineName = Annotated[Literal["stdlib", "fast"], typer.Option(hidden=True, callback=_reject_removed_engine)]
-"""Deprecated: accepted for one release."""
+class Network(OptionGroup):
+    """Where the server listens, and with how many processes."""
 
-TlsCert = Annotated[
-    str | None, tls(metavar="FILE", help="Serve HTTPS with this certificate, in PEM, followed by its chain.")
-]
-TlsKey = Annotated[str | None, tls(metavar="FILE", help="Private key of --tls-cert, in PEM.")]
-AllowHttp = Annotated[
-    bool, tls("--allow-http", help="Allow other machines to connect without TLS.", show_default=False)
-]
-
-FormatOption = Annotated[
-    Literal["gam", "rfc6749"] | None,
-    behavior("--format", help="Response format: GAM's, or that of RFC 6749.", show_default="gam"),
-]
-
-Extras = Annotated[
-    bool,
-    behavior("--extras", help="Add introspection, revocation and server metadata.", show_default=False),
-]
-Issuer = Annotated[
-    str | None,
-    behavior("--issuer", metavar="URL", help="With --extras: URL of the server in its metadata.", show_default="Host"),
-]
-ExpiredStatus = Annotated[
-    Literal["401", "403"] | None,
-    behavior(help="Status for an expired access token; GAM for .NET uses 403.", show_default="401"),
-]
-LogFile = Annotated[
-    str | None, behavior("--log-file", metavar="FILE", help="Append the request log to this file instead of stderr.")
-]
-LogFormat = Annotated[Literal["text", "json"] | None, behavior(help="Format of the request log.", show_default="text")]
-LogAddress = Annotated[
-    Literal["full", "masked", "none"],
-    behavior(help="Client addresses in the log; masked omits the last part."),
-]
-MaxFailures = Annotated[
-    int | None,
-    behavior(
-        min=0,
-        max=MAX_LIMIT,
-        metavar="N",
-        help="Failed requests per minute, client_id and address; 0 for no limit.",
-        show_default=f"{DEFAULT_LIMIT}; 0 with --ephemeral",
-    ),
-]
-MaxFailuresBy = Annotated[
-    Literal["address", "client", "both"], behavior(help="Count failures by address, by client_id, or by both together.")
-]
-Drain = Annotated[
-    str | None,
-    behavior(
-        metavar="DURATION", help="After SIGTERM, keep serving this long while readyz returns 503.", show_default="0s"
-    ),
-]
-PruneEvery = Annotated[
-    str | None,
-    behavior(metavar="DURATION", help="Run `gamcli token prune` this often, such as 1d.", show_default="never"),
-]
-
-Ephemeral = Annotated[
-    bool,
-    testing("--ephemeral", help="Serve a temporary store in memory and print its credentials.", show_default=False),
-]
-Seed = Annotated[
-    list[str] | None,
-    testing(
-        metavar="FILE",
-        help="With --ephemeral: manifest to apply first; repeatable.",
-        show_default="app portal, user ana",
-    ),
-]
-FaultOption = Annotated[
-    list[str] | None,
-    testing("--fault", metavar="FAULT", help="With --ephemeral: inject a fault, such as token=503:0.1; repeatable."),
-]
-FaultSeed = Annotated[
-    int | None,
-    testing(min=0, max=MAX_SEED, metavar="N", help="With --fault: seed for random faults.", show_default="0"),
-]
-Now = Annotated[
-    str | None,
-    testing(metavar="INSTANT", help="With --ephemeral: freeze the clock at this time, such as -1d."),
-]
-ClockOption = Annotated[
-    Literal["running", "stopped"] | None,
-    testing("--clock", help="With --now: stop the clock, or let it run from that time.", show_default="stopped"),
-]
-ControlOption = Annotated[
-    bool,
-    testing("--control", help="With --ephemeral: let tests control the server over HTTP.", show_default=False),
-]
-ShowSecrets = Annotated[
-    bool,
-    testing("--show-secrets", help="With --ephemeral: show secrets on the page at /.", show_default=False),
-]
-EnvFormat = Annotated[
-    Literal["env", "json", "github"] | None,
-    testing("-o", "--output", help="With --ephemeral: format of the credentials.", show_default="env"),
-]
-PrintEnv = Annotated[
-    bool,
-    testing("--print-env", help="With --ephemeral and CMD: also print the credentials.", show_default=False),
-]
-JournalOption = Annotated[
-    str | None,
-    testing("--journal", metavar="FILE", help="With --ephemeral: log requests, without secrets, to this JSONL file."),
-]
+    host: Annotated[str | None, option("ADDRESS", "Address to listen on.", default="127.0.0.1", panel=NETWORK)] = None
+    port: Annotated[
+        int | None,
+        option("PORT", "Port to listen on; 0 for any free port.", default="8080", panel=NETWORK, min=0, max=MAX_PORT),
+    ] = None
+    base_path: Annotated[str | None, option("PATH", "Base path, such as /myapp.", panel=NETWORK)] = None
+    cors_origin: Annotated[
+        list[str] | None,
+        option("ORIGIN", "Allow browser requests from this origin, or * for all; repeatable.", panel=NETWORK),
+    ] = None
+    ready_file: Annotated[
+        str | None, option("FILE", "Write the URL and PID as JSON to this file when ready.", panel=NETWORK)
+    ] = None
+    metrics: Annotated[
+        str | None,
+        option("ADDRESS:PORT", "Serve metrics for Prometheus at this address.", default="off", panel=NETWORK),
+    ] = None
+    workers: Annotated[
+        int, option("N", "Number of worker processes.", default=True, panel=NETWORK, min=1, max=MAX_WORKERS)
+    ] = 1
+    max_connections_per_address: Annotated[
+        int,
+        option(
+            "N",
+            "Maximum connections per client address; 0 for half of all 512.",
+            default=True,
+            panel=NETWORK,
+            min=0,
+            max=MAX_CONNECTIONS,
+        ),
+    ] = 0
+    engine: Annotated[Literal["stdlib", "fast"], typer.Option(hidden=True, callback=_reject_removed_engine)] = "stdlib"
+    """Deprecated: accepted for one release; only one is left."""
 
 
-class TestingOptions(NamedTuple):
-    """The options of an ephemeral server; the field names are the option names."""
+class Tls(OptionGroup):
+    """How connections are encrypted."""
 
-    ephemeral: bool
-    seed: Sequence[str]
-    fault: Sequence[str]
-    fault_seed: int | None
-    now: str | None
-    clock: str | None
-    control: bool
-    show_secrets: bool
-    journal: str | None
-    output: str | None
-    print_env: bool
+    tls_cert: Annotated[
+        str | None, option("FILE", "Serve HTTPS with this certificate, in PEM, followed by its chain.", panel="TLS")
+    ] = None
+    tls_key: Annotated[str | None, option("FILE", "Private key of --tls-cert, in PEM.", panel="TLS")] = None
+    allow_http: Annotated[bool, flag("Allow other machines to connect without TLS.", "--allow-http", panel="TLS")] = (
+        False
+    )
+
+    def load(self) -> "Context | None":
+        """Load the certificate; None without one."""
+        if self.tls_cert is None and self.tls_key is None:
+            return None
+        if self.tls_cert is None or self.tls_key is None:
+            raise UsageError("--tls-cert and --tls-key must be used together", "--tls-cert FILE --tls-key FILE")
+        from gamcli.server.transport import tls  # noqa: PLC0415 - start-up: most servers are behind a TLS proxy
+
+        return tls.load_context(self.tls_cert, self.tls_key)
+
+
+class Behavior(OptionGroup):
+    """What the server answers and logs."""
+
+    response_format: Annotated[
+        Literal["gam", "rfc6749"] | None,
+        option(None, "Response format: GAM's, or that of RFC 6749.", "--format", default="gam", panel=BEHAVIOR),
+    ] = None
+    error_format: EarlierErrorFormat = None
+    expired_status: Annotated[
+        Literal["401", "403"] | None,
+        option(None, "Status for an expired access token; GAM for .NET uses 403.", default="401", panel=BEHAVIOR),
+    ] = None
+    extras: Annotated[bool, flag("Add introspection, revocation and server metadata.", "--extras", panel=BEHAVIOR)] = (
+        False
+    )
+    issuer: Annotated[
+        str | None,
+        option("URL", "With --extras: URL of the server in its metadata.", default="Host", panel=BEHAVIOR),
+    ] = None
+    log_format: Annotated[
+        Literal["text", "json"] | None, option(None, "Format of the request log.", default="text", panel=BEHAVIOR)
+    ] = None
+    log_address: Annotated[
+        Literal["full", "masked", "none"],
+        option(None, "Client addresses in the log; masked omits the last part.", default=True, panel=BEHAVIOR),
+    ] = "full"
+    log_file: Annotated[
+        str | None, option("FILE", "Append the request log to this file instead of stderr.", panel=BEHAVIOR)
+    ] = None
+    max_failures: Annotated[
+        int | None,
+        option(
+            "N",
+            "Failed requests per minute, client_id and address; 0 for no limit.",
+            default=f"{DEFAULT_LIMIT}; 0 with --ephemeral",
+            panel=BEHAVIOR,
+            min=0,
+            max=MAX_LIMIT,
+        ),
+    ] = None
+    max_failures_by: Annotated[
+        Literal["address", "client", "both"],
+        option(None, "Count failures by address, by client_id, or by both together.", default=True, panel=BEHAVIOR),
+    ] = "both"
+    prune_every: Annotated[
+        str | None,
+        option("DURATION", "Run `gamcli token prune` this often, such as 1d.", default="never", panel=BEHAVIOR),
+    ] = None
+    drain: Annotated[
+        str | None,
+        option(
+            "DURATION", "After SIGTERM, keep serving this long while readyz returns 503.", default="0s", panel=BEHAVIOR
+        ),
+    ] = None
+
+
+class TestingOptions(OptionGroup):
+    """What only an ephemeral server has."""
+
+    ephemeral: Annotated[
+        bool, flag("Serve a temporary store in memory and print its credentials.", "--ephemeral", panel=TESTING)
+    ] = False
+    seed: Annotated[
+        list[str] | None,
+        option(
+            "FILE",
+            "With --ephemeral: manifest to apply first; repeatable.",
+            default="app portal, user ana",
+            panel=TESTING,
+        ),
+    ] = None
+    fault: Annotated[
+        list[str] | None,
+        option("FAULT", "With --ephemeral: inject a fault, such as token=503:0.1; repeatable.", panel=TESTING),
+    ] = None
+    fault_seed: Annotated[
+        int | None,
+        option("N", "With --fault: seed for random faults.", default="0", panel=TESTING, min=0, max=MAX_SEED),
+    ] = None
+    now: Annotated[
+        str | None, option("INSTANT", "With --ephemeral: freeze the clock at this time, such as -1d.", panel=TESTING)
+    ] = None
+    clock: Annotated[
+        Literal["running", "stopped"] | None,
+        option(None, "With --now: stop the clock, or let it run from that time.", default="stopped", panel=TESTING),
+    ] = None
+    control: Annotated[
+        bool, flag("With --ephemeral: let tests control the server over HTTP.", "--control", panel=TESTING)
+    ] = False
+    show_secrets: Annotated[
+        bool, flag("With --ephemeral: show secrets on the page at /.", "--show-secrets", panel=TESTING)
+    ] = False
+    journal: Annotated[
+        str | None,
+        option("FILE", "With --ephemeral: log requests, without secrets, to this JSONL file.", panel=TESTING),
+    ] = None
+    output: Annotated[
+        Literal["env", "json", "github"] | None,
+        format_option("With --ephemeral: format of the credentials.", default="env", panel=TESTING),
+    ] = None
+    print_env: Annotated[
+        bool, flag("With --ephemeral and CMD: also print the credentials.", "--print-env", panel=TESTING)
+    ] = False
 
     @property
     def prints_variables(self) -> bool:
@@ -200,8 +210,8 @@ class TestingOptions(NamedTuple):
         from gamcli.ephemeral import EphemeralOptions  # noqa: PLC0415 - start-up: only for tests
 
         return EphemeralOptions(
-            seeds=self.seed,
-            faults=self.fault,
+            seeds=self.seed or (),
+            faults=self.fault or (),
             fault_seed=self.fault_seed or 0,
             now=self.now,
             is_running=self.clock == "running",
@@ -213,8 +223,8 @@ class TestingOptions(NamedTuple):
 
     def require_ephemeral(self) -> None:
         """Raise UsageError for options that require --ephemeral."""
-        for name, value in self._asdict().items():
-            if self.ephemeral or value in (False, None, (), []):
+        for name in self.parameters():
+            if self.ephemeral or getattr(self, name) in (False, None):
                 continue
             if name == "seed":
                 raise UsageError(

@@ -1,6 +1,7 @@
-"""The subcommands enable, disable, block and unblock, which each set one flag of a record, and rename."""
+"""The subcommands that applications, users and authentication types share, such as enable, rename and delete."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import typer
@@ -8,11 +9,13 @@ import typer
 from gamcli.actions import Gam
 from gamcli.actions.changes import STATE_VERBS, ChangeResult
 from gamcli.commands import confirmation
-from gamcli.commands.context import CliContext
-from gamcli.commands.options import Field, Format, NewName, Preview
+from gamcli.commands.options import ChangingKeys, Deleting, NewName
 from gamcli.errors import command
-from gamcli.model import App, User
+from gamcli.model import App, AuthType, User
 from gamcli.render.output import Output, add_global_options
+
+NOUNS = {App: ("app", "application"), User: ("user", "user"), AuthType: ("auth-type", "authentication type")}
+"""The noun of the command of each kind of record, and its name in messages."""
 
 
 def add_state_verb(
@@ -25,20 +28,18 @@ def add_state_verb(
 ) -> None:
     """Add the subcommand `verb`; `argument` is the type of its argument, `update` changes a record of that kind."""
     state = STATE_VERBS[verb]
+    noun, title = NOUNS[kind]
 
     @group.command(verb, help=help_text)
-    def run(
-        context: typer.Context, name: argument, dry_run: Preview = False, output: Format = None, field: Field = None
-    ) -> None:
-        cli = CliContext.from_typer(context)
-        out = cli.output(output, field, kind)
-        with cli.open_for_change(out, dry_run=dry_run) as gam:
+    def change(name: argument, run: ChangingKeys) -> None:
+        out = run.make_output(kind)
+        with run.open_for_change(out) as gam:
             result = update(gam, name, dict(state.changes), verb)
-        noun, title = ("app", "application") if kind is App else ("user", "user")
-        subject = f"{title} '{result.record.name}'"
-        confirmation.report_change(out, result, subject, (noun, state.undo, result.record.name), state.past_tense)
-        if isinstance(result.record, User) and out.is_human:
-            _warn_if_still_suspended(out, result.record, verb)
+        record = result.record
+        undo = (noun, state.undo, record.name)
+        confirmation.report_change(out, result, f"{title} '{record.name}'", undo, state.past_tense)
+        if isinstance(record, User) and out.is_human:
+            _warn_if_still_suspended(out, record, verb)
 
 
 def _warn_if_still_suspended(out: Output, user: User, verb: str) -> None:
@@ -57,23 +58,34 @@ def add_rename(
     rename: Callable[[Gam, str, str], ChangeResult[Any]],
 ) -> None:
     """Add the subcommand `rename`; `argument` is the type of its first argument."""
-    noun = "application" if kind is App else "user"
-    help_text = f"Rename {'an' if kind is App else 'a'} {noun}; keep its keys, tokens and history."
+    _, title = NOUNS[kind]
 
-    @group.command("rename", help=help_text)
-    def run(
-        context: typer.Context,
-        name: argument,
-        new_name: NewName,
-        dry_run: Preview = False,
-        output: Format = None,
-        field: Field = None,
-    ) -> None:
-        cli = CliContext.from_typer(context)
-        out = cli.output(output, field, kind)
-        with cli.open_for_change(out, dry_run=dry_run) as gam:
+    @group.command("rename", help=f"Rename {'an' if kind is App else 'a'} {title}; keep its keys, tokens and history.")
+    def change(name: argument, new_name: NewName, run: ChangingKeys) -> None:
+        out = run.make_output(kind)
+        with run.open_for_change(out) as gam:
             result = rename(gam, name, new_name)
         if result.is_changed:
-            out.print_change(result.record, f"renamed {noun} '{name}' to '{new_name}'")
+            out.print_change(result.record, f"renamed {title} '{name}' to '{new_name}'")
         else:
-            out.print_change(result.record, f"{noun} '{new_name}' is unchanged: it already has this name")
+            out.print_change(result.record, f"{title} '{new_name}' is unchanged: it already has this name")
+
+
+def add_delete(
+    group: typer.Typer,
+    help_text: str,
+    argument: Any,  # noqa: ANN401 - an annotated type
+    kind: type,
+    delete: Callable[..., ChangeResult[Any]],
+) -> None:
+    """Add the subcommand `delete`; `argument` is the type of its argument."""
+
+    @group.command("delete", help=help_text)
+    def change(name: argument, run: Deleting) -> None:
+        out = run.make_output(kind)
+        with run.open_for_change(out) as gam:
+            result = confirmation.confirm_deleting(
+                partial(delete, gam, name), run.accept, yes=run.yes, show_all=run.show_all
+            )
+        suffix = confirmation.invalidated_suffix(result)
+        out.print_change(result.record, f"deleted {NOUNS[kind][1]} '{result.record.name}'{suffix}")

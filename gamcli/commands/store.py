@@ -15,8 +15,7 @@ import typer
 from gamcli.actions import maintenance
 from gamcli.actions import restore as restoring
 from gamcli.commands import confirmation, database_stores
-from gamcli.commands.context import CliContext
-from gamcli.commands.options import DryRunOption, Field, Format, Wide, new_group
+from gamcli.commands.options import Changing, Listing, Printing, argument, flag, new_group, option
 from gamcli.errors import ReactivatesError, UsageError, command, format_count
 from gamcli.model.maintenance import (
     BackupResult,
@@ -39,30 +38,26 @@ BACKUP_NICENESS = 10
 CHECK_FAILED = 8
 """The exit code when a check failed."""
 
-ReplaceExisting = Annotated[
-    bool, typer.Option("--replace", help="Replace the existing file or store.", show_default=False)
-]
+ReplaceExisting = Annotated[bool, flag("Replace the existing file or store.", "--replace")]
 
 
 @verbs.command()
-def info(context: typer.Context, output: Format = None, field: Field = None) -> None:
+def info(run: Printing) -> None:
     """Show the path, the contents and the size of the store."""
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, StoreInfo)
-    with cli.open_gam() as gam:
+    out = run.make_output(StoreInfo)
+    with run.cli.open_gam() as gam:
         out.print_record(maintenance.info(gam))
 
 
 @verbs.command()
-def check(context: typer.Context, wide: Wide = False, output: Format = None, field: Field = None) -> None:
+def check(run: Listing) -> None:
     """
     Check integrity and file permissions; exit code 8 if a check fails.
 
     Example, for a backup: gamcli --store backup.db store check
     """
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, StoreCheck, wide=wide or None)
-    checks = maintenance.check(cli.settings.store())
+    out = run.make_output(StoreCheck, wraps=True)
+    checks = maintenance.check(run.cli.settings.store())
     out.print_records(StoreCheck, checks)
     failed = sum(not check.ok for check in checks)
     if failed:
@@ -73,14 +68,11 @@ def check(context: typer.Context, wide: Wide = False, output: Format = None, fie
 
 @verbs.command()
 def backup(
-    context: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="File to write; '-' for stdout.", show_default=False)],
+    file: Annotated[str, argument("FILE", "File to write; '-' for stdout.")],
     replace: ReplaceExisting = False,
-    full: Annotated[
-        bool, typer.Option("--full", help="Check every page of the copy, even if it is large.", show_default=False)
-    ] = False,
-    output: Format = None,
-    field: Field = None,
+    full: Annotated[bool, flag("Check every page of the copy, even if it is large.", "--full")] = False,
+    *,
+    run: Printing,
 ) -> None:
     """
     Copy the store, even while it is in use, and check the copy.
@@ -90,9 +82,8 @@ def backup(
 
     Example: gamcli store backup backup.db
     """
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, BackupResult)
-    path = database_stores.require_file(cli, "backup")
+    out = run.make_output(BackupResult)
+    path = database_stores.require_file(run.cli, "backup")
     if hasattr(os, "nice"):  # not on Windows; leaves a server of this store more of the CPU
         os.nice(BACKUP_NICENESS)
     with signals.cleanup_on_signals():
@@ -106,43 +97,31 @@ def backup(
 
 @verbs.command()
 def restore(
-    context: typer.Context,
-    file: Annotated[
-        str,
-        typer.Argument(
-            metavar="FILE", help="File written by `gamcli store backup`; '-' for stdin.", show_default=False
-        ),
-    ],
+    file: Annotated[str, argument("FILE", "File written by `gamcli store backup`; '-' for stdin.")],
     replace: ReplaceExisting = False,
     accept: Annotated[
         int | None,
-        typer.Option(
-            "--accept-reactivating", metavar="N", min=0, help="Confirm that exactly N objects become usable again."
-        ),
+        option("N", "Confirm that exactly N objects become usable again.", "--accept-reactivating", min=0),
     ] = None,
     revoke_again: Annotated[
-        bool,
-        typer.Option(
-            "--revoke-again", help="Repeat the revocations, blocks and rotations since the backup.", show_default=False
-        ),
+        bool, flag("Repeat the revocations, blocks and rotations since the backup.", "--revoke-again")
     ] = False,
-    dry_run: DryRunOption = False,
-    output: Format = None,
-    field: Field = None,
+    *,
+    run: Changing,
 ) -> None:
     """
     Check a backup and replace the store with it; keeps a copy of the old store.
 
     Example: gamcli store restore backup.db --replace
     """
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, RestoreResult)
-    path = database_stores.require_file(cli, "restore")
+    out, dry_run = run.make_output(RestoreResult), run.dry_run
+    path = database_stores.require_file(run.cli, "restore")
     if dry_run:
         out.require_plan_format()
     with signals.cleanup_on_signals(), _open_backup(file) as source:
         accepted = restoring.Reactivation(accept, revoke_again)
-        result = _restore(partial(restoring.restore, path, source, cli.make_gam, overwrite=replace), accepted, dry_run)
+        restore_file = partial(restoring.restore, path, source, run.cli.make_gam, overwrite=replace)
+        result = _restore(restore_file, accepted, dry_run)
     if result.note:
         out.print_warning(result.note)
     if dry_run or (accept is not None and not revoke_again):  # with the commands that end them again
@@ -176,16 +155,10 @@ def _restore(restore: Callable[..., RestoreResult], accepted: restoring.Reactiva
 
 @verbs.command()
 def migrate(
-    context: typer.Context,
-    to: Annotated[
-        str | None, typer.Option("--to", metavar="STORE", help="Copy everything to this store: a URL or a file.")
-    ] = None,
-    to_url_file: Annotated[
-        str | None, typer.Option("--to-url-file", metavar="FILE", help="Read the URL of the other store from FILE.")
-    ] = None,
-    dry_run: DryRunOption = False,
-    output: Format = None,
-    field: Field = None,
+    to: Annotated[str | None, option("STORE", "Copy everything to this store: a URL or a file.")] = None,
+    to_url_file: Annotated[str | None, option("FILE", "Read the URL of the other store from FILE.")] = None,
+    *,
+    run: Changing,
 ) -> None:
     """
     Migrate the store to the current schema version, with a backup; or copy it to another store.
@@ -194,17 +167,16 @@ def migrate(
 
     Example: gamcli store migrate --to postgresql://gam@db.example.com/gam
     """
-    cli = CliContext.from_typer(context)
     if to is not None or to_url_file is not None:
-        if dry_run:
+        if run.dry_run:
             raise UsageError("--dry-run and --to cannot be combined", "leave one of them out")
         if to is not None and to_url_file is not None:
             raise UsageError("--to and --to-url-file cannot be combined", "leave one of them out")
-        database_stores.copy_store(cli, cli.output(output, field, CopyResult), to, to_url_file)
+        database_stores.copy_store(run.cli, run.make_output(CopyResult), to, to_url_file)
         return
-    out = cli.output(output, field, MigrateResult)
-    path = cli.settings.store()
-    if dry_run:
+    out = run.make_output(MigrateResult)
+    path = run.cli.settings.store()
+    if run.dry_run:
         out.require_plan_format()
         before, after = restoring.read_versions(path)
         _print_plan(out, Change(UPDATE, "store", str(path), (FieldChange("version", before, after),)))
@@ -219,14 +191,13 @@ def migrate(
 
 
 @verbs.command()
-def compact(context: typer.Context, dry_run: DryRunOption = False, output: Format = None, field: Field = None) -> None:
+def compact(run: Changing) -> None:
     """Free the disk space of deleted records; blocks writes while it runs."""
-    cli = CliContext.from_typer(context)
-    out = cli.output(output, field, CompactResult)
-    path = database_stores.require_file(cli, "compact")
-    if dry_run:
+    out = run.make_output(CompactResult)
+    path = database_stores.require_file(run.cli, "compact")
+    if run.dry_run:
         out.require_plan_format()
-        with cli.open_gam() as gam:
+        with run.cli.open_gam() as gam:
             info = maintenance.info(gam)
         smallest_size = info.size - info.free_pages * info.page_size
         size = FieldChange("bytes", info.size + info.wal_size, smallest_size)

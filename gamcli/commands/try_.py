@@ -14,7 +14,7 @@ from gamcli.clients import endpoint, exchange
 from gamcli.clients.exchange import Credential, ExchangeSpec
 from gamcli.commands import suggestions
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import Format, new_group, read_secret
+from gamcli.commands.options import Format, Run, new_group, option, read_secret
 from gamcli.commands.run import EXPIRY_WARNING, find_client_id, warn_if_expiring
 from gamcli.errors import FailedError, NotFoundError, UsageError, command
 from gamcli.model.transcripts import Exchange, Transcript
@@ -32,12 +32,6 @@ _NON_ALPHANUMERIC = re.compile(r"[^0-9A-Za-z]")
 """Replaced by `_` in the names of variables, as `apply --secrets-out` does."""
 
 
-PasswordFile = Annotated[
-    str | None,
-    typer.Option("--password-file", metavar="FILE", help="Use the password of --user instead of a key; '-' for stdin."),
-]
-
-
 class Target(NamedTuple):
     """The application and the user, as given on the command line."""
 
@@ -47,39 +41,25 @@ class Target(NamedTuple):
 
 @verbs.command(name="try")
 def try_(
-    context: typer.Context,
-    app: Annotated[str | None, typer.Option(metavar="APP", help="Application.", show_default="GAM_CLIENT_ID")] = None,
-    user: Annotated[str | None, typer.Option(metavar="USER", help="User of the key (optional).")] = None,
+    app: Annotated[str | None, option("APP", "Application.", default="GAM_CLIENT_ID")] = None,
+    user: Annotated[str | None, option("USER", "User of the key (optional).")] = None,
     url: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL", help="Endpoint.", show_default="GAM_URL; else a temporary server on the local store"
-        ),
+        str | None, option("URL", "Endpoint.", default="GAM_URL; else a temporary server on the local store")
     ] = None,
     api_key_file: Annotated[
-        str | None,
-        typer.Option(
-            "--api-key-file",
-            metavar="FILE",
-            help="Read the API key from this file; '-' for stdin.",
-            show_default="GAM_API_KEY",
-        ),
+        str | None, option("FILE", "Read the API key from this file; '-' for stdin.", default="GAM_API_KEY")
     ] = None,
     client_secret_file: Annotated[
-        str | None,
-        typer.Option(
-            "--client-secret-file",
-            metavar="FILE",
-            help="Read the client secret from this file; '-' for stdin.",
-            show_default="GAM_CLIENT_SECRET",
-        ),
+        str | None, option("FILE", "Read the client secret from this file; '-' for stdin.", default="GAM_CLIENT_SECRET")
     ] = None,
-    password_file: PasswordFile = None,
-    auth_type: Annotated[
-        str | None, typer.Option(metavar="AUTH_TYPE", help="Authentication type to send in the request.")
+    password_file: Annotated[
+        str | None, option("FILE", "Use the password of --user instead of a key; '-' for stdin.")
     ] = None,
-    scope: Annotated[str | None, typer.Option(metavar="SCOPES", help="Scopes to request, joined by '+'.")] = None,
+    auth_type: Annotated[str | None, option("AUTH_TYPE", "Authentication type to send in the request.")] = None,
+    scope: Annotated[str | None, option("SCOPES", "Scopes to request, joined by '+'.")] = None,
     output: Format = None,
+    *,
+    run: Run,
 ) -> None:
     """
     Exchange an API key for a token, read the user's claims with it, and show requests, responses and curl commands.
@@ -88,7 +68,7 @@ def try_(
 
     Example: gamcli try --app portal --user ana --api-key-file key.txt --client-secret-file secret.txt
     """
-    cli = CliContext.from_typer(context)
+    cli = run.cli
     out = cli.output(output, None, Transcript)
     target = Target(app, user)
     options = {"authentication_type_name": auth_type, "scope": scope, "username": user}

@@ -3,89 +3,64 @@
 import re
 from typing import Annotated, Literal
 
-import typer
-
-from gamcli.commands.command_help import CHANGE
+from gamcli.commands.command_help import CHANGE, OptionGroup
+from gamcli.commands.options import flag, option
 from gamcli.errors import UsageError
 from gamcli.model import AttributeValue
 
 CONTACT, PROFILE = "Contact", "Profile"
 
-
-def _text_option(help_text: str, panel: str, metavar: str = "TEXT") -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(
-        metavar=metavar, help=help_text, show_default=False, rich_help_panel=panel
-    )
-    return option
+UpdateExisting = Annotated[bool, flag("With --from: update existing users.", "--update", panel=CHANGE)]
 
 
-Email = Annotated[str | None, _text_option("Email address, which commands accept instead of the name.", CONTACT)]
-VerifiedEmail = Annotated[
-    bool | None,
-    typer.Option(
-        "--verified-email/--no-verified-email",
-        help="Mark the email address as verified (or unverified).",
-        show_default=False,
-        rich_help_panel=CONTACT,
-    ),
-]
-FirstName = Annotated[str | None, _text_option("First name.", PROFILE)]
-LastName = Annotated[str | None, _text_option("Last name.", PROFILE)]
-ExternalId = Annotated[str | None, _text_option("ID in another system.", PROFILE)]
-Birthday = Annotated[str | None, _text_option("Date of birth.", PROFILE, "YYYY-MM-DD")]
-Gender = Annotated[
-    Literal["N", "F", "M"] | None,
-    typer.Option(help="N (not specified), F (female) or M (male).", show_default=False, rich_help_panel=PROFILE),
-]
-UrlImage = Annotated[str | None, _text_option("URL of an image.", PROFILE, "URL")]
-UrlProfile = Annotated[str | None, _text_option("URL of a profile page.", PROFILE, "URL")]
-Phone = Annotated[str | None, _text_option("Phone number.", CONTACT)]
-Address = Annotated[str | None, _text_option("Street address.", CONTACT)]
-City = Annotated[str | None, _text_option("City.", CONTACT)]
-State = Annotated[str | None, _text_option("State or province.", CONTACT)]
-PostCode = Annotated[str | None, _text_option("Postal code.", CONTACT)]
-Language = Annotated[str | None, _text_option("Language.", PROFILE)]
-Timezone = Annotated[str | None, _text_option("Time zone.", PROFILE)]
-CustomInfo = Annotated[str | None, _text_option("Custom information, returned with gam_user_data.", PROFILE)]
-Roles = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--role",
-        metavar="ROLE",
-        help="External ID of a role; repeatable. Replaces all roles of the user.",
-        show_default=False,
-    ),
-]
-Attributes = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--attribute",
-        metavar="ID=VALUE",
-        help="Attribute; repeatable. For a value with an ID: ID[KEY]=VALUE.",
-        show_default=False,
-    ),
-]
+class UserFields(OptionGroup):
+    """The fields that `create` and `update` have; all but the lists have the name of their field in the record."""
 
-UpdateExisting = Annotated[
-    bool,
-    typer.Option("--update", help="With --from: update existing users.", show_default=False, rich_help_panel=CHANGE),
-]
+    email: Annotated[
+        str | None, option("TEXT", "Email address, which commands accept instead of the name.", panel=CONTACT)
+    ] = None
+    verified_email: Annotated[
+        bool | None,
+        flag(
+            "Mark the email address as verified (or unverified).", "--verified-email/--no-verified-email", panel=CONTACT
+        ),
+    ] = None
+    first_name: Annotated[str | None, option("TEXT", "First name.", panel=PROFILE)] = None
+    last_name: Annotated[str | None, option("TEXT", "Last name.", panel=PROFILE)] = None
+    external_id: Annotated[str | None, option("TEXT", "ID in another system.", panel=PROFILE)] = None
+    birthday: Annotated[str | None, option("YYYY-MM-DD", "Date of birth.", panel=PROFILE)] = None
+    gender: Annotated[
+        Literal["N", "F", "M"] | None, option(None, "N (not specified), F (female) or M (male).", panel=PROFILE)
+    ] = None
+    url_image: Annotated[str | None, option("URL", "URL of an image.", panel=PROFILE)] = None
+    url_profile: Annotated[str | None, option("URL", "URL of a profile page.", panel=PROFILE)] = None
+    phone: Annotated[str | None, option("TEXT", "Phone number.", panel=CONTACT)] = None
+    address: Annotated[str | None, option("TEXT", "Street address.", panel=CONTACT)] = None
+    city: Annotated[str | None, option("TEXT", "City.", panel=CONTACT)] = None
+    state: Annotated[str | None, option("TEXT", "State or province.", panel=CONTACT)] = None
+    post_code: Annotated[str | None, option("TEXT", "Postal code.", panel=CONTACT)] = None
+    language: Annotated[str | None, option("TEXT", "Language.", panel=PROFILE)] = None
+    timezone: Annotated[str | None, option("TEXT", "Time zone.", panel=PROFILE)] = None
+    custom_info: Annotated[
+        str | None, option("TEXT", "Custom information, returned with gam_user_data.", panel=PROFILE)
+    ] = None
+    roles: Annotated[
+        list[str] | None,
+        option("ROLE", "External ID of a role; repeatable. Replaces all roles of the user.", "--role"),
+    ] = None
+    attributes: Annotated[
+        list[str] | None,
+        option("ID=VALUE", "Attribute; repeatable. For a value with an ID: ID[KEY]=VALUE.", "--attribute"),
+    ] = None
 
-TEXT_FIELDS = (
-    "email", "verified_email", "first_name", "last_name", "external_id", "birthday", "gender", "url_image",
-    "url_profile", "phone", "address", "city", "state", "post_code", "language", "timezone", "custom_info",
-)  # fmt: skip
-"""The parameters that have the name and the value of their field."""
-
-
-def collect_fields(context: typer.Context, roles: list[str] | None, attributes: list[str] | None) -> dict[str, object]:
-    """Return the fields that were given on the command line, by their names in the record."""
-    fields = {name: context.params[name] for name in TEXT_FIELDS if context.params[name] is not None}
-    if roles is not None:
-        fields["roles"] = tuple(role for role in dict.fromkeys(roles) if role)
-    if attributes is not None:
-        fields["attributes"] = parse_attributes(attributes)
-    return fields
+    def collect(self) -> dict[str, object]:
+        """Return the fields that were given on the command line, by their names in the record."""
+        fields = {name: getattr(self, name) for name in self.parameters()}
+        if self.roles is not None:
+            fields["roles"] = tuple(role for role in dict.fromkeys(self.roles) if role)
+        if self.attributes is not None:
+            fields["attributes"] = parse_attributes(self.attributes)
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 _VALUE_WITH_ID = re.compile(r"([^\[=]*)\[(.*?)\]=(.*)", re.DOTALL)

@@ -264,16 +264,14 @@ def test_other_commands_say_which_ones_have_the_format(world: Run, format_name: 
 
 
 def test_the_formats_of_options_are_those_that_help_explains() -> None:
-    taken = [
-        {*get_args(get_args(get_args(each)[0])[0])}
-        for each in (
-            options.Format,
-            options.SecretFormat,
-            overview.RecordFormat,
-            overview.ClientRecordFormat,
-            scan.OutputFormat,
-        )
-    ]
+    runs = (
+        options.Printing,
+        options.Issuing,
+        overview.RecordPrinting,
+        overview.ClientRecordPrinting,
+        scan.ScanPrinting,
+    )
+    taken = [{*get_args(get_args(get_args(run.parameters()["output"].annotation)[0])[0])} for run in runs]
     assert set.union(*taken) == set(FORMATS)
 
 
