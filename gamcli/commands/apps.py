@@ -1,5 +1,6 @@
 """`gamcli app`: applications."""
 
+from itertools import islice
 from typing import Annotated
 
 from gamcli.actions import Gam, apps
@@ -61,7 +62,7 @@ def create(
         created = apps.create(gam, spec, save_secret, if_missing=if_missing)
     app = created.record
     message = f"{confirmation.created_prefix(created.is_new)} application '{app.name}', client ID {app.client_id}"
-    delivery.print_result(out, app, ("client_secret", created.secret), message, run.out_file)
+    delivery.print_result(out, app, created.secret, message, run.out_file)
     if created.is_new and app.api_keys.enabled and not app.api_keys.timeout_hours:
         out.print_note(NEVER_EXPIRE_NOTE)
 
@@ -82,7 +83,7 @@ def list_(
     """List applications."""
     filters = AppFilter(enabled=enabled, remote_rest=remote_rest, api_keys=api_keys, sort=run.sort)
     with run.cli.open_gam() as gam, apps.search(gam, filters) as rows:
-        run.make_output(App).print_records(App, confirmation.take(rows, run.limit))
+        run.make_output(App).print_records(App, islice(rows, run.limit))
 
 
 @verbs.command()
@@ -179,7 +180,7 @@ def rotate_secret(
         result = apps.rotate_secret(gam, name, save_secret, overlap=overlap_length)
     old_secret = f"stays valid for {overlap}" if overlap_length else "is revoked"
     message = f"application '{result.record.name}' has a new secret; the old one {old_secret}"
-    delivery.print_result(out, result.record, ("client_secret", result.secret), message, run.out_file)
+    delivery.print_result(out, result.record, result.secret, message, run.out_file)
 
 
 add_delete(verbs, "Delete an application and permanently invalidate its active keys.", AppArgument, App, apps.delete)

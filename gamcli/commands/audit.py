@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO, Annotated, Literal
+from typing import Annotated, Literal
 
 from gamcli.actions import audit, audit_history
 from gamcli.actions.audit import AuditHead, AuditVerification
@@ -106,14 +107,9 @@ def _parse_hash(text: str) -> str:
 def _open_export(path: str) -> Iterator[Iterator[bytes]]:
     try:
         with open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb") as file:
-            yield _read_lines(file)
+            yield iter(partial(file.readline, MAX_LINE_BYTES), b"")
     except OSError as error:
         raise UsageError(f"cannot read --from {path}: {error.strerror}", "--from FILE, or '-' for stdin") from error
-
-
-def _read_lines(file: IO[bytes]) -> Iterator[bytes]:
-    while line := file.readline(MAX_LINE_BYTES):
-        yield line
 
 
 @verbs.command()

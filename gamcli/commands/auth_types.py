@@ -1,5 +1,6 @@
 """`gamcli auth-type`: authentication types."""
 
+from itertools import islice
 from typing import Annotated, Literal
 
 from gamcli.actions import auth_types
@@ -56,7 +57,7 @@ def list_(
 ) -> None:
     """List authentication types."""
     with run.cli.open_gam() as gam, auth_types.search(gam, kind=kind, enabled=enabled, sort=run.sort) as rows:
-        run.make_output(AuthType).print_records(AuthType, confirmation.take(rows, run.limit))
+        run.make_output(AuthType).print_records(AuthType, islice(rows, run.limit))
 
 
 @verbs.command()

@@ -6,7 +6,7 @@ for each, with tabs between the command, the word, the metavar of its value, and
 and keys are read from the store.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,60 +89,43 @@ def parse_words(rows: list[CompletionRow], words: Sequence[str]) -> tuple[str, s
 def _complete_value(metavar: str, typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
     if "|" in metavar:
         yield from ((choice, "") for choice in metavar.split("|") if choice.startswith(typed))
-    elif metavar.removesuffix("...") in VALUE_SOURCES:
-        joined, plus, last = typed.rpartition("+") if metavar == "SCOPE" else ("", "", typed)
-        for text, help_text in VALUE_SOURCES[metavar.removesuffix("...")](last, before):
-            yield f"{joined}{plus}{text}", help_text
+        return
+    joined, plus, last = typed.rpartition("+") if metavar == "SCOPE" else ("", "", typed)
+    for text, help_text in _find_values(metavar.removesuffix("..."), last, before):
+        yield f"{joined}{plus}{text}", help_text
 
 
-def _store_names(kind: str) -> Callable[[str, list[str]], Iterator[tuple[str, str]]]:
-    def find_names(typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
-        from gamcli.commands.settings import Settings  # noqa: PLC0415 - only names need the store
+KINDS = {"USER": "user", "APP": "app", "AUTH_TYPE": "auth_type", "KEY": "key"}
+"""The kind of record that a metavar names."""
+
+
+def _find_values(metavar: str, typed: str, before: list[str]) -> Iterable[tuple[str, str]]:
+    """Return the values that begin with `typed`, each with its help, importing only what they need."""
+    if metavar in KINDS:
+        from gamcli.commands.settings import Settings  # noqa: PLC0415 - as above
         from gamcli.normalization import normalize_name  # noqa: PLC0415
         from gamcli.store import completion  # noqa: PLC0415
 
         settings = Settings.from_flags({"store": _option_value(before, "--store")}, _option_value(before, "--config"))
-        prefix = normalize_name(typed) if kind != "key" else typed
-        return completion.find_by_prefix(settings.store(), kind, prefix, MAX_NAMES)
+        prefix = typed if metavar == "KEY" else normalize_name(typed)
+        return completion.find_by_prefix(settings.store(), KINDS[metavar], prefix, MAX_NAMES)
+    if metavar == "SCOPE":
+        from gamcli.rules.scopes import TABLE  # noqa: PLC0415 - as above
 
-    return find_names
+        return ((scope.name, scope.description) for scope in TABLE.values() if scope.name.startswith(typed))
+    if metavar == "SETTING":
+        from gamcli.commands.settings import SETTINGS  # noqa: PLC0415 - as above
+
+        return ((each.name, each.description) for each in SETTINGS.values() if each.name.startswith(typed))
+    if metavar == "TOPIC":
+        from gamcli import manual  # noqa: PLC0415 - as above
+
+        topics = (*manual.PAGES, *manual.REFERENCES)
+        return ((name, manual.read_title(name)) for name in topics if name.startswith(typed))
+    return ()
 
 
 def _option_value(words: list[str], name: str) -> str | None:
     if name in words[:-1]:
         return words[words.index(name) + 1]
     return next((word.partition("=")[2] for word in words if word.startswith(f"{name}=")), None)
-
-
-def _scope_names(typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
-    del before
-    from gamcli.rules.scopes import TABLE as SCOPES  # noqa: PLC0415 - only this needs them
-
-    return ((scope.name, scope.description) for scope in SCOPES.values() if scope.name.startswith(typed))
-
-
-def _setting_names(typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
-    del before
-    from gamcli.commands.settings import SETTINGS  # noqa: PLC0415 - only this needs them
-
-    return ((setting.name, setting.description) for setting in SETTINGS.values() if setting.name.startswith(typed))
-
-
-def _topic_names(typed: str, before: list[str]) -> Iterator[tuple[str, str]]:
-    del before
-    from gamcli import manual  # noqa: PLC0415 - only this needs them
-
-    topics = (*manual.PAGES, *manual.REFERENCES)
-    return ((name, manual.read_title(name)) for name in topics if name.startswith(typed))
-
-
-VALUE_SOURCES: dict[str, Callable[[str, list[str]], Iterator[tuple[str, str]]]] = {
-    "USER": _store_names("user"),
-    "APP": _store_names("app"),
-    "AUTH_TYPE": _store_names("auth_type"),
-    "KEY": _store_names("key"),
-    "SCOPE": _scope_names,
-    "SETTING": _setting_names,
-    "TOPIC": _topic_names,
-}
-"""The function that completes the values of each metavar."""

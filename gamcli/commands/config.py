@@ -75,23 +75,11 @@ def set_(
     run: Run,
 ) -> None:
     """Change a setting in the user's config file; comments are kept."""
-    parsed = settings.parse_value(name, value)
-    name, *earlier = settings.find_setting(name).names
-    path = _config_path(run.cli, project)
-
-    def set_value(table: Any) -> object:  # noqa: ANN401 - tomlkit's table
-        *groups, last = name.split(".")
-        for group in groups:
-            table = _require_toml_table(table.setdefault(group, {}), path)
-        replaced = [table.pop(each.rpartition(".")[2], None) for each in earlier]
-        before = table.get(last, *replaced)
-        table[last] = parsed
-        return before
-
-    before = _edit_file(path, name, set_value, save=not dry_run)
+    after = settings.parse_value(name, value)
+    name, path, before = _change(run.cli, name, after, project=project, save=not dry_run)
     out = run.cli.output()  # only now, since this change may have fixed an invalid file
     if dry_run:
-        _print_plan(out, name, before, parsed)
+        _print_plan(out, name, before, after)
     else:
         out.print_note(f"set {name} in {path}")
 
@@ -99,22 +87,34 @@ def set_(
 @verbs.command()
 def unset(name: SettingArgument, project: Project = False, dry_run: DryRunOption = False, *, run: Run) -> None:
     """Remove a setting from the user's config file."""
-    names = settings.find_setting(name).names
-    name = names[0]
-    path = _config_path(run.cli, project)
-
-    def remove_value(table: Any) -> object:  # noqa: ANN401 - tomlkit's table
-        for group in name.split(".")[:-1]:
-            table = _require_toml_table(table.get(group, {}), path)
-        removed = [table.pop(each.rpartition(".")[2], None) for each in names]
-        return next((value for value in removed if value is not None), None)
-
-    before = _edit_file(path, name, remove_value, save=not dry_run) if path.is_file() else None
+    name, path, before = _change(run.cli, name, None, project=project, save=not dry_run)
     out = run.cli.output()  # only now, since this change may have fixed an invalid file
     if dry_run:
         _print_plan(out, name, before, None)
     else:
         out.print_note(f"{name} is not set in {path}" if before is None else f"removed {name} from {path}")
+
+
+def _change(cli: CliContext, name: str, after: object, *, project: bool, save: bool) -> tuple[str, Path, object]:
+    """Set a setting, or remove it when `after` is None; return its name, the file, and the value before."""
+    name, *earlier_names = settings.find_setting(name).names
+    *groups, last = name.split(".")
+    path = _config_path(cli, project)
+
+    def edit(table: Any) -> object:  # noqa: ANN401 - tomlkit's table
+        for group in groups:
+            found = table.get(group, {}) if after is None else table.setdefault(group, {})
+            table = _require_toml_table(found, path)
+        earlier = [table.pop(each.rpartition(".")[2], None) for each in earlier_names]
+        before = next((value for value in (table.get(last), *earlier) if value is not None), None)
+        if after is None:
+            table.pop(last, None)
+        else:
+            table[last] = after
+        return before
+
+    before = _edit_file(path, name, edit, save=save) if after is not None or path.is_file() else None
+    return name, path, before
 
 
 def _print_plan(out: Output, name: str, before: object, after: object) -> None:

@@ -6,9 +6,8 @@ On a terminal the affected keys are listed, and a question is asked. Elsewhere t
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from gamcli.actions.changes import ChangeResult
 from gamcli.commands import prompts
@@ -17,16 +16,6 @@ from gamcli.render import errors, output
 from gamcli.render.output import Output
 
 Result = TypeVar("Result")
-Result_co = TypeVar("Result_co", covariant=True)
-
-
-class DeleteAction(Protocol[Result_co]):
-    """An action that deletes, given what was confirmed."""
-
-    def __call__(self, accept: int | None, *, yes: bool) -> Result_co:
-        """Delete; raises InvalidatesKeysError or UnconfirmedError when that was not confirmed."""
-
-
 MANY_KEYS = 100
 """From this number of keys on, the number has to be typed."""
 
@@ -44,27 +33,21 @@ def confirm_invalidating(
         errors.print_impacts(error.impacts, show_all=show_all)
         count = len(error.impacts)
         if count < MANY_KEYS:
-            confirm(f"{error.message}; continue?")
+            prompts.confirm(f"{error.message}; continue?")
         elif prompts.ask(f"{error.message}; type {count} to continue") != str(count):
             raise DeclinedError from None
         return change(count)
 
 
-def confirm_deleting(delete: DeleteAction[Result], accept: int | None, *, yes: bool, show_all: bool = False) -> Result:
-    """Delete; on a terminal, ask when that invalidates active keys, or when `--yes` is missing."""
+def confirm_deleting(delete: Callable[..., Result], accept: int | None, *, yes: bool, show_all: bool = False) -> Result:
+    """Delete what is confirmed; on a terminal, ask when that invalidates active keys, or when `--yes` is missing."""
     try:
         return confirm_invalidating(lambda count: delete(count, yes=yes), accept, show_all=show_all)
     except UnconfirmedError as error:
         if not sys.stdin.isatty():
             raise
-        confirm(f"{error.message}; continue?")
+        prompts.confirm(f"{error.message}; continue?")
         return delete(accept, yes=True)
-
-
-def confirm(question: str) -> None:
-    """Ask a question on the terminal; raises DeclinedError unless the answer is yes."""
-    if not prompts.confirm(question):
-        raise DeclinedError
 
 
 def created_prefix(is_new: bool) -> str:
@@ -90,8 +73,3 @@ def invalidated_suffix(changed: ChangeResult[Any]) -> str:
     """Return the part of a message that says how many keys a change invalidated."""
     count = sum(impact.is_permanent for impact in changed.impacts)
     return f"; permanently invalidated {format_count(count, 'key')}" if count else ""
-
-
-def take(rows: Iterable[Result], limit: int | None) -> Iterator[Result]:
-    """Yield at most `limit` rows."""
-    return islice(rows, limit)

@@ -1,5 +1,6 @@
 """What each command starts from: the settings, the store and the output of one run."""
 
+import gc
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+@contextmanager
+def without_gc() -> Iterator[None]:
+    """Pause the garbage collector: records have no cycles and are needed until the end, and scanning takes time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class CliContext:

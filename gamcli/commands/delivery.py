@@ -13,11 +13,11 @@ from pathlib import Path
 from gamcli.actions import Gam
 from gamcli.actions.changes import SaveSecret, discard_secret
 from gamcli.commands.options import Issuing
-from gamcli.errors import ConflictError, FailedError, UsageError, command
+from gamcli.errors import FailedError, UsageError, command
 from gamcli.model import App, Key
 from gamcli.render.output import Output
 from gamcli.rules.credentials import Secret
-from gamcli.system.new_files import open_or_create, sync_folder
+from gamcli.system.new_files import open_or_create, require_new, sync_folder
 
 RecordWithSecret = App | Key
 """The records that have a secret."""
@@ -39,9 +39,9 @@ def open_destination(out: Output, path: str | None, *, dry_run: bool = False) ->
             raise UsageError("--out and -o github cannot be combined", "-o github writes to the file of $GITHUB_OUTPUT")
         with open_step_outputs() as append:
             yield lambda record, secret: append([secret], out.client_variables(record, secret.reveal()))
-    elif path is not None and dry_run and os.path.lexists(path):
-        raise _file_exists_error(path)
     elif dry_run:
+        if path is not None:
+            require_new(path, "--out")
         yield discard_secret
     elif path is None:
         yield lambda *_: out.require_writable_stdout("use --out FILE to write the secret to a file")
@@ -68,9 +68,8 @@ def _write_to_file(out: Output, path: str) -> Iterator[SaveSecret[RecordWithSecr
 
     def save_secret(record: RecordWithSecret, secret: Secret) -> None:
         nonlocal is_written
-        name = "api_key" if isinstance(record, Key) else "client_secret"
         try:
-            _write_all(descriptor, out.format_secret(record, name, secret.reveal()))
+            _write_all(descriptor, out.format_secret(record, _secret_name(record), secret.reveal()))
             sync_folder(Path(path).parent)
         except OSError as error:
             raise FailedError(
@@ -92,16 +91,11 @@ def _write_to_file(out: Output, path: str) -> Iterator[SaveSecret[RecordWithSecr
 def _create_file(path: str) -> int:
     try:
         return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError as error:
-        raise _file_exists_error(path) from error
     except OSError as error:
+        require_new(path, "--out")
         raise FailedError(
             f"cannot create {path}: {error.strerror}", "use --out with a path that can be created"
         ) from error
-
-
-def _file_exists_error(path: str) -> ConflictError:
-    return ConflictError(f"the file {path} already exists", "use --out with a new file")
 
 
 def _write_all(descriptor: int, text: str) -> None:
@@ -166,10 +160,10 @@ def _missing_newline(path: str) -> str:
 
 
 def print_result(
-    out: Output, record: RecordWithSecret, issued: tuple[str, Secret | None], message: str, path: str | None = None
+    out: Output, record: RecordWithSecret, secret: Secret | None, message: str, path: str | None = None
 ) -> None:
-    """Print `record`, the name and value of the secret `issued` with it, and `message`; not what is in a file."""
-    name, secret = issued
+    """Print `record`, the `secret` that was issued with it, and `message`; not what is in a file."""
+    name = _secret_name(record)
     if out.format == "github":
         if secret is None:
             print_record(out, record)
@@ -179,7 +173,15 @@ def print_result(
     elif secret is None:
         out.print_change(record, message)
     else:
-        _print_issued(out, record, (name, secret), message)
+        try:
+            out.print_secret(record, name, secret.reveal(), f"{message}; save the secret now; it is not shown again")
+        except OSError as error:
+            hint = (
+                command("app", "rotate-secret", record.name, "--overlap", "0")
+                if isinstance(record, App)
+                else command("key", "revoke", record.id)
+            )
+            raise FailedError(f"{message}, but its secret could not be written: {error.strerror}", hint) from error
         if out.field not in (None, name):
             out.print_warning(f"the secret was not printed and is lost; next time use --field {name}, or --out FILE")
 
@@ -193,14 +195,5 @@ def print_record(out: Output, record: RecordWithSecret) -> None:
         append((), out.client_variables(record))
 
 
-def _print_issued(out: Output, record: RecordWithSecret, issued: tuple[str, Secret], message: str) -> None:
-    name, secret = issued
-    try:
-        out.print_secret(record, name, secret.reveal(), f"{message}; save the secret now; it is not shown again")
-    except OSError as error:
-        hint = (
-            command("app", "rotate-secret", record.name, "--overlap", "0")
-            if isinstance(record, App)
-            else command("key", "revoke", record.id)
-        )
-        raise FailedError(f"{message}, but its secret could not be written: {error.strerror}", hint) from error
+def _secret_name(record: RecordWithSecret) -> str:
+    return "api_key" if isinstance(record, Key) else "client_secret"

@@ -9,19 +9,21 @@ from typing import Annotated
 import typer
 
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import ApiKeyFile, Listing, OptionalKeyArgument, Printing, new_group, option, read_secret
+from gamcli.commands.options import (
+    ApiKeyFile,
+    Listing,
+    OptionalKeyArgument,
+    Printing,
+    new_group,
+    option,
+    require_secret,
+)
 from gamcli.errors import NotFoundError, StoreError, UsageError, command
 from gamcli.rules.credentials import Secret, parse_api_key_id
 
 verbs = new_group()
 
 REFUSED = 4
-
-
-def _read_key(path: str | None, *, any_lines: bool = False) -> Secret:
-    secret = read_secret(path, "--api-key-file", "API key", any_lines=any_lines)
-    assert secret is not None
-    return secret
 
 
 @verbs.command()
@@ -40,7 +42,7 @@ def verify(
     from gamcli.rules.diagnosis import KeyVerification  # noqa: PLC0415 - start-up
 
     out = run.make_output(KeyVerification)
-    secret = _read_key(api_key_file)
+    secret = require_secret(api_key_file, "--api-key-file", "API key")
     with run.cli.open_gam() as gam:
         verification = diagnosis.verify(gam, secret, app)
     out.print_record(verification)
@@ -63,7 +65,7 @@ def explain(key: OptionalKeyArgument = None, api_key_file: ApiKeyFile = None, *,
     out = run.make_output(RuleResult, wraps=True)
     if key is not None and api_key_file is not None:
         raise UsageError("KEY and --api-key-file cannot be combined", "use only one of them")
-    secret = None if key is not None else _read_key(api_key_file)
+    secret = None if key is not None else require_secret(api_key_file, "--api-key-file", "API key")
     with run.cli.open_gam() as gam:
         results = diagnosis.explain(gam, key) if key is not None else ()
         results = diagnosis.explain_secret(gam, secret) if secret is not None else results
@@ -86,7 +88,7 @@ def inspect(api_key_file: ApiKeyFile = None, *, run: Printing) -> None:
     from gamcli.rules import inspection  # noqa: PLC0415 - start-up
 
     out = run.make_output(inspection.Inspection)
-    secret = _read_key(api_key_file, any_lines=True)
+    secret = require_secret(api_key_file, "--api-key-file", "API key", any_lines=True)
     result = inspection.inspect(secret.reveal())
     imported_id = _find_imported_key(run.cli, secret) if result.type == "unknown" else None
     if imported_id is not None:

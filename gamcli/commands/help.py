@@ -26,10 +26,6 @@ def environment_variables() -> dict[str, str]:
     }
 
 
-def environment() -> Iterator[str]:
-    return format_rows(environment_variables().items())
-
-
 def format_rows(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
     rows = list(rows)
     width = max(len(name) for name, _ in rows)
@@ -70,7 +66,7 @@ def openapi() -> Iterator[str]:
 
 REFERENCES: dict[str, Callable[[], Iterator[str]]] = {
     "manifest": manifest,
-    "environment": environment,
+    "environment": lambda: format_rows(environment_variables().items()),
     "openapi": openapi,
 }
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from gamcli.actions import Gam, key_changes, keys
 from gamcli.actions.changes import ChangeResult
-from gamcli.commands import confirmation
+from gamcli.commands import confirmation, prompts
 from gamcli.commands.key_options import AppFilterOption, UserFilterOption
 from gamcli.commands.options import (
     AcceptInvalidating,
@@ -111,7 +111,7 @@ def _revoke_by_id(gam: Gam, ids: list[str], reason: str | None, *, yes: bool) ->
     except UnconfirmedError as error:
         if not sys.stdin.isatty():
             raise
-        confirmation.confirm(f"{error.message}; revoke?")
+        prompts.confirm(f"{error.message}; revoke?")
         return keys.revoke(gam, ids, reason, yes=True)
 
 

@@ -3,7 +3,7 @@
 from gamcli.actions.changes import discard_secret
 from gamcli.commands import delivery, key_messages
 from gamcli.commands.key_options import AppOption, NewKeyOptions, UserOption
-from gamcli.commands.options import ApiKeyFile, ChangingKeys, new_group, read_secret
+from gamcli.commands.options import ApiKeyFile, ChangingKeys, new_group, require_secret
 from gamcli.model import Key
 from gamcli.rules.keys import check_imported
 
@@ -29,8 +29,7 @@ def import_(
     """
     out = run.make_output(Key)
     spec = terms.make_spec(user, app, "--user USER --app APP")
-    secret = read_secret(api_key_file, "--api-key-file", "API key")
-    assert secret is not None
+    secret = require_secret(api_key_file, "--api-key-file", "API key")
     spec = spec._replace(api_key=check_imported(secret))
     if terms.if_missing and key_messages.report_existing(run.cli, out, spec):
         return
@@ -38,6 +37,6 @@ def import_(
         imported = key_messages.issue_key(gam, spec, terms.request_id, discard_secret)
     key = imported.record
     prefix = "repeated request: already imported" if imported.is_repeat else "imported"
-    delivery.print_result(out, key, ("api_key", None), f"{prefix} {key_messages.describe_key(key)}")
+    delivery.print_result(out, key, None, f"{prefix} {key_messages.describe_key(key)}")
     if not imported.is_repeat:
         key_messages.print_import_warnings(out, key, secret, spec.expires_in)

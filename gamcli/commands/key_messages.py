@@ -30,7 +30,7 @@ def report_existing(cli: CliContext, out: Output, spec: keys.KeySpec) -> bool:
     with cli.open_gam() as gam:
         key = key_lookup.find_matching(gam, spec)
     if key is not None:
-        delivery.print_result(out, key, ("api_key", None), f"already exists: {describe_key(key)}")
+        delivery.print_result(out, key, None, f"already exists: {describe_key(key)}")
     return key is not None
 
 
@@ -48,7 +48,7 @@ def issue_key(
 def report_issued(out: Output, issued: "NewKey | RequestedKey", lifetime: timedelta | None, path: str | None) -> None:
     """Print the key and its warnings."""
     key = issued.record
-    delivery.print_result(out, key, ("api_key", issued.secret), _describe_outcome(issued), path)
+    delivery.print_result(out, key, issued.secret, _describe_outcome(issued), path)
     if issued.secret is None:
         _explain_missing_secret(out, key)
     else:

@@ -82,7 +82,7 @@ def _report_rotated(
 ) -> None:
     if issued is None:
         message = f"not due for rotation yet: {key_messages.describe_key(old)}"
-        delivery.print_result(out, old, ("api_key", None), message)
+        delivery.print_result(out, old, None, message)
         return
     if isinstance(issued, RequestedKey) and issued.is_repeat:
         key_messages.report_issued(out, issued, None, out_file)
@@ -92,7 +92,7 @@ def _report_rotated(
     until = f"until it expires {old.expires_at:%Y-%m-%d %H:%M}Z" if ends_first else f"for {overlap}"
     old_key = f"key {old.id} stays valid {until}" if length else f"key {old.id} is replaced"
     message = f"{key_messages.describe_key(issued.record)}; {old_key}"
-    delivery.print_result(out, issued.record, ("api_key", issued.secret), message, out_file)
+    delivery.print_result(out, issued.record, issued.secret, message, out_file)
     if ends_first:
         out.print_warning(f"key {old.id} expires before the overlap of {overlap} ends")
     lifetime = old.expires_at - old.created_at if old.expires_at else None

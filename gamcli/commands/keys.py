@@ -1,9 +1,10 @@
 """`gamcli key`: API keys."""
 
+from itertools import islice
 from typing import Annotated
 
 from gamcli.actions import key_lookup, keys
-from gamcli.commands import confirmation, delivery, key_messages, overview
+from gamcli.commands import delivery, key_messages, overview
 from gamcli.commands import key_options as opts
 from gamcli.commands.options import (
     CsvTable,
@@ -90,7 +91,7 @@ def list_(
     if user is None:
         raise UsageError("--available requires --user", command("key", "list", "--available", "--user", "USER"))
     with run.cli.open_gam() as gam, key_lookup.find_available_apps(gam, user) as apps:
-        out.print_records(key_lookup.AvailableApp, confirmation.take(apps, run.limit))
+        out.print_records(key_lookup.AvailableApp, islice(apps, run.limit))
 
 
 @verbs.command()

@@ -203,21 +203,24 @@ def parse_expiry(expires_in: str | None, expires_at: str | None) -> tuple[timede
     return parse_duration(expires_in), None if expires_at is None else durations.parse_instant(expires_at)
 
 
-def read_secret(
-    path: str | None, option: str, prompt: str | None = None, *, twice: bool = False, any_lines: bool = False
-) -> Secret | None:
+def read_secret(path: str | None, option: str) -> Secret | None:
+    """Return the secret in the file of an option, None without a file."""
+    return None if path is None else require_secret(path, option)
+
+
+def require_secret(
+    path: str | None, option: str, prompt: str = "Secret", *, twice: bool = False, any_lines: bool = False
+) -> Secret:
     """
     Return the secret in the file `path` ('-' is stdin), without its line end.
 
-    Without a path, ask on the terminal when there is a `prompt`, `twice` for a new secret. Raises UsageError when there
-    is nothing to read, or a second line without `any_lines`.
+    Without a path, ask on the terminal, `twice` for a new secret. Raises UsageError when there is nothing to read, or a
+    second line without `any_lines`.
     """
-    if path is None and prompt is None:
-        return None
     if path is None or (path == "-" and sys.stdin.isatty()):
         if not sys.stdin.isatty():
             raise UsageError(f"missing option {option}", f"{option} FILE, or '-' for stdin")
-        return Secret(prompts.ask_secret(prompt or "Secret", twice=twice))
+        return Secret(prompts.ask_secret(prompt, twice=twice))
     try:
         with nullcontext(sys.stdin) if path == "-" else Path(path).open(encoding="utf-8") as file:
             text = file.read(MAX_SECRET_CHARS)

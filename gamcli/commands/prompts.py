@@ -4,19 +4,19 @@ import sys
 
 import typer
 
+from gamcli.errors import DeclinedError
 from gamcli.render.output import Output
 from gamcli.render.wrapping import wrap_message
 
 ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
-def confirm(question: str) -> bool:
-    """Ask until the answer is yes or no; no answer is no. Raises typer.Abort on Ctrl-C."""
-    while True:
-        answer = ask(f"{question} [y/N]").lower()
-        if answer in ANSWERS:
-            return ANSWERS[answer]
+def confirm(question: str) -> None:
+    """Ask until the answer is yes or no; raises DeclinedError unless it is yes, and typer.Abort on Ctrl-C."""
+    while (answer := ask(f"{question} [y/N]").lower()) not in ANSWERS:
         Output.print_notice("answer y or n")
+    if not ANSWERS[answer]:
+        raise DeclinedError
 
 
 def ask(question: str) -> str:

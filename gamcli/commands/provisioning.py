@@ -1,6 +1,5 @@
 """`gamcli plan`, `apply` and `drift`: manage the store with manifests in git."""
 
-import gc
 import os
 import sys
 from collections import Counter
@@ -12,8 +11,9 @@ from typing import Annotated, Literal, NamedTuple
 import typer
 
 from gamcli.actions import Gam
-from gamcli.commands import confirmation, secret_files
+from gamcli.commands import confirmation, prompts, secret_files
 from gamcli.commands.command_help import CHANGE
+from gamcli.commands.context import without_gc
 from gamcli.commands.options import (
     AcceptInvalidating,
     Preview,
@@ -111,20 +111,8 @@ def _report_problems(output: str | None) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _without_gc() -> Iterator[None]:
-    """Disable garbage collection: the objects of a plan are needed until the end, and scanning them takes time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 @plans.command()
-@_without_gc()
+@without_gc()
 def plan(
     files: Files,
     owner: Owner = None,
@@ -159,7 +147,7 @@ def plan(
 
 
 @drifts.command()
-@_without_gc()
+@without_gc()
 def drift(files: Files, owner: Owner = None, adopt: Adopt = False, *, run: ManifestRun) -> None:
     """
     Check whether the store matches manifests or a saved plan; exit code 6 if it does not.
@@ -179,7 +167,7 @@ def drift(files: Files, owner: Owner = None, adopt: Adopt = False, *, run: Manif
 
 
 @applies.command()
-@_without_gc()
+@without_gc()
 def apply(
     files: Files,
     owner: Owner = None,
@@ -233,7 +221,7 @@ def _apply_or_confirm(gam: Gam, desired: Desired, options: ApplyOptions, out: Ou
     _print_plan(out, new_plan)
     count = new_plan.deletion_count
     if options.accept_deleting is None and count > pruning.MAX_UNCONFIRMED:
-        confirmation.confirm(f"this deletes {format_count(count, 'object')}; continue?")
+        prompts.confirm(f"this deletes {format_count(count, 'object')}; continue?")
         options = replace(options, accept_deleting=count)
     return confirmation.confirm_invalidating(
         lambda number: apply_manifests(gam, desired, replace(options, accept=number)), options.accept, show_all=show_all

@@ -8,7 +8,7 @@ import typer
 
 from gamcli.actions import issuance, tokens
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import Run, argument, new_group, option, read_secret
+from gamcli.commands.options import Run, argument, new_group, option, read_secret, require_secret
 from gamcli.errors import NotFoundError, StoreError, UsageError
 from gamcli.model import Key
 from gamcli.rules import durations
@@ -47,8 +47,7 @@ def run_program(
     """
     cli = run.cli
     subprocesses.require_program(program)
-    api_key = read_secret(api_key_file, "--api-key-file")
-    assert api_key is not None
+    api_key = require_secret(api_key_file, "--api-key-file")
     if url is not None:
         form = _build_token_form(cli, app, api_key, client_secret_file)
         form["authentication_type_name"] = auth_type or "apikey"

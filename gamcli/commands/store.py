@@ -12,9 +12,11 @@ from typing import Annotated
 
 import typer
 
-from gamcli.actions import maintenance
+from gamcli.actions import copying, maintenance
 from gamcli.actions import restore as restoring
-from gamcli.commands import confirmation, database_stores
+from gamcli.commands import prompts
+from gamcli.commands.context import CliContext
+from gamcli.commands.locations import parse_location, read_url_file
 from gamcli.commands.options import Changing, Listing, Printing, argument, flag, new_group, option
 from gamcli.errors import ReactivatesError, UsageError, command, format_count
 from gamcli.model.maintenance import (
@@ -83,7 +85,7 @@ def backup(
     Example: gamcli store backup backup.db
     """
     out = run.make_output(BackupResult)
-    path = database_stores.require_file(run.cli, "backup")
+    path = _require_file(run.cli, "backup")
     if hasattr(os, "nice"):  # not on Windows; leaves a server of this store more of the CPU
         os.nice(BACKUP_NICENESS)
     with signals.cleanup_on_signals():
@@ -115,7 +117,7 @@ def restore(
     Example: gamcli store restore backup.db --replace
     """
     out, dry_run = run.make_output(RestoreResult), run.dry_run
-    path = database_stores.require_file(run.cli, "restore")
+    path = _require_file(run.cli, "restore")
     if dry_run:
         out.require_plan_format()
     with signals.cleanup_on_signals(), _open_backup(file) as source:
@@ -149,7 +151,7 @@ def _restore(restore: Callable[..., RestoreResult], accepted: restoring.Reactiva
             raise
         for line in error.lines:
             print_message(line)
-        confirmation.confirm(f"{error.message}; continue?")
+        prompts.confirm(f"{error.message}; continue?")
         return restore(accept=restoring.Reactivation(error.count))
 
 
@@ -172,7 +174,7 @@ def migrate(
             raise UsageError("--dry-run and --to cannot be combined", "leave one of them out")
         if to is not None and to_url_file is not None:
             raise UsageError("--to and --to-url-file cannot be combined", "leave one of them out")
-        database_stores.copy_store(run.cli, run.make_output(CopyResult), to, to_url_file)
+        _copy_store(run.cli, run.make_output(CopyResult), to, to_url_file)
         return
     out = run.make_output(MigrateResult)
     path = run.cli.settings.store()
@@ -194,7 +196,7 @@ def migrate(
 def compact(run: Changing) -> None:
     """Free the disk space of deleted records; blocks writes while it runs."""
     out = run.make_output(CompactResult)
-    path = database_stores.require_file(run.cli, "compact")
+    path = _require_file(run.cli, "compact")
     if run.dry_run:
         out.require_plan_format()
         with run.cli.open_gam() as gam:
@@ -252,3 +254,28 @@ def _format_counts(copy: BackupResult | RestoreResult) -> str:
 def _suggest_full_check(result: BackupResult, file: str, out: Output) -> None:
     if result.checked != "pages":
         out.print_note(f"to check every page: {command('--store', file, 'store', 'check')}")
+
+
+COMMAND_LINES = {
+    "backup": ("back up a database with its own tools", "pg_dump --schema={schema} --dbname='{url}' --file=backup.sql"),
+    "restore": ("restore a database with its own tools", "psql --dbname='{url}' --file=backup.sql"),
+    "compact": ("it frees the space of deleted rows itself", "psql --dbname='{url}' --command='VACUUM (ANALYZE)'"),
+}
+"""Why a command is for files only, and the command line to use for a database instead."""
+
+
+def _require_file(cli: CliContext, verb: str) -> Path:
+    """Return the path of the store; raises UsageError with the command line to use for a database instead."""
+    location = cli.settings.store()
+    if isinstance(location, Path):
+        return location
+    reason, line = COMMAND_LINES[verb]
+    raise UsageError(f"the store is a PostgreSQL database: {reason}", location.format_command(line))
+
+
+def _copy_store(cli: CliContext, out: Output, to: str | None, to_url_file: str | None) -> None:
+    """Copy the store to another one, named by its location or by a file with its URL."""
+    target = read_url_file(Path(to_url_file)) if to_url_file else parse_location(str(to), "--to")
+    result = copying.copy_store(cli.settings.store(), target)
+    out.print_change(result, f"copied {result.rows:,} rows to {result.path}; head of the audit log: {result.head[:12]}")
+    out.print_note(f"use it with: --store '{result.path}'")

@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +13,9 @@ from gamcli.actions import Gam
 from gamcli.clients import endpoint, exchange
 from gamcli.clients.exchange import Credential, ExchangeSpec
 from gamcli.commands import suggestions
+from gamcli.commands.command_help import OptionGroup
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import Format, Run, new_group, option, read_secret
+from gamcli.commands.options import Format, new_group, option, require_secret
 from gamcli.commands.run import EXPIRY_WARNING, find_client_id, warn_if_expiring
 from gamcli.errors import FailedError, NotFoundError, UsageError, command
 from gamcli.model.transcripts import Exchange, Transcript
@@ -32,35 +33,30 @@ _NON_ALPHANUMERIC = re.compile(r"[^0-9A-Za-z]")
 """Replaced by `_` in the names of variables, as `apply --secrets-out` does."""
 
 
-class Target(NamedTuple):
-    """The application and the user, as given on the command line."""
+class TryOptions(OptionGroup):
+    """The endpoint, the application and the user, and where their secrets are."""
 
-    app: str | None
-    user: str | None
+    app: Annotated[str | None, option("APP", "Application.", default="GAM_CLIENT_ID")] = None
+    user: Annotated[str | None, option("USER", "User of the key (optional).")] = None
+    url: Annotated[
+        str | None, option("URL", "Endpoint.", default="GAM_URL; else a temporary server on the local store")
+    ] = None
+    api_key_file: Annotated[
+        str | None, option("FILE", "Read the API key from this file; '-' for stdin.", default="GAM_API_KEY")
+    ] = None
+    client_secret_file: Annotated[
+        str | None, option("FILE", "Read the client secret from this file; '-' for stdin.", default="GAM_CLIENT_SECRET")
+    ] = None
+    password_file: Annotated[
+        str | None, option("FILE", "Use the password of --user instead of a key; '-' for stdin.")
+    ] = None
+    auth_type: Annotated[str | None, option("AUTH_TYPE", "Authentication type to send in the request.")] = None
+    scope: Annotated[str | None, option("SCOPES", "Scopes to request, joined by '+'.")] = None
+    output: Format = None
 
 
 @verbs.command(name="try")
-def try_(
-    app: Annotated[str | None, option("APP", "Application.", default="GAM_CLIENT_ID")] = None,
-    user: Annotated[str | None, option("USER", "User of the key (optional).")] = None,
-    url: Annotated[
-        str | None, option("URL", "Endpoint.", default="GAM_URL; else a temporary server on the local store")
-    ] = None,
-    api_key_file: Annotated[
-        str | None, option("FILE", "Read the API key from this file; '-' for stdin.", default="GAM_API_KEY")
-    ] = None,
-    client_secret_file: Annotated[
-        str | None, option("FILE", "Read the client secret from this file; '-' for stdin.", default="GAM_CLIENT_SECRET")
-    ] = None,
-    password_file: Annotated[
-        str | None, option("FILE", "Use the password of --user instead of a key; '-' for stdin.")
-    ] = None,
-    auth_type: Annotated[str | None, option("AUTH_TYPE", "Authentication type to send in the request.")] = None,
-    scope: Annotated[str | None, option("SCOPES", "Scopes to request, joined by '+'.")] = None,
-    output: Format = None,
-    *,
-    run: Run,
-) -> None:
+def try_(asked: TryOptions) -> None:
     """
     Exchange an API key for a token, read the user's claims with it, and show requests, responses and curl commands.
 
@@ -68,36 +64,37 @@ def try_(
 
     Example: gamcli try --app portal --user ana --api-key-file key.txt --client-secret-file secret.txt
     """
-    cli = run.cli
-    out = cli.output(output, None, Transcript)
-    target = Target(app, user)
-    options = {"authentication_type_name": auth_type, "scope": scope, "username": user}
+    cli = asked.cli
+    out = cli.output(asked.output, None, Transcript)
+    options = {"authentication_type_name": asked.auth_type, "scope": asked.scope, "username": asked.user}
     parameters = {name: value for name, value in options.items() if value is not None}
     credentials = (
-        _read_credential("client_secret", client_secret_file, _CLIENT_SECRET_SOURCES, target.app),
-        _read_user_credential(target, api_key_file, password_file),
+        _read_credential("client_secret", asked.client_secret_file, _CLIENT_SECRET_SOURCES, asked.app),
+        _read_user_credential(asked),
     )
-    with _open_endpoint(cli, url or os.environ.get("GAM_URL"), out) as (base_url, gam):
+    with _open_endpoint(cli, asked.url or os.environ.get("GAM_URL"), out) as (base_url, gam):
         curl_url = base_url if gam is None else _configured_url(cli)
-        if auth_type is None and credentials[1].parameter == "api_key":
-            parameters = {"authentication_type_name": _find_auth_type(gam, target) or "apikey", **parameters}
-        spec = ExchangeSpec(base_url, curl_url, _find_client_id(cli, gam, target), credentials, parameters)
+        if asked.auth_type is None and credentials[1].parameter == "api_key":
+            parameters = {"authentication_type_name": _find_auth_type(gam, asked.app) or "apikey", **parameters}
+        spec = ExchangeSpec(base_url, curl_url, _find_client_id(cli, gam, asked.app), credentials, parameters)
         transcript = _run_exchange(cli, gam, spec, out)
         if gam is not None and transcript.granted:
-            _warn_if_expiring(gam, target, credentials, out)
+            _warn_if_expiring(gam, asked.app, credentials, out)
     if gam is not None:
         out.print_note(f"used a temporary server; the curl commands are for {command('serve')} at {curl_url}")
     _print_transcript(out, transcript)
 
 
-def _warn_if_expiring(gam: Gam, target: "Target", credentials: tuple[Credential, Credential], out: "Output") -> None:
+def _warn_if_expiring(
+    gam: Gam, app_name: str | None, credentials: tuple[Credential, Credential], out: "Output"
+) -> None:
     """Warn when the API key, or the client secret since it was rotated, is valid only for a few days."""
     from gamcli.actions import apps, diagnosis  # noqa: PLC0415 - start-up: not needed with a URL
 
     client_secret, other = (each.secret for each in credentials)
     if credentials[1].parameter == "api_key":
         warn_if_expiring(out, gam.now(), diagnosis.find_key(gam, other))
-    app = apps.show(gam, target.app) if target.app is not None else None
+    app = apps.show(gam, app_name) if app_name is not None else None
     if app is not None and app.retiring_until is not None and not client_secret.matches(app.secret_digest):
         remaining = app.retiring_until - gam.now()
         if remaining <= EXPIRY_WARNING:
@@ -107,14 +104,14 @@ def _warn_if_expiring(gam: Gam, target: "Target", credentials: tuple[Credential,
             )
 
 
-def _find_auth_type(gam: Gam | None, target: "Target") -> str | None:
+def _find_auth_type(gam: Gam | None, app: str | None) -> str | None:
     """Return the only authentication type that the application allows, if it is in the local store."""
-    if gam is None or target.app is None:
+    if gam is None or app is None:
         return None
     from gamcli.actions import apps  # noqa: PLC0415 - start-up: not needed with a URL
 
     try:
-        return apps.show(gam, target.app).api_keys.auth_type
+        return apps.show(gam, app).api_keys.auth_type
     except NotFoundError:
         return None
 
@@ -199,20 +196,20 @@ def _revoke_token(gam: Gam, token: Secret) -> None:
         tokens.revoke(gam, format_token_id(row))
 
 
-def _find_client_id(cli: CliContext, gam: Gam | None, target: Target) -> str:
+def _find_client_id(cli: CliContext, gam: Gam | None, app: str | None) -> str:
     """Return the client ID: from the environment unless the local store is used, else by the application's name."""
-    variable = None if gam is not None else _find_variable("GAM_CLIENT_ID", target.app)
+    variable = None if gam is not None else _find_variable("GAM_CLIENT_ID", app)
     if variable is not None:
         return variable[1]
-    if target.app is None:
+    if app is None:
         raise UsageError(
             "missing application", "--app APP" if gam is not None else "set GAM_CLIENT_ID, or use --app APP"
         )
     if gam is None:
-        return find_client_id(cli, target.app)
+        return find_client_id(cli, app)
     from gamcli.actions import apps  # noqa: PLC0415 - start-up: not needed with GAM_CLIENT_ID
 
-    return apps.show(gam, target.app).client_id
+    return apps.show(gam, app).client_id
 
 
 _CLIENT_SECRET_SOURCES = ("--client-secret-file", "GAM_CLIENT_SECRET", "client secret")
@@ -221,14 +218,14 @@ _PASSWORD_SOURCES = ("--password-file", "GAM_PASSWORD", "password")
 """The option and the variable of a credential, and its name in prompts."""
 
 
-def _read_user_credential(target: Target, key_path: str | None, password_path: str | None) -> Credential:
-    if password_path is None:
-        return _read_credential("api_key", key_path, _API_KEY_SOURCES, target.user, target.app)
-    if key_path is not None:
+def _read_user_credential(asked: TryOptions) -> Credential:
+    if asked.password_file is None:
+        return _read_credential("api_key", asked.api_key_file, _API_KEY_SOURCES, asked.user, asked.app)
+    if asked.api_key_file is not None:
         raise UsageError("--api-key-file and --password-file cannot be combined", "use only one of them")
-    if target.user is None:
+    if asked.user is None:
         raise UsageError("--password-file requires --user", "--user USER")
-    return _read_credential("password", password_path, _PASSWORD_SOURCES)
+    return _read_credential("password", asked.password_file, _PASSWORD_SOURCES)
 
 
 def _read_credential(parameter: str, path: str | None, sources: tuple[str, str, str], *names: str | None) -> Credential:
@@ -239,8 +236,7 @@ def _read_credential(parameter: str, path: str | None, sources: tuple[str, str, 
         return Credential(parameter, Secret(value), exchange.shell_variable(name), name)
     if path is None and not sys.stdin.isatty():
         raise UsageError(f"missing {label}", f"{option} FILE, or set {variable}")
-    secret = read_secret(path, option, label[:1].upper() + label[1:])
-    assert secret is not None
+    secret = require_secret(path, option, label[:1].upper() + label[1:])
     if path is None or path == "-":
         return Credential(parameter, secret, exchange.shell_variable(variable), "the input")
     return Credential(parameter, secret, exchange.shell_read_file(path), f"the file {path}")

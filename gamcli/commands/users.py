@@ -1,5 +1,6 @@
 """`gamcli user`: users and their fields."""
 
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -20,8 +21,8 @@ from gamcli.commands.options import (
     new_group,
     option,
     parse_expiry,
-    read_secret,
     reject_other_options,
+    require_secret,
 )
 from gamcli.commands.state_verbs import add_delete, add_rename, add_state_verb
 from gamcli.commands.user_options import UpdateExisting, UserFields
@@ -80,7 +81,7 @@ def list_(
     """List users."""
     filters = UserFilter(enabled=enabled, blocked=blocked, role=role, attribute=attribute, text=text, sort=run.sort)
     with run.cli.open_gam() as gam, users.search(gam, filters) as rows:
-        run.make_output(User).print_records(User, confirmation.take(rows, run.limit))
+        run.make_output(User).print_records(User, islice(rows, run.limit))
 
 
 @verbs.command()
@@ -136,8 +137,7 @@ def set_password(
     out = run.make_output(User)
     with run.open_for_change(out) as gam:
         user = users.show(gam, name)
-        password = read_secret(password_file, "--password-file", f"New password of {user.name}", twice=True)
-        assert password is not None
+        password = require_secret(password_file, "--password-file", f"New password of {user.name}", twice=True)
         result = users.set_password(
             gam, user.guid, password, must_change=must_change, expires=instant if lifetime is None else lifetime
         )

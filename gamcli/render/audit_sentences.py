@@ -21,14 +21,14 @@ VERBS = {
 def describe_entry(entry: dict[str, Any]) -> str:
     """Return the sentence of an entry as `machine.to_dict` returns it."""
     noun, _, verb = str(entry["action"]).partition(".")
+    title = NOUNS.get(noun, noun)
     details = entry["details"] if isinstance(entry["details"], dict) else {}
-    special = _SENTENCES.get(entry["action"])
-    if special is not None:
-        sentence = special(entry["target"], details)
-    elif noun == "key":
-        sentence = f"{VERBS.get(verb, verb)} key {entry['target']}{_owner(details)}"
+    if entry["action"] in _SENTENCES:
+        sentence = _SENTENCES[entry["action"]](entry["target"], details)
+    elif noun in ("app", "user", "auth_type") and verb in _CHANGES:
+        sentence = _CHANGES[verb](title, entry["target"], details)
     else:
-        sentence = f"{VERBS.get(verb, verb)} {NOUNS.get(noun, noun)} {entry['target']}"
+        sentence = f"{VERBS.get(verb, verb)} {title} {entry['target']}{_owner(details) if noun == 'key' else ''}"
     reason = details.get("reason")
     return f"{sentence}: {reason}" if isinstance(reason, str) and reason else sentence
 
@@ -62,32 +62,26 @@ def _rotated(target: str, details: Details) -> str:
     return f"rotated key {details.get('replaces')}{_owner(details)}: the new key is {target}"
 
 
-def _changed(noun: str) -> Callable[[str, Details], str]:
-    def describe(target: str, details: Details) -> str:
-        fields = [name for name, value in details.items() if isinstance(value, list) and name != "invalidated"]
-        if fields == ["enabled"]:
-            return f"{'enabled' if details['enabled'][-1] else 'disabled'} {noun} {target}"
-        return f"updated {noun} {target}{': ' if fields else ''}{', '.join(fields)}{_invalidated(details)}"
-
-    return describe
+def _updated(noun: str, target: str, details: Details) -> str:
+    fields = [name for name, value in details.items() if isinstance(value, list) and name != "invalidated"]
+    if fields == ["enabled"]:
+        return f"{'enabled' if details['enabled'][-1] else 'disabled'} {noun} {target}"
+    return f"updated {noun} {target}{': ' if fields else ''}{', '.join(fields)}{_invalidated(details)}"
 
 
-def _deleted(noun: str) -> Callable[[str, Details], str]:
-    return lambda target, details: f"deleted {noun} {target}{_invalidated(details)}"
+def _deleted(noun: str, target: str, details: Details) -> str:
+    return f"deleted {noun} {target}{_invalidated(details)}"
+
+
+def _renamed(noun: str, target: str, details: Details) -> str:
+    names = details.get("name")
+    old, new = names if isinstance(names, list) and len(names) == 2 else (target, "")  # noqa: PLR2004 - a pair
+    return f"renamed {noun} {old}" + (f" to {new}" if new else "")
 
 
 def _invalidated(details: Details) -> str:
     ids = details.get("invalidated")
     return f"; invalidated {_count(len(ids), 'key')}" if isinstance(ids, list) and ids else ""
-
-
-def _renamed(noun: str) -> Callable[[str, Details], str]:
-    def describe(target: str, details: Details) -> str:
-        names = details.get("name")
-        old, new = names if isinstance(names, list) and len(names) == 2 else (target, "")  # noqa: PLR2004 - a pair
-        return f"renamed {noun} {old}" + (f" to {new}" if new else "")
-
-    return describe
 
 
 def _refused(target: str, details: Details) -> str:
@@ -96,18 +90,13 @@ def _refused(target: str, details: Details) -> str:
     return f"refused {_count(number, 'request')}" + ("" if target == "-" else f" of application {target}")
 
 
+_CHANGES = {"update": _updated, "delete": _deleted, "rename": _renamed}
+"""The sentences of the verbs that applications, users and authentication types share."""
+
 _SENTENCES: dict[str, Callable[[str, Details], str]] = {
     "key.generate": _issued,
     "key.import": _imported,
     "key.rotate": _rotated,
-    "app.update": _changed("application"),
-    "user.update": _changed("user"),
-    "auth_type.update": _changed("authentication type"),
-    "app.delete": _deleted("application"),
-    "user.delete": _deleted("user"),
-    "auth_type.delete": _deleted("authentication type"),
-    "app.rename": _renamed("application"),
-    "user.rename": _renamed("user"),
     "app.rotate_secret": lambda target, _: f"rotated the client secret of application {target}",
     "user.set_password": lambda target, _: f"set the password of user {target}",
     "auth_type.set_default": lambda target, _: f"set authentication type {target} as default",
