@@ -1,6 +1,6 @@
 """`gamcli scan`: find leaked credentials, their users and their status."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import typer
 
 from gamcli.commands.command_help import OUTPUT
-from gamcli.commands.context import CliContext
 from gamcli.commands.options import Field, Preview, Run, Wide, Yes, argument, flag, format_option, new_group, option
 from gamcli.errors import FailedError, UsageError, command, format_count
 from gamcli.model.credential_formats import API_KEY, LENGTHS
@@ -34,9 +33,23 @@ MAX_NAMED = 10
 EXAMPLES = "gamcli scan .   gamcli scan --git   gamcli scan --staged   gamcli scan - <FILE"
 
 
-class ScanPrinting(Run):
-    """Prints findings."""
+class ScanOptions(Run):
+    """Finds credentials, and prints them."""
 
+    paths: Annotated[list[str] | None, argument("PATH...", "Files and folders to scan; '-' for stdin.")] = None
+    git: Annotated[bool, flag("Scan the history of the git repository at PATH.", "--git")] = False
+    staged: Annotated[bool, flag("Scan the staged files of the git repository.", "--staged")] = False
+    ignore: Annotated[list[str] | None, option("ID", "Ignore this key ID or fingerprint; repeatable.")] = None
+    no_store: Annotated[bool, flag("Do not look up the credentials in a store.", "--no-store")] = False
+    no_archives: Annotated[bool, flag("Do not search inside archives and compressed files.", "--no-archives")] = False
+    allow_partial: Annotated[bool, flag("Succeed even if something could not be read.", "--allow-partial")] = False
+    revoke: Annotated[bool, flag("Revoke the active keys found.", "--revoke")] = False
+    reason: Annotated[str | None, option("TEXT", "With --revoke: reason.", default=DEFAULT_REASON)] = None
+    yes: Yes = False
+    dry_run: Preview = False
+    rules: Annotated[Literal["gitleaks"] | None, option(None, "Print the patterns as rules for another scanner.")] = (
+        None
+    )
     wide: Wide = False
     output: Annotated[
         Literal["table", "json", "jsonl", "csv", "sarif", "value"] | None, format_option(panel=OUTPUT)
@@ -45,24 +58,7 @@ class ScanPrinting(Run):
 
 
 @verbs.command()
-def scan(
-    paths: Annotated[list[str] | None, argument("PATH...", "Files and folders to scan; '-' for stdin.")] = None,
-    git: Annotated[bool, flag("Scan the history of the git repository at PATH.", "--git")] = False,
-    staged: Annotated[bool, flag("Scan the staged files of the git repository.", "--staged")] = False,
-    ignore: Annotated[list[str] | None, option("ID", "Ignore this key ID or fingerprint; repeatable.")] = None,
-    no_store: Annotated[bool, flag("Do not look up the credentials in a store.", "--no-store")] = False,
-    no_archives: Annotated[bool, flag("Do not search inside archives and compressed files.", "--no-archives")] = False,
-    allow_partial: Annotated[bool, flag("Succeed even if something could not be read.", "--allow-partial")] = False,
-    revoke: Annotated[bool, flag("Revoke the active keys found.", "--revoke")] = False,
-    reason: Annotated[str | None, option("TEXT", "With --revoke: reason.", default=DEFAULT_REASON)] = None,
-    yes: Yes = False,
-    dry_run: Preview = False,
-    rules: Annotated[
-        Literal["gitleaks"] | None, option(None, "Print the patterns as rules for another scanner.")
-    ] = None,
-    *,
-    run: ScanPrinting,
-) -> None:
+def scan(run: ScanOptions) -> None:
     """
     Find leaked credentials, their users and their status; exit code 7 if one is active.
 
@@ -72,41 +68,29 @@ def scan(
 
     Example: gamcli scan src && gamcli scan --git
     """
-    if rules is not None:
-        for line in external_rules.RULE_WRITERS[rules]():
+    if run.rules is not None:
+        for line in external_rules.RULE_WRITERS[run.rules]():
             Output.print_line(line)
         return
     out = run.make_output(ScanFinding, wraps=True)
-    if not revoke and (reason is not None or yes or dry_run):
+    if not run.revoke and (run.reason is not None or run.yes or run.dry_run):
         raise UsageError("--reason, --yes and --dry-run require --revoke", "add --revoke to revoke the active keys")
-    read_options = ReadOptions(reads_archives=not no_archives, allows_partial=allow_partial)
-    scan_input = (
-        _open_repository(paths or [], out, read_options, git=git, staged=staged)
-        if git or staged
-        else _open_files(paths or [], out, read_options)
-    )
-    summary = ScanSummary(frozenset(ignore or ()))
-    with _open_store(run.cli, out, no_store=no_store, dry_run=dry_run) as gam:
+    scan_input = _open_repository(run, out) if run.git or run.staged else _open_files(run, out)
+    summary = ScanSummary(frozenset(run.ignore or ()))
+    with _open_store(run, out) as gam:
         found = _look_up(gam, summary.skip_ignored(scan_input.leaks))
-        if revoke:
-            found = iter(_revoke(gam, [*found], reason or DEFAULT_REASON, yes=yes))
-        if not dry_run:
+        if run.revoke:
+            found = iter(_revoke(gam, [*found], run.reason or DEFAULT_REASON, yes=run.yes))
+        if not run.dry_run:
             summary.print_findings(out, found)
     summary.print_summary(out, scan_input.describe())
     if summary.active or summary.unknown:
         raise typer.Exit(ATTENTION_NEEDED)
-    if scan_input.count_unread() and not allow_partial:
+    if scan_input.count_unread() and not run.allow_partial:
         raise FailedError(
             "the scan is incomplete: some input could not be read",
             "see the warnings; to accept them, use --allow-partial",
         )
-
-
-class ReadOptions(NamedTuple):
-    """How to read the input: look into archives, and go on with an incomplete history."""
-
-    reads_archives: bool
-    allows_partial: bool
 
 
 class ScanInput(NamedTuple):
@@ -117,28 +101,35 @@ class ScanInput(NamedTuple):
     count_unread: Callable[[], int]
 
 
-def _open_repository(paths: Sequence[str], out: Output, options: ReadOptions, *, git: bool, staged: bool) -> ScanInput:
-    if git and staged:
+def _open_repository(run: ScanOptions, out: Output) -> ScanInput:
+    paths = run.paths or []
+    if run.git and run.staged:
         raise UsageError("--git and --staged cannot be combined", "run the command twice")
     if len(paths) > 1 or "-" in paths:
         raise UsageError("only one repository can be scanned at a time", command("scan", "--git", "PATH"))
     from gamcli.scan.git_scan import GitRepository  # noqa: PLC0415 - start-up: files need no git
 
-    repository = GitRepository(paths[0] if paths else None, out.print_warning, **options._asdict())
+    repository = GitRepository(
+        paths[0] if paths else None,
+        out.print_warning,
+        reads_archives=not run.no_archives,
+        allows_partial=run.allow_partial,
+    )
 
     def describe() -> str:
         objects = format_count(repository.objects, "object")
         return f"searched {objects} of git, {_format_size(repository.bytes_read)}"
 
-    leaks = repository.scan_staged() if staged else repository.scan_history()
+    leaks = repository.scan_staged() if run.staged else repository.scan_history()
     return ScanInput(leaks, describe, lambda: repository.incomplete)
 
 
-def _open_files(paths: Sequence[str], out: Output, options: ReadOptions) -> ScanInput:
+def _open_files(run: ScanOptions, out: Output) -> ScanInput:
+    paths = run.paths
     if not paths:
         raise UsageError("missing argument 'PATH'", EXAMPLES)
     require_readable(paths)
-    scanner = FileScanner(out.print_warning, reads_archives=options.reads_archives)
+    scanner = FileScanner(out.print_warning, reads_archives=not run.no_archives)
 
     def describe() -> str:
         searched = f"searched {format_count(scanner.files, 'file')}, {_format_size(scanner.bytes_read)}"
@@ -163,15 +154,15 @@ def _look_up(gam: "Gam | None", leaks: Iterator[tuple[ScanSource, Leak]]) -> Ite
 
 
 @contextmanager
-def _open_store(cli: CliContext, out: Output, *, no_store: bool, dry_run: bool) -> Iterator["Gam | None"]:
+def _open_store(run: ScanOptions, out: Output) -> Iterator["Gam | None"]:
     """Open the store; yield None if the default store does not exist."""
-    location = cli.settings.store()
-    is_default = cli.settings.value("store").origin == "default"
-    if no_store or (is_default and isinstance(location, Path) and not location.exists()):
+    location = run.cli.settings.store()
+    is_default = run.cli.settings.value("store").origin == "default"
+    if run.no_store or (is_default and isinstance(location, Path) and not location.exists()):
         out.print_note("no store was checked, so the status of these credentials is unknown")
         yield None
         return
-    with cli.open_for_change(out, dry_run=dry_run) as gam:
+    with run.open_for_change(out) as gam:
         yield gam
 
 

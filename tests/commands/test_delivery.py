@@ -269,7 +269,7 @@ def test_the_formats_of_options_are_those_that_help_explains() -> None:
         options.Issuing,
         overview.RecordPrinting,
         overview.ClientRecordPrinting,
-        scan.ScanPrinting,
+        scan.ScanOptions,
     )
     taken = [{*get_args(get_args(get_args(run.parameters()["output"].annotation)[0])[0])} for run in runs]
     assert set.union(*taken) == set(FORMATS)
