@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from gamcli.clients import endpoint
-from gamcli.commands.context import now
+from gamcli.commands.context import CliContext
 from gamcli.commands.options import EarlierErrorFormat, Listing, flag, new_group, option
 from gamcli.conformance import suite, table, worlds
 from gamcli.conformance.exchange import TargetServer
@@ -18,7 +18,6 @@ from gamcli.conformance.table import Row
 from gamcli.conformance.worlds import World
 from gamcli.errors import FailedError, UsageError, command, format_count
 from gamcli.render.output import Output
-from gamcli.system.actor import describe_actor
 
 verbs = new_group()
 
@@ -94,12 +93,11 @@ def _check_remote(url: str, world: World, rows: Sequence[Row], out: Output) -> I
 
 def _check_local(rows: Sequence[Row], response_format: str) -> Iterator[Verdict]:
     """Check gamcli's own server, each row with the first variant that it applies to."""
-    from gamcli.actions import Gam  # noqa: PLC0415 - start-up: another server needs no store
-    from gamcli.conformance import local  # noqa: PLC0415
+    from gamcli.conformance import local  # noqa: PLC0415 - start-up: another server needs no store
     from gamcli.store import Store  # noqa: PLC0415
 
     with ExitStack() as stack:
-        gam = Gam(stack.enter_context(Store.in_memory()), now, os.urandom, describe_actor(os.environ))
+        gam = CliContext.make_gam(stack.enter_context(Store.in_memory()))
         world = local.create_world(gam, {"format": response_format})
         variants = [world.with_server(options) for options in local.SERVER_VARIANTS]
         servers = [(stack.enter_context(local.serve_world(gam, variant)), variant) for variant in variants]

@@ -1,18 +1,17 @@
 """`gamcli init`: create the store."""
 
-import os
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-from gamcli.actions import DryRun, Gam, repository
-from gamcli.commands.context import now
+from gamcli.actions import DryRun, repository
+from gamcli.commands.context import CliContext
 from gamcli.commands.options import Changing, new_group, option
 from gamcli.errors import StoreMissingError, UsageError
 from gamcli.model import Repository
 from gamcli.render.output import Output
 from gamcli.store import Location, Store
-from gamcli.system.actor import describe_actor
 
 verbs = new_group()
 
@@ -58,7 +57,7 @@ def _print_plan(out: Output, location: Location) -> None:
         _open_for_plan(location, Path(folder)) as store,
         store.dry_run(),
     ):
-        repository.initialise(Gam(store, now, os.urandom, describe_actor(os.environ), recorded))
+        repository.initialise(replace(CliContext.make_gam(store), dry_run=recorded))
     out.print_plan(recorded.plan())
 
 

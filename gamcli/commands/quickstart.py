@@ -11,7 +11,6 @@ from gamcli.actions import Gam, apps, example, keys, repository, users
 from gamcli.actions.example import APP, SCOPES, TIMEOUT_HOURS, USER, Credentials
 from gamcli.clients import endpoint
 from gamcli.clients.endpoint import OK, TOKEN_PATH, USERINFO_PATH
-from gamcli.commands.context import now
 from gamcli.commands.options import Run, flag, new_group
 from gamcli.commands.serve import stop_on_signals
 from gamcli.errors import FailedError
@@ -20,7 +19,6 @@ from gamcli.render.output import Output
 from gamcli.server.background import run_in_background
 from gamcli.server.server import Server, ServerOptions
 from gamcli.store import Store
-from gamcli.system.actor import describe_actor
 
 verbs = new_group()
 
@@ -52,7 +50,7 @@ def quickstart(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="gamcli-")))
         store = stack.enter_context(Store.create(folder / "store.db"))
-        gam = Gam(store, now, os.urandom, describe_actor(os.environ))
+        gam = run.cli.make_gam(store)
         credentials = create_records(gam, printer)
         server = Server(gam, ServerOptions(log=lambda _: None))
         thread = stack.enter_context(run_in_background(server))

@@ -239,13 +239,16 @@ def _key_file_hint(message: str, words: str) -> str | None:
 
 
 def _subcommand_hint(message: str, words: str, rows: list[complete.CompletionRow]) -> str | None:
-    """Return the closest subcommand of an unknown one, or None."""
+    """Return the subcommand that an unknown one stands for, or the closest one, or None."""
     unknown = re.fullmatch(_NO_COMMAND, message)
-    known = _find_synonym(words, unknown[1]) if unknown else None
-    if known is not None:
-        return command_line(*known.split())
+    if unknown is None:
+        return None
     verbs = {row.path.removeprefix(f"{words} ") for row in rows if row.path.startswith(f"{words} ")}
-    near = closest_match(unknown[1], sorted(verbs)) if unknown else None
+    known = SYNONYMS.get(unknown[1], unknown[1])
+    known = KEY_SYNONYMS.get(known, known) if words == "key" else known
+    if known in verbs:
+        return command_line(*words.split(), known)
+    near = closest_match(unknown[1], sorted(verbs))
     return f"did you mean '{near}'?" if near else None
 
 
@@ -257,15 +260,6 @@ SYNONYMS = {
 
 KEY_SYNONYMS = {"create": "generate", "issue": "generate", "delete": "revoke"}
 """The verbs of keys that the other nouns have."""
-
-
-def _find_synonym(words: str, verb: str) -> str | None:
-    """Return the command that an unknown verb stands for, or None."""
-    known = SYNONYMS.get(verb, verb)
-    if words == "key":
-        known = KEY_SYNONYMS.get(known, known)
-    command = f"{words} {known}"
-    return command if any(row.path == command for row in complete.read_table()) else None
 
 
 def _format_hint(message: str, rows: list[complete.CompletionRow]) -> str | None:

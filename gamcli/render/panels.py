@@ -155,20 +155,17 @@ def store_panel(view: StoreOverview) -> Panel:
         ("users", f"{view.users:,}"),
         ("keys", _format_status_counts(view.keys)),
     ]
-    attention: list[Row] = []
-    if view.expiring_keys:
-        verb = "expires" if view.expiring_keys == 1 else "expire"
-        attention.append(("expiring", f"{format_count(view.expiring_keys, 'active key')} {verb} within 14 days"))
-    if view.expired_keys:
-        attention.append(("expired", f"{format_count(view.expired_keys, 'key')} without a successor"))
-    if view.disabled_keys:
-        attention.append(("disabled", format_count(view.disabled_keys, "key")))
-    attention += _count_rows("applications disabled", view.disabled_apps)
-    attention += _count_rows("users blocked or disabled", view.locked_out_users)
-    if view.never_used_keys:
-        attention.append(("never used", format_count(view.never_used_keys, "active key")))
-    if not attention:
-        attention = [("nothing", "no key expires within 14 days, nothing is disabled")]
+    verb = "expires" if view.expiring_keys == 1 else "expire"
+    counted = (
+        ("expiring", view.expiring_keys, f"{format_count(view.expiring_keys, 'active key')} {verb} within 14 days"),
+        ("expired", view.expired_keys, f"{format_count(view.expired_keys, 'key')} without a successor"),
+        ("disabled", view.disabled_keys, format_count(view.disabled_keys, "key")),
+        ("applications disabled", *_count_names(view.disabled_apps)),
+        ("users blocked or disabled", *_count_names(view.locked_out_users)),
+        ("never used", view.never_used_keys, format_count(view.never_used_keys or 0, "active key")),
+    )
+    attention: list[Row] = [(label, text) for label, number, text in counted if number]
+    attention = attention or [("nothing", "no key expires within 14 days, nothing is disabled")]
     sections = (PanelSection("contents", contents), PanelSection("needs attention", attention))
     return Panel("store", view.path, "", (*sections, _next_section(view.next_steps)))
 
@@ -178,8 +175,8 @@ def missing_store_panel(path: object, steps: Sequence[NextStep]) -> Panel:
     return Panel("store", str(path), "does not exist", (_next_section(steps),))
 
 
-def _count_rows(label: str, sample: CountWithNames) -> list[Row]:
-    return [(label, f"{sample.number:,}: {_format_names(sample.names, sample.number)}")] if sample.number else []
+def _count_names(sample: CountWithNames) -> tuple[int, str]:
+    return sample.number, f"{sample.number:,}: {_format_names(sample.names, sample.number)}"
 
 
 def _format_names(names: Sequence[str], number: int) -> str:
