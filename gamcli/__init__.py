@@ -33,7 +33,8 @@ Walk 1: `gamcli key generate --user ana --app portal`
 
 1. `commands.main` answers `--version` and completion itself; `commands.root.dispatch` imports the command that was
    named and no other.
-2. `commands.keys.generate` builds an `actions.keys.KeySpec`. `commands.context.CliContext` reads the settings and opens
+2. `commands.keys.generate` gets its options in groups, which `commands.command_help.expand_groups` takes apart for
+   typer, and one of them becomes an `actions.keys.KeySpec`. `commands.context.CliContext` reads the settings and opens
    the store; `commands.delivery.open_destination` creates the file of `--out` before anything else happens.
 3. `actions.keys.generate` opens one write transaction, `store.Store.writing`, and loads the user and the application.
 4. `rules.keys.issue` returns a record and its secret, or raises RefusedError.
