@@ -98,16 +98,8 @@ class ResultsFile:
 
 
 def _csv_row(key: DeliveredKey) -> tuple[str, ...]:
-    terms = key.terms
-    return (
-        key.id,
-        _cell(key.user),
-        _cell(terms.name),
-        terms.client_id,
-        key.secret.reveal(),
-        terms.scopes,
-        _time(key.expires_at),
-    )
+    app, secret = key.terms, key.secret.reveal()
+    return key.id, _cell(key.user), _cell(app.name), app.client_id, secret, app.scopes, _time(key.expires_at)
 
 
 @lru_cache(maxsize=1024)

@@ -61,19 +61,10 @@ def _remove_unsaved_row(path: str, descriptor: int, is_saved: Callable[[str], bo
 
 def _csv_row(key: Key, secret: Secret) -> bytes:
     expires_at = "" if key.expires_at is None else format_rfc3339(key.expires_at)
+    names = escape_formula(key.user), escape_formula(key.app)
     text = StringIO()
-    csv.writer(text, lineterminator="\n").writerow(
-        (
-            key.id,
-            escape_formula(key.user),
-            escape_formula(key.app),
-            key.client_id,
-            secret.reveal(),
-            "+".join(key.scopes),
-            expires_at,
-            key.replaces,
-        )
-    )
+    row = (key.id, *names, key.client_id, secret.reveal(), "+".join(key.scopes), expires_at, key.replaces)
+    csv.writer(text, lineterminator="\n").writerow(row)
     return text.getvalue().encode()
 
 
