@@ -10,11 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
 
 from gamcli.errors import StoreAuditLogError, StoreError, StoreMissingError, command, format_count
 from gamcli.model.maintenance import StoreCheck
-from gamcli.store import audit, schema, sessions
+from gamcli.store import audit, content_checks, schema, sessions
 from gamcli.store.sqlite import backups, file_checks, file_header, files
 from gamcli.store.sqlite.connection import open_readonly
 from gamcli.store.sqlite.errors import error_name, is_busy, is_full, translate_errors
@@ -47,40 +46,14 @@ CHECKS_THAT_COPIES_KEEP = ("audit log", "sessions", "records")
 """Checks of content that a backup preserves: a copy with such problems is still a correct copy."""
 
 
-class Invariant(NamedTuple):
-    """A condition that the schema cannot enforce, with a query that counts the rows that violate it."""
-
-    description: str
-    sql: str
-
-
-INVARIANTS = (
-    Invariant("one repository", "SELECT abs(count(*) - 1) FROM repository"),
-    Invariant(
-        "applications with a count of their grants",
-        "SELECT count(*) FROM app WHERE client_id NOT IN (SELECT client_id FROM app_use)",
-    ),
-    Invariant("applications with a number", "SELECT count(*) FROM app WHERE number IS NULL"),
-    Invariant("users with a number", "SELECT count(*) FROM user WHERE number IS NULL"),
-    Invariant(
-        "client secrets stored as SHA-256",
-        "SELECT count(*) FROM app WHERE length(secret_digest) <> 32 OR length(retiring_digest) <> 32",
-    ),
-    Invariant(
-        "keys stored as SHA-256 with ids of 8 characters",
-        "SELECT count(*) FROM key WHERE length(digest) <> 32 OR length(id) <> 8",
-    ),
-    Invariant("tokens stored as SHA-256", "SELECT count(*) FROM token WHERE length(digest) <> 32"),
-    Invariant(
-        "refresh tokens with a session",
-        "SELECT count(*) FROM refresh_token WHERE session NOT IN (SELECT id FROM session)",
-    ),
-    Invariant(
-        "a record of each migration",
-        "SELECT abs(count(*) - (SELECT user_version FROM pragma_user_version)) FROM migration",
-    ),
-)
-"""What holds in every store that only gamcli has written."""
+INVARIANTS = {
+    **content_checks.INVARIANTS,
+    "applications with a count of their grants": """SELECT count(*) FROM app
+        WHERE client_id NOT IN (SELECT client_id FROM app_use)""",
+    "a record of each migration": """SELECT abs(count(*) - (SELECT user_version FROM pragma_user_version))
+        FROM migration""",
+}
+"""What the schema cannot enforce and holds in every store that only gamcli has written, with counting queries."""
 
 
 def check_store(path: Path) -> list[StoreCheck]:
@@ -189,8 +162,8 @@ class ContentChecker:
         return [f"{format_count(number, 'session')} of deleted applications or users"] if number else []
 
     def _find_broken_records(self) -> list[str]:
-        counts = ((each, self._connection.execute(each.sql).fetchone()[0]) for each in INVARIANTS)
-        violations = (f"{count} violations of: {each.description}" for each, count in counts if count)
+        counts = ((what, self._connection.execute(sql).fetchone()[0]) for what, sql in INVARIANTS.items())
+        violations = (f"{count} violations of: {what}" for what, count in counts if count)
         return [*islice(chain(self.find_unreadable_values(), violations), MAX_SHOWN)]
 
     def find_unreadable_values(self) -> Iterator[str]:
