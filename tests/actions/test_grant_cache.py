@@ -46,6 +46,19 @@ def key_of(gam: Gam) -> str:
         return next(store.keys.search(tx, store.keys.KeyFilter())).id
 
 
+@pytest.mark.parametrize("digest", [b"digest", b""], ids=["grant cached", "application cached"])
+def test_a_change_after_a_turn_was_planned_counts_for_it(
+    gam: Gam, asked: TokenRequest, cache: GrantCache, digest: bytes
+) -> None:
+    turn = issuance.Turn(gam, [GrantAttempt(asked, digest=digest)], cache)
+    apps.update(gam, "portal", {"enabled": False})
+    with gam.store.open_again(durable=True, timeout=5) as node:
+        (outcome,) = issuance.issue_tokens(node.begin(turn.queries), turn)
+        node.commit()
+    assert isinstance(outcome, RefusedError)
+    assert outcome.rule == "app_disabled"
+
+
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_by_another_process_counts_for_the_next_request(
     gam: Gam, asked: TokenRequest, cache: GrantCache, name: str

@@ -1,0 +1,68 @@
+"""Statements that are sent straight through libpq."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from gamcli.errors import StoreUnusableError
+from gamcli.store import Store
+from gamcli.store.engine import Query
+from gamcli.store.postgres import statements
+from gamcli.store.postgres.connection import DatabaseConnection, connect
+from gamcli.store.postgres.url import parse_url
+
+
+@pytest.fixture
+def connection(postgres_url: str) -> Iterator[DatabaseConnection]:
+    with connect(parse_url(postgres_url), durable=True) as opened:
+        yield opened
+
+
+def test_values_and_rows_of_all_types_come_back_as_they_were(connection: DatabaseConnection) -> None:
+    values = ("é'\\\"{}", 2**40, -(2**70), b"\0\\x'\xff", True, None)
+    sql = "SELECT $1, $2, $3, $4, $5, $6::text"
+    (outcome,) = connection.run([(sql, values)])
+    assert outcome.rows == [values]
+    with pytest.raises(psycopg.DataError, match="NUL"):
+        connection.run([(sql, ("a\0b", *values[1:]))])
+    assert not connection.closed
+
+
+def test_a_statement_that_fails_ends_those_after_it_and_the_connection_goes_on(connection: DatabaseConnection) -> None:
+    connection.run([("CREATE TEMP TABLE saved (id bigint)", ())])
+    insert = "INSERT INTO saved VALUES ($1)"
+    for _ in range(2):
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            connection.run([("BEGIN", ()), (insert, [1]), ("SELECT 1 / $1", [0]), (insert, [2]), ("COMMIT", ())])
+        connection.run([("ROLLBACK", ())])
+    counted, inserted = connection.run([("SELECT count(*) FROM saved", ()), (insert, [3])])
+    assert (counted.rows, inserted.row_count, inserted.command) == ([(0,)], 1, "INSERT 0 1")
+
+
+def test_at_most_a_number_of_statements_stay_prepared(
+    connection: DatabaseConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements, "MAX_PREPARED", 3)
+    for _ in range(2):
+        for number in range(5):
+            assert [each.rows for each in connection.run([(f"SELECT {number} + $1", [1])] * 2)] == [[(number + 1,)]] * 2
+    prepared = connection.execute("SELECT statement FROM pg_prepared_statements").fetchall()
+    assert sorted(prepared) == [(f"SELECT {number} + $1",) for number in (2, 3, 4)]
+
+
+def test_more_than_the_buffers_of_the_network_hold_is_sent_and_received(connection: DatabaseConnection) -> None:
+    texts = [letter * 5_000_000 for letter in "abc"]
+    outcomes = connection.run([("SELECT $1::text", [text]) for text in texts])
+    assert [each.rows for each in outcomes] == [[(text,)] for text in texts]
+
+
+def test_a_query_that_fails_when_a_transaction_begins_fails_where_it_is_asked(postgres_url: str) -> None:
+    with Store.create(parse_url(postgres_url)) as store:
+        queries = [Query("SELECT 1 / ?", [0], list)]
+        tx = store.begin(queries)
+        with pytest.raises(StoreUnusableError, match="division by zero"):
+            store.run(lambda: tx.fetch_together(queries))
+        store.rollback()
+        assert store.begin().fetch(Query("SELECT 1 / ?", [1], list)) == [(1,)]
+        store.commit()
