@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from shlex import join
 from typing import TYPE_CHECKING
 
 from gamcli.commands.config_files import describe_read_error
@@ -54,6 +53,8 @@ def read_url_file(path: Path) -> "PostgresUrl":
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {describe_read_error(error)}", "--store-url-file FILE") from error
     if mode & 0o077:
+        from shlex import join  # noqa: PLC0415 - start-up: only this error needs it
+
         raise UsageError(f"others can read {path}, which may contain a password", join(("chmod", "600", str(path))))
     url = parse_url(text, str(path), may_have_password=True)
     if url is None:
