@@ -335,7 +335,7 @@ def test_the_uses_of_a_key_are_written_when_no_request_comes_for_a_while(gam: Ga
         book.start_batch()
         while book._is_task_running:  # noqa: SLF001 - until the commit is done
             book.pop_responses()
-    assert used(gam) == (1, "192.0.2.1")
+        assert used(gam) == (1, "192.0.2.1")  # before it is closed, which would write it too
 
 
 def test_nothing_is_written_when_no_request_comes_for_a_while_and_no_key_was_used(gam: Gam) -> None:
