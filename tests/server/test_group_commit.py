@@ -191,7 +191,7 @@ def test_nobody_waits_for_a_writer_beyond_their_own_time(gam: Gam, monkeypatch: 
 
 
 def test_the_wait_of_a_batch_is_that_of_its_first_request(gam: Gam) -> None:
-    metrics, notified = Metrics(1), Event()
+    metrics, notified, began = Metrics(1), Event(), monotonic()
     attempt = GrantAttempt(TokenRequest())
     row = metrics.process(0, "")
     with closing(group_commit.GroupCommit[PendingRequest](gam, GrantCache(), notified.set, row)) as book:
@@ -203,7 +203,7 @@ def test_the_wait_of_a_batch_is_that_of_its_first_request(gam: Gam) -> None:
         assert len(book.pop_responses()) == 2
     total = len(SECONDS) + 1
     assert metrics.sum_rows()[COMMIT_WAITS + total] >= 1000
-    assert 0 <= metrics.sum_rows()[COMMIT_DURATIONS + total] < 100
+    assert 0 <= metrics.sum_rows()[COMMIT_DURATIONS + total] <= monotonic() - began
 
 
 def test_grants_go_on_while_others_write(post: Ask, gam: Gam) -> None:
