@@ -62,7 +62,8 @@ class GrantCache:
     """
     Grants by the digest of their request, and applications with authentication types, at one head of the audit log.
 
-    Used by one thread. `clear` it when a transaction that used it was rolled back.
+    Used by one thread. `clear` it when a transaction that used it has failed; when it has only met a busy store,
+    `key_uses.roll_back` is enough.
     """
 
     def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
@@ -83,6 +84,7 @@ class GrantCache:
     def clear(self) -> None:
         self.clients.clear()
         self._grants.clear()
+        self.key_uses.roll_back()
         self.key_uses.forget_writes()
 
     def find_request(self, digest: bytes) -> CachedGrant | None:

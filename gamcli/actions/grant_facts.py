@@ -32,7 +32,7 @@ def load_facts(tx: Transaction, now: datetime, requests: Sequence[TokenRequest])
 
 class FactLoader:
     """
-    The `queries` about token requests, whose results `build` makes facts of.
+    Loads facts about token requests: run `queries`, `add` their results, then `build` the facts.
 
     They are one per kind of grant, one for applications and authentication types, and one for attributes that are
     named as scopes. `clients` are the applications that are loaded already; it is extended.

@@ -133,7 +133,7 @@ def issue_tokens(tx: Transaction, turn: "Turn") -> list[IssuedToken | RefusedErr
 
 
 def save_key_uses(gam: Gam, cache: GrantCache) -> None:
-    """Write the uses of keys that are not written yet, when the server stops."""
+    """Write the uses of keys that no batch has written, when the server stops."""
     if uses := cache.key_uses.pop_due(gam.now(), everything=True):
         with gam.store.writing() as tx:
             store.keys.record_uses(tx, uses)
@@ -141,13 +141,13 @@ def save_key_uses(gam: Gam, cache: GrantCache) -> None:
 
 class Turn:
     """
-    Attempts of one transaction, and the rows that they write.
+    The token requests of one transaction and the rows they write.
 
-    `queries` are what it begins with. Without a cache, the uses of keys are written at once.
+    `queries` are read first. Without a cache, the uses of keys are written at once.
     """
 
     def __init__(self, gam: Gam, attempts: Sequence[GrantAttempt], cache: GrantCache | None = None) -> None:
-        self._gam, self._attempts, self._now = gam, attempts, gam.now()
+        self._gam, self._attempts = gam, attempts
         self._cache = GrantCache() if cache is None else cache
         self._writes_all_uses = cache is None
         self._tokens: list[NewToken] = []
@@ -158,10 +158,12 @@ class Turn:
         self._floors: dict[tuple[str, str], int] = {}
         self._uses_by_app: Counter[str] = Counter()
         self._default_type_uses = 0
+        self._cache.key_uses.begin()
         self._renewed_hashes: list[RenewedHash] = []
         self._find_cached()
 
     def _find_cached(self) -> None:
+        self._now = self._gam.now()
         cached = [self._cache.find_grant(each.digest, self._now) for each in self._attempts]
         unknown = [each.request for each, grant in zip(self._attempts, cached, strict=True) if grant is None]
         self._cached, self._facts = cached, FactLoader(unknown, self._cache.clients)
@@ -170,19 +172,22 @@ class Turn:
     def decide(self, tx: Transaction) -> list[IssuedToken | RefusedError]:
         self._tx = tx
         (head, self._last_id), *facts = tx.fetch_together(self.queries)
-        while self._cache.clear_if_changed(head):  # what it had does not hold any more
+        while self._cache.clear_if_changed(head) or self._is_outdated():
             self._find_cached()
             (head, self._last_id), *facts = tx.fetch_together(self.queries)
         self._facts.add(facts)
-        self._now = self._gam.now()  # not before what was read
         return [self._settle(each, grant) for each, grant in zip(self._attempts, self._cached, strict=True)]
+
+    def _is_outdated(self) -> bool:
+        """Read the clock after the rows; return whether a cached decision does not hold at that time."""
+        self._now, pairs = self._gam.now(), zip(self._attempts, self._cached, strict=True)
+        return any(grant and not self._cache.find_grant(each.digest, self._now) for each, grant in pairs)
 
     def _settle(self, attempt: GrantAttempt, cached: Grant | None) -> IssuedToken | RefusedError:
         known = cached or self._facts.build(attempt.request, self._now)
         try:
-            app = known.app
-            if app is not None:
-                attempt.check_app(app)
+            if known.app is not None:
+                attempt.check_app(known.app)
             grant = known if isinstance(known, Grant) else self._judge(attempt, known)
             return self._issue(attempt, grant)
         except RefusedError as error:
@@ -191,7 +196,11 @@ class Turn:
 
     def _judge(self, attempt: GrantAttempt, facts: GrantFacts) -> Grant:
         if attempt.request.grant == grants.REFRESH:
-            return self._judge_renewal(self._with_outcomes_before(facts))
+            result = refresh_grant.decide(self._with_outcomes_before(facts))
+            if isinstance(result, RefreshTokenReuse):
+                self._revoked_sessions.add(result.session)
+                raise result.refusal
+            return result
         if attempt.password is not None:
             is_right = password_grant.is_same_password(attempt.password.user, facts.user)
             grant = password_grant.decide(facts._replace(is_password_right=is_right))
@@ -200,16 +209,9 @@ class Turn:
             return grant
         grant = api_key_grant.decide(facts, attempt.rules)
         if attempt.digest:
-            valid_until = api_key_grant.decision_expires_at(facts)
-            self._cache.add_grant(attempt.digest, CachedGrant(attempt.request, grant, self._now, valid_until))
+            times = self._now, api_key_grant.decision_expires_at(facts)
+            self._cache.add_grant(attempt.digest, CachedGrant(attempt.request, grant, *times))
         return grant
-
-    def _judge_renewal(self, facts: GrantFacts) -> Grant:
-        result = refresh_grant.decide(facts)
-        if isinstance(result, RefreshTokenReuse):
-            self._revoked_sessions.add(result.session)
-            raise result.refusal
-        return result
 
     def _with_outcomes_before(self, facts: GrantFacts) -> GrantFacts:
         """Add to a refresh token what earlier attempts of the turn did to it and its session."""
@@ -229,11 +231,10 @@ class Turn:
         secret = mint_access_token(grant.repository, row, self._gam.entropy)
         expires_at = grant.expires_at(self._now)
         session = self._continue_or_start_session(grant, row) if grant.has_session else None
-        holder = grant.key or session
-        assert holder is not None, "a token without a key has a session"
-        session_id = session.id if session else None
-        names = scopes.join(grant.scopes)
-        self._tokens.append(NewToken(row, secret.digest(), self._now, expires_at, holder, names, session_id))
+        source = grant.key or session
+        assert source is not None, "a token without a key has a session"
+        parts = scopes.join(grant.scopes), session.id if session else None
+        self._tokens.append(NewToken(row, secret.digest(), self._now, expires_at, source, *parts))
         if grant.app.one_token_per_user:
             self._floors[grant.app.client_id, grant.user.guid] = row
         self._record_use(attempt, grant)
@@ -271,8 +272,7 @@ class Turn:
         self._uses_by_app[grant.app.client_id] += 1
         if grant.key is not None:
             self._cache.key_uses.add(grant.key, self._now, attempt.address)
-        request = attempt.request
-        if not request.authentication_type_name and request.grant != grants.REFRESH:
+        if not attempt.request.authentication_type_name and attempt.request.grant != grants.REFRESH:
             self._default_type_uses += 1
 
     def save(self) -> None:

@@ -28,10 +28,10 @@ from gamcli.server.request_log import RequestLog, add_request_id
 from gamcli.server.transport.messages import Request, Response
 
 TURN_STATEMENT_SECONDS = 2.0
-"""How long a turn waits for a database that does not answer, and every request with it; above `ROW_LOCK_SECONDS`."""
+"""How long the event loop waits for a statement; longer than `ROW_LOCK_SECONDS`."""
 
 THREAD_STATEMENT_SECONDS = MAX_WAIT_SECONDS + 1
-"""The same for a thread that may wait for others, which takes up to MAX_WAIT_SECONDS."""
+"""How long a worker thread waits for a statement; it may first wait MAX_WAIT_SECONDS for a lock."""
 
 
 class Dispatcher(Generic[RequestT]):

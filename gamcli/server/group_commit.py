@@ -100,6 +100,9 @@ class GroupCommit(Generic[RequestT]):
                 turn = self._plan_turn()
                 tx = self._store.begin(turn.queries)
             except StoreBusyError:
+                if not self._batch:  # only uses of keys, which can wait as long again
+                    self._is_idle = False
+                    return
                 source = self._failed if self._is_retry else self._queue
                 source.extendleft(reversed(self._batch))
                 self._batch = []
@@ -146,7 +149,7 @@ class GroupCommit(Generic[RequestT]):
         self._batch_started = monotonic()
 
     def _plan_turn(self) -> Turn:
-        return access_token.plan_turn(self._gam, [grant for _, grant in self._batch], self._cache)
+        return Turn(self._gam, [grant.attempt for _, grant in self._batch], self._cache)
 
     def _write_batch(self, tx: Transaction, turn: Turn | None = None) -> None:
         grants = [grant for _, grant in self._batch]
@@ -169,8 +172,11 @@ class GroupCommit(Generic[RequestT]):
 
     def _fail_batch(self, error: Exception) -> None:
         batch, self._batch = self._batch, []
-        self._cache.clear()
         is_busy = isinstance(error, StoreBusyError)
+        if is_busy:
+            self._cache.key_uses.roll_back()
+        else:
+            self._cache.clear()
         for pending, grant in batch:
             if isinstance(error, StoreUnknownOutcomeError) or (
                 self._is_retry and not (is_busy and seconds_left(pending) > 0)
@@ -213,12 +219,12 @@ class GroupCommit(Generic[RequestT]):
 
     def _wait_for_store(self) -> Transaction:
         """Begin a transaction; raises StoreBusyError when the first request has waited too long."""
-        first = next(iter(self._failed or self._queue), None)  # nothing is removed while this task runs
+        first = (self._failed or self._queue)[0]  # nothing is removed while this task runs
         if self._failed and not self._queue:
             self._closing.wait(self._retry_at - monotonic())
         while True:
             try:
                 return self._store.begin()
             except StoreBusyError:
-                if first is None or seconds_left(first[0]) <= 0 or self._closing.wait(RETRY_SECONDS):
+                if seconds_left(first[0]) <= 0 or self._closing.wait(RETRY_SECONDS):
                     raise

@@ -136,6 +136,38 @@ def test_a_change_of_the_store_loses_no_counts(
     assert keys.show(gam, issued.record.id).grants == 7
 
 
+@pytest.mark.parametrize("undo", ["clear", "roll_back"])
+def test_grants_that_were_not_committed_are_not_counted(
+    gam: Gam, asked: TokenRequest, cache: GrantCache, issued: IssuedKey, forward: Forward, undo: str
+) -> None:
+    issue(gam, asked, cache)
+    for minutes in (0, 1):  # the second time, what was counted before is written too
+        forward(timedelta(minutes=minutes))
+        for _ in range(3):
+            tx = gam.store.begin()
+            issuance.issue_tokens(tx, issuance.Turn(gam, [GrantAttempt(asked, digest=b"digest")], cache))
+            gam.store.rollback()
+            (cache.clear if undo == "clear" else cache.key_uses.roll_back)()
+    issue(gam, asked, cache)
+    issuance.save_key_uses(gam, cache)
+    assert keys.show(gam, issued.record.id).grants == 3
+
+
+def test_a_key_that_expires_between_the_plan_and_the_decision_is_refused(
+    gam: Gam, asked: TokenRequest, cache: GrantCache, forward: Forward
+) -> None:
+    key = keys.generate(gam, keys.KeySpec("ana", "portal", expires_in=timedelta(hours=1), replace=True))
+    asked = asked._replace(api_key=key.secret)
+    forward(timedelta(minutes=59))
+    assert isinstance(issue(gam, asked, cache), IssuedToken)
+    turn = issuance.Turn(gam, [GrantAttempt(asked, digest=b"digest")], cache)
+    forward(timedelta(minutes=1))
+    with gam.store.writing() as tx:
+        (outcome,) = issuance.issue_tokens(tx, turn)
+    assert isinstance(outcome, RefusedError)
+    assert outcome.rule == "key_expired"
+
+
 def test_a_cache_drops_its_oldest_entry() -> None:
     found = BoundedCache[str, int](2)
     for name in "abbc":

@@ -131,10 +131,8 @@ def test_the_statements_of_a_turn_do_not_depend_on_its_size(estate: Estate, coun
     by_key = estate.requests(grants.API_KEY, count)
     assert estate.issue(by_key) == (3, 3)
     assert estate.issue(by_key) == (1, 2)  # all is cached, and the last use of the keys is recorded
-    assert estate.issue(estate.requests(grants.PASSWORD, count)) == (
-        6,
-        3,
-    )  # users were added: what was cached is read again
+    # Users were added: what was cached is read again.
+    assert estate.issue(estate.requests(grants.PASSWORD, count)) == (6, 3)
     estate.cache = GrantCache()
     assert estate.issue(estate.requests(grants.API_KEY, count, "user_team")) == (4, 3)  # and whether users have it
     apps.update(estate.gam, "portal", {"token.renewals": 9})

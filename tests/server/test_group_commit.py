@@ -338,6 +338,29 @@ def test_the_uses_of_a_key_are_written_when_no_request_comes_for_a_while(gam: Ga
         assert used(gam) == (1, "192.0.2.1")  # before it is closed, which would write it too
 
 
+@pytest.mark.needs_file
+def test_uses_of_keys_that_cannot_be_written_wait_until_the_next_time(
+    gam: Gam, form: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, idle_times, cache = list[int](), Event(), GrantCache()
+    begin = SqliteStore.begin
+
+    def is_busy(*_: object) -> None:
+        begun.append(1)
+        raise StoreBusyError("another process writes", "try again")
+
+    key, earlier = keys.show(gam, form["api_key"][7:15]), gam.now() - timedelta(minutes=1)
+    cache.key_uses.add(replace(key, last_used_at=earlier), earlier, "192.0.2.1")
+    with closing(group_commit.GroupCommit[PendingRequest](gam, cache, idle_times.set, idle_seconds=0.01)) as book:
+        assert idle_times.wait(10)
+        monkeypatch.setattr(SqliteStore, "begin", is_busy)
+        book.start_batch()
+        assert begun == [1]
+        assert not book._is_task_running  # noqa: SLF001 - nothing waits for the store
+        monkeypatch.setattr(SqliteStore, "begin", begin)
+    assert used(gam) == (1, "192.0.2.1")
+
+
 def test_nothing_is_written_when_no_request_comes_for_a_while_and_no_key_was_used(gam: Gam) -> None:
     notified = Event()
     with closing(group_commit.GroupCommit[PendingRequest](gam, GrantCache(), notified.set, idle_seconds=0.01)) as book:

@@ -100,10 +100,6 @@ def _digest(request: Request) -> bytes:
     return sha256("\n".join(parts).encode("latin-1") + request.body).digest()
 
 
-def plan_turn(gam: Gam, pending: Sequence[PendingGrant], cache: GrantCache | None = None) -> Turn:
-    return Turn(gam, [each.attempt for each in pending], cache)
-
-
 def issue_tokens(tx: Transaction, pending: Sequence[PendingGrant], turn: Turn) -> list[TracedResponse]:
     """Judge all requests, save their tokens, and return the responses to send after the commit."""
     outcomes = issuance.issue_tokens(tx, turn)
@@ -114,7 +110,7 @@ def write_tokens(gam: Gam, pending: Sequence[PendingGrant], cache: GrantCache | 
     """Issue the tokens of all requests in one transaction, commit it, and return the responses."""
     try:
         with gam.store.writing() as tx:
-            return issue_tokens(tx, pending, plan_turn(gam, pending, cache))
+            return issue_tokens(tx, pending, Turn(gam, [each.attempt for each in pending], cache))
     except Exception as error:  # noqa: BLE001 - the edge: every error becomes a response
         return [each.fail(error) for each in pending]
 

@@ -50,7 +50,7 @@ EXTRA_ROUTES: dict[str, dict[str, Endpoint]] = {
 
 
 def handle(gam: Gam, request: Request, config: ServerConfig) -> Handled:
-    """Return the response, or what it depends on."""
+    """Return the response, or the pending work it depends on."""
     context = RequestContext(request, config)
     try:
         result = _find_endpoint(context)(gam, context)
