@@ -81,9 +81,9 @@ def update(
 def _edit_file(path: Path, differences: Sequence[_Difference]) -> str:
     text = path.read_bytes().decode("utf-8")
     mark = "\ufeff" if text.startswith("\ufeff") else ""
-    line_end = "\r\n" if "\r\n" in text else "\n"
+    is_crlf = 0 < text.count("\n") == text.count("\r\n")
     text = toml_edit.edit(
-        text.removeprefix(mark).replace("\r\n", "\n"),
+        text.removeprefix(mark).replace("\r\n", "\n") if is_crlf else text.removeprefix(mark),
         {
             listed.location.keys: None if table is None else _differing_fields(listed, table)
             for _, listed, table in differences
@@ -93,7 +93,7 @@ def _edit_file(path: Path, differences: Sequence[_Difference]) -> str:
     added = ["\n".join(export.format_table(table)) for _, listed, table in differences if listed is None and table]
     if added:
         text = "\n\n".join((*filter(None, [text.rstrip()]), *added)) + "\n"
-    return mark + text.replace("\n", line_end)
+    return mark + (text.replace("\n", "\r\n") if is_crlf else text)
 
 
 def _count(differences: Sequence[_Difference]) -> UpdateCounts:

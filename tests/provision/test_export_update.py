@@ -134,19 +134,20 @@ def test_fields_are_updated_in_every_form_of_table(update: Callable[..., tuple[U
         _, found = update(text, users=("ana",), keys=False)
         assert found.replace("\n\n", "\n").startswith(expected)
     users.update(world, "ana", {"attributes": {"CompanyID": {"GX": "GeneXus"}}, "custom_info": "gold"})
+    filled = '[user.ana]\nemail = "ana@example.com"\ncustom_info = "gold"\n'
     for text, expected in (
         (
             '[user.ana.attributes]\nCompanyID = { old = "z" } # x\n',
-            '[user.ana]\nemail = "ana@example.com"\ncustom_info = "gold"\n[user.ana.attributes]\nCompanyID = { GX',
+            filled + '[user.ana.attributes]\nCompanyID = { GX = "GeneXus" } # x\n',
         ),
         (
             '[user.ana.attributes.CompanyID]\nold = "z"\nGX = "x" # y\n',
-            '[user.ana]\nemail = "ana@example.com"\ncustom_info = "gold"\n[user.ana.attributes.CompanyID]\nGX = "Gene',
+            filled + '[user.ana.attributes.CompanyID]\nGX = "GeneXus" # y\n',
         ),
         ('[user.ana]\nattributes.CompanyID.GX = "x"\n', '[user.ana]\nattributes.CompanyID.GX = "GeneXus"\n'),
         (
             '[user.ana]\n[user.ana.attributes.old]\na = "z"\n[user.ana.attributes.CompanyID]\nGX = "GeneXus"\n',
-            '[user.ana]\nemail = "ana@example.com"\ncustom_info = "gold"\n[user.ana.attributes.CompanyID]\nGX = "Gene',
+            filled + '[user.ana.attributes.CompanyID]\nGX = "GeneXus"\n',
         ),
         (
             '[user.ana]\nattributes.old.a = "x"\nattributes.old.b = "x"\nattributes.CompanyID.GX = "x"\n',
@@ -154,7 +155,7 @@ def test_fields_are_updated_in_every_form_of_table(update: Callable[..., tuple[U
         ),
         (
             "[user.ana]\n",
-            '[user.ana]\nemail = "ana@example.com"\ncustom_info = "gold"\nattributes = { CompanyID',
+            filled + 'attributes = { CompanyID = { GX = "GeneXus" } }\n',
         ),
     ):
         _, found = update(text, users=("ana",), keys=False)
@@ -203,6 +204,17 @@ def test_forms_that_cannot_be_edited_are_problems(
 def test_a_file_with_problems_is_unchanged(update: Callable[..., tuple[UpdateCounts, str]]) -> None:
     with pytest.raises(ProblemsError, match="2 problems"):
         update("[user.ana]\nx = 1\ny = '${NOPE}'\n")
+
+
+def test_each_line_of_a_file_with_mixed_line_ends_keeps_its_own(
+    update: Callable[..., tuple[UpdateCounts, str]],
+) -> None:
+    text = '# one\r\n# two\n[user.ana]\r\nemail = "a@x"\r\nphone = "1"\n# last\r\n'
+    _, found = update(text, users=("ana",), keys=False)
+    assert found == (
+        '# one\r\n# two\n[user.ana]\r\nemail = "ana@example.com"\r\nphone = ""\n'
+        'first_name = "Ana"\ngender = "F"\n# last\r\n'
+    )
 
 
 def test_a_symbolic_link_is_followed(world: Gam, folder: Path) -> None:
