@@ -24,9 +24,10 @@ def identify_sender(gam: Gam, request: Request) -> Sender:
     clients, names = set[str](), set[str]()
     with suppress(RefusedError):
         client = forms.client_credentials(request, form)
-        clients.add(client.client_id if client else "")
-    with suppress(GamcliError):
-        clients.add(apps.show(gam, *clients).name)
+        if client:
+            clients.add(client.client_id)
+            with suppress(GamcliError):
+                clients.add(apps.show(gam, client.client_id).name)
     names.add(form.get("username", ""))
     with suppress(GamcliError):
         names.add(keys.show(gam, api_key_lookup_id(Secret(form.get("api_key", "")))).user)

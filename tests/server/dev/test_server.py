@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection, RemoteDisconnected
@@ -117,6 +118,20 @@ def test_a_fault_strikes_its_endpoint_alone(client: Client, form: dict[str, str]
     faults.clear()
     faults.add("token=500")
     assert client.ask("GET", "/healthz")[0] == 200
+
+
+def test_a_fault_for_a_client_passes_over_requests_with_two_authentication_methods(
+    client: Client, form: dict[str, str], faults: Faults
+) -> None:
+    faults.add("token=503,client=portal")
+    fields = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Authorization": f"Basic {b64encode(b'a:b').decode()}",
+    }
+    client.connection.request("POST", TOKEN, urlencode(form), fields)
+    with client.connection.getresponse() as response:
+        assert (response.status, json.loads(response.read())) == ResponseFormat("gam").status_and_body("client_twice")
+    assert client.ask("POST", TOKEN, form)[0] == 503
 
 
 def test_a_fault_strikes_below_the_base_path(begin: Begin, visit: Visit, form: dict[str, str], faults: Faults) -> None:
