@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 from itertools import count
 from threading import Condition, Thread
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from gamcli.actions import Gam
 from gamcli.errors import RefusedError
@@ -98,8 +98,13 @@ class DelayedResponses(Generic[ItemT]):
 class DevDispatcher(Dispatcher[ConnectionRequest]):
     """Answers the page and the control API, and applies faults to requests before the endpoints see them."""
 
-    def inject_faults(self, options: DevOptions, notify: Callable[[], None]) -> None:
-        """Call this before the first request."""
+    def __init__(
+        self,
+        options: DevOptions,
+        notify: Callable[[], None],
+        **others: Any,  # noqa: ANN401 - the other parameters of Dispatcher
+    ) -> None:
+        super().__init__(notify=notify, **others)
         self._options = options
         self._delayed: DelayedResponses[tuple[ConnectionRequest, FaultDecision]] = DelayedResponses(notify)
 
@@ -161,8 +166,9 @@ class DevServer(Server):
         return RecordingLog(record, gam, sink, options.log_format, options.log_address)
 
     def _create_dispatcher(self, gam: Gam, notify: Callable[[], None]) -> DevDispatcher:
-        self._dispatcher = DevDispatcher(gam, self._config, self.log, notify, self._metrics)
-        self._dispatcher.inject_faults(self._dev_options, notify)
+        self._dispatcher = DevDispatcher(
+            self._dev_options, notify, gam=gam, config=self._config, log=self.log, metrics=self._metrics
+        )
         return self._dispatcher
 
     def stop(self) -> None:
