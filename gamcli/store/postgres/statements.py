@@ -31,6 +31,9 @@ Statement = tuple[str, Sequence[object]]
 _Key = tuple[str, tuple[int, ...]]
 """A statement and the types of its values: what is prepared."""
 
+_Prepared = tuple[_Key, bytes | None]
+"""What a result prepares, with its name, or deallocates (None)."""
+
 
 class NoAnswerError(psycopg.OperationalError):
     """The database did not answer in time, and the connection was closed."""
@@ -69,27 +72,32 @@ class Statements:
             self._connection.close()
             raise
         outcomes = []
-        for result, prepared in zip(results, sent, strict=False):  # a lost connection may end the results early
+        for result, prepared in zip(results, sent, strict=True):
             if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
                 raise error_from_result(result)
             if prepared is None:
                 outcomes.append(self._decode(result))
+                continue
+            key, name = prepared
+            if name is None:
+                del self._prepared[key]
             else:
-                self._prepared |= prepared
+                self._prepared[key] = name
         return outcomes
 
-    def _send(self, statements: Sequence[tuple[_Key, list[bytes | None]]]) -> list[dict[_Key, bytes] | None]:
-        """Send statements; return for each result to come what was prepared, or None if it is that of a statement."""
-        pgconn, sent, new = self._pgconn, list[dict[_Key, bytes] | None](), dict[_Key, bytes]()
+    def _send(self, statements: Sequence[tuple[_Key, list[bytes | None]]]) -> list[_Prepared | None]:
+        """Send statements; return, for each expected result, what it prepares, or None for a statement's own result."""
+        pgconn, sent, names = self._pgconn, list[_Prepared | None](), self._prepared.copy()
         for key, values in statements:
-            name = self._prepared.get(key) or new.get(key)
+            name = names.get(key)
             if name is None:
-                if len(self._prepared) + len(new) >= MAX_PREPARED and self._prepared:
-                    pgconn.send_query_params(b"DEALLOCATE " + self._prepared.pop(next(iter(self._prepared))), None)
-                    sent.append({})
-                name = new[key] = b"gamcli_%d" % next(self._numbers)
+                if len(names) >= MAX_PREPARED:
+                    oldest = next(iter(names))
+                    pgconn.send_query_params(b"DEALLOCATE " + names.pop(oldest), None)
+                    sent.append((oldest, None))
+                name = names[key] = b"gamcli_%d" % next(self._numbers)
                 pgconn.send_prepare(name, key[0].encode(), key[1])
-                sent.append({key: name})
+                sent.append((key, name))
             pgconn.send_query_prepared(name, values)
             sent.append(None)
         pgconn.pipeline_sync()

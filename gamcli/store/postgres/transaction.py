@@ -80,7 +80,8 @@ class PostgresTransaction(Transaction):
         if not self._is_open:  # a cursor lasts until its transaction ends
             yield from self.each(sql, values)
             return
-        assert not self._saved, "what is saved is not streamed"
+        if self._saved:
+            self._execute()
         with RawServerCursor(self._connection, f"rows_{next(_CURSOR_NUMBERS)}") as cursor:
             cursor.itersize = ROWS_PER_FETCH
             yield from cursor.execute(translate(sql), _clean(values))

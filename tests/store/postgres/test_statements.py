@@ -51,6 +51,18 @@ def test_at_most_a_number_of_statements_stay_prepared(
     assert sorted(prepared) == [(f"SELECT {number} + $1",) for number in (2, 3, 4)]
 
 
+def test_a_statement_that_was_not_deallocated_still_counts_as_prepared(
+    connection: DatabaseConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements, "MAX_PREPARED", 2)
+    connection.run([("SELECT 1 + $1", [1]), ("SELECT 1 / $1", [1])])
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        connection.run([("SELECT 1 / $1", [0]), ("SELECT 1 - $1", [1])])
+    connection.run([("SELECT 1 - $1", [1])])
+    prepared = connection.execute("SELECT statement FROM pg_prepared_statements").fetchall()
+    assert sorted(prepared) == [("SELECT 1 - $1",), ("SELECT 1 / $1",)]
+
+
 def test_more_than_the_buffers_of_the_network_hold_is_sent_and_received(connection: DatabaseConnection) -> None:
     texts = [letter * 5_000_000 for letter in "abc"]
     outcomes = connection.run([("SELECT $1::text", [text]) for text in texts])
@@ -66,3 +78,9 @@ def test_a_query_that_fails_when_a_transaction_begins_fails_where_it_is_asked(po
         store.rollback()
         assert store.begin().fetch(Query("SELECT 1 / ?", [1], list)) == [(1,)]
         store.commit()
+
+
+def test_rows_that_were_saved_are_streamed(postgres_url: str) -> None:
+    with Store.create(parse_url(postgres_url)) as store, store.writing() as tx:
+        tx.save("INSERT INTO adoption (kind, id) VALUES (?, ?)", [("app", "a"), ("app", "b")])
+        assert sorted(tx.stream("SELECT id FROM adoption")) == [("a",), ("b",)]
