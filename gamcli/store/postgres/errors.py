@@ -69,14 +69,15 @@ def _constraint_error(error: psycopg.IntegrityError) -> GamcliError:
 
 
 _CA_HINT = "add sslrootcert=FILE with the CA certificate of the database to the URL, or sslrootcert=system"
+_HBA_HINT = "allow this user and address in pg_hba.conf, or add sslmode=verify-full to the URL if its line says hostssl"
 
 _UNREACHABLE_HINTS = (
     ("root certificate file", _CA_HINT),
     ("certificate verify failed", _CA_HINT),
     ("does not match host name", "use a host name of the certificate in the URL, or sslmode=verify-ca"),
     ("does not support SSL", "set ssl = on in postgresql.conf, or use sslmode=disable if the network is trusted"),
-    ("no encryption", "add sslmode=verify-full to the URL: the database requires TLS"),
-    ("SSL off", "add sslmode=verify-full to the URL: the database requires TLS"),
+    ("no encryption", _HBA_HINT),
+    ("SSL off", _HBA_HINT),
     ("client certificate", "add sslcert=FILE and sslkey=FILE to the URL"),
     ("private key file", "add sslkey=FILE to the URL, with a file that only its owner can read"),
     ("", "check that the database is running, and its address, user and password (PGPASSWORD or PGPASSFILE)"),
