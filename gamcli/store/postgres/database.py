@@ -64,6 +64,7 @@ class PostgresStore(Store):
         self._begun: DatabaseConnection | None = None
         """The connection of the open transaction."""
         self._transaction_id: str | None = None
+        """Its ID; None if it only reads, and empty if one of its first queries failed, so that it cannot commit."""
         self._server = ""
         """Where that transaction began; see `Reconnecting.server`."""
 
@@ -220,7 +221,9 @@ class PostgresStore(Store):
         """
         while True:
             connection = self._connections.get(end - monotonic() if self.timeout else 0)
-            tx = PostgresTransaction(connection, self._find_slot, self._cache, is_writing=len(statements) > 1)
+            is_writing = len(statements) > 1
+            tx = PostgresTransaction(connection, self._find_slot, self._cache, is_writing=is_writing)
+            self._transaction_id = "" if is_writing else None
             try:
                 outcomes = connection.run([*statements, *tx.format_queries(queries)])
             except psycopg.Error as error:
@@ -237,7 +240,6 @@ class PostgresStore(Store):
             return tx
 
     def _read_start(self, outcomes: list[Outcome]) -> None:
-        self._transaction_id = None
         if len(outcomes) > 1:
             row: Any = outcomes[-1].rows[0]
             *_, self._transaction_id, now = row
@@ -265,7 +267,8 @@ class PostgresStore(Store):
         """Find out on a new connection whether the transaction was committed; raises a StoreError unless it was."""
         if self._transaction_id is None:
             return  # it only read
-        was_committed = self._connections.find_outcome(self._transaction_id, self._server)
+        tid = self._transaction_id
+        was_committed = self._connections.find_outcome(tid, self._server) if tid else False
         if was_committed is None:
             raise errors.unknown_outcome_error(self.name)
         if not was_committed:
