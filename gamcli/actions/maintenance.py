@@ -12,6 +12,7 @@ from gamcli.actions import Gam
 from gamcli.errors import FailedError, StoreUnusableError, UsageError, command
 from gamcli.model.maintenance import BackupResult, StoreCheck, StoreInfo
 from gamcli.store import Location, audit, content_checks, counts
+from gamcli.store.engine import LONG_STATEMENT_SECONDS
 from gamcli.store.sqlite import backups, checks
 
 MAX_FULL_CHECK_BYTES = 32 * 1024 * 1024
@@ -51,6 +52,7 @@ def check(location: Location) -> list[StoreCheck]:
     if isinstance(location, Path):
         return checks.check_store(location)
     with store.Store.open(location) as opened, opened.reading() as tx:
+        opened.limit_statements(LONG_STATEMENT_SECONDS)
         return [*content_checks.check_content(tx)]
 
 

@@ -17,7 +17,7 @@ INVARIANTS = {
         OR length(id) <> 8""",
     "tokens stored as SHA-256": "SELECT count(*) FROM token WHERE length(digest) <> 32",
     "refresh tokens with a session": """SELECT count(*) FROM refresh_token
-        WHERE session NOT IN (SELECT id FROM session)""",
+        WHERE NOT EXISTS (SELECT 1 FROM session WHERE session.id = refresh_token.session)""",
 }
 """What the schema cannot enforce, with queries that count the rows that violate it."""
 

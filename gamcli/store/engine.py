@@ -23,6 +23,10 @@ BUSY_TIMEOUT = 5.0
 """Seconds that a write waits for others before it fails with StoreBusyError."""
 
 
+LONG_STATEMENT_SECONDS = 3600.0
+"""How long a statement of a check or a migration may take: it reads or changes whole tables."""
+
+
 class Migration(NamedTuple):
     """What was done when a store was opened: its version before, and the backup (None if there is none)."""
 

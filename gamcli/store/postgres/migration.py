@@ -6,7 +6,7 @@ from typing import Any
 
 from gamcli.errors import StoreMissingError, StoreVersionError, command
 from gamcli.store import schema as versions
-from gamcli.store.engine import Migration
+from gamcli.store.engine import LONG_STATEMENT_SECONDS, Migration
 from gamcli.store.postgres import schema
 from gamcli.store.postgres.connection import DatabaseConnection
 from gamcli.store.postgres.dialect import translate
@@ -53,6 +53,7 @@ def migrate(connection: DatabaseConnection, url: PostgresUrl, *, create: bool) -
         return None
     if version == 0 and not create:
         raise StoreMissingError(f"the store {url} does not exist", command("--store", str(url), "init"))
+    patience, connection.patience = connection.patience, LONG_STATEMENT_SECONDS
     connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
     try:
         connection.execute("SELECT pg_advisory_xact_lock($1)", [_CREATE_LOCK])
@@ -66,6 +67,7 @@ def migrate(connection: DatabaseConnection, url: PostgresUrl, *, create: bool) -
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+    connection.patience = patience
     return Migration(version, None) if version and before < CURRENT else None
 
 

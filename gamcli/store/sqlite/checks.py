@@ -49,7 +49,7 @@ CHECKS_THAT_COPIES_KEEP = ("audit log", "sessions", "records")
 INVARIANTS = {
     **content_checks.INVARIANTS,
     "applications with a count of their grants": """SELECT count(*) FROM app
-        WHERE client_id NOT IN (SELECT client_id FROM app_use)""",
+        WHERE NOT EXISTS (SELECT 1 FROM app_use WHERE app_use.client_id = app.client_id)""",
     "a record of each migration": """SELECT abs(count(*) - (SELECT user_version FROM pragma_user_version))
         FROM migration""",
 }

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gamcli.actions import Gam, apps, copying, repository, users
+from gamcli.actions import Gam, apps, copying, maintenance, repository, users
 from gamcli.errors import (
     ConflictError,
     StoreBusyError,
@@ -23,8 +23,9 @@ from gamcli.errors import (
     UsageError,
 )
 from gamcli.model import Key
-from gamcli.store import Location, Store, audit, copies, tokens
+from gamcli.store import Location, Store, audit, content_checks, copies, tokens
 from gamcli.store import keys as store_keys
+from gamcli.store.engine import Query
 from gamcli.store.postgres import connection, database, migration, schema
 from gamcli.store.postgres.url import PostgresUrl, parse_url
 from gamcli.store.users import get as get_user
@@ -189,6 +190,22 @@ def test_a_commit_whose_answer_was_cut_off_is_looked_up(created: Gam, url: Postg
         assert (tx.one("SELECT 1 FROM user WHERE name = 'ana'") is not None) == arrives
 
 
+def test_a_commit_after_a_query_that_failed_is_not_taken_for_the_one_before(created: Gam, url: PostgresUrl) -> None:
+    proxy = CuttingProxy(int(url.conninfo.rpartition(":")[2].partition("/")[0]), arrives=True)
+    through = parse_url(str(url).replace(f":{proxy.database_port}/", f":{proxy.port}/"))
+    with Store.open(through) as store:
+        store.begin()
+        store.commit()
+        tx = store.begin([Query("SELECT 1 / ?", [0], list)])
+        tx.save("DELETE FROM audit", [()])
+        proxy.is_cutting = True
+        with pytest.raises(StoreBusyError, match="nothing was changed"):
+            store.commit()
+    proxy.close()
+    with created.store.reading() as tx:
+        assert audit.load_head(tx) is not None
+
+
 def test_an_outcome_that_nobody_can_tell_is_reported_as_unknown(
     created: Gam, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,6 +327,41 @@ def test_tls_that_fails_says_which_parameter_helps(
     kind = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(tmp_path / "key"), "-out", str(foreign), "-subj", "/CN=x"]
     subprocess.run(["openssl", "req", "-x509", *kind], check=True, capture_output=True)
     assert "sslrootcert=FILE" in hint(f"sslmode=verify-full&sslrootcert={foreign}")
+
+
+def test_a_user_without_a_line_in_pg_hba_is_told_to_add_one(url: PostgresUrl, postgres: PostgresServer) -> None:
+    lines = postgres.folder / "data" / "pg_hba.conf"
+    before = lines.read_text()
+    try:
+        lines.write_text("host all gam 127.0.0.1/32 trust\n")
+        postgres.set({})
+        with pytest.raises(StoreUnusableError, match="no pg_hba") as failed:
+            Store.open(parse_url(str(url).replace("gam@", "stranger@")))
+    finally:
+        lines.write_text(before)
+        postgres.set({})
+    assert str(failed.value.hint).startswith("allow this user and address in pg_hba.conf")
+
+
+def test_checks_of_content_join_tables_of_any_size(created: Gam) -> None:
+    with created.store.reading() as tx:
+        for sql in content_checks.INVARIANTS.values():
+            assert "SubPlan" not in str([*tx.each(f"EXPLAIN {sql}")]), sql
+
+
+@pytest.mark.usefixtures("created")
+def test_a_check_and_a_migration_may_take_longer_than_other_statements(
+    url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "STATEMENT_SECONDS", 1.0)
+    monkeypatch.setattr(content_checks, "INVARIANTS", {"patience": "SELECT count(pg_sleep(1.5)) - 1"})
+    assert all(each.ok for each in maintenance.check(url))
+    monkeypatch.setattr(migration, "CURRENT", migration.CURRENT + 1)
+    monkeypatch.setitem(schema.MIGRATIONS, migration.CURRENT, "CREATE TABLE later AS SELECT pg_sleep(1.5)::text;\n")
+    with Store.open(url) as store:
+        assert store.migrated is not None
+        with pytest.raises(StoreBusyError, match="did not answer within 1 seconds"), store.reading() as tx:
+            tx.one("SELECT pg_sleep(1.5)")
 
 
 def test_text_with_nul_is_found_nowhere_and_refused_when_it_is_stored(created: Gam) -> None:
