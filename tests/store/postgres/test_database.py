@@ -329,7 +329,7 @@ def test_tls_that_fails_says_which_parameter_helps(
     assert "sslrootcert=FILE" in hint(f"sslmode=verify-full&sslrootcert={foreign}")
 
 
-def test_a_user_without_a_line_in_pg_hba_is_told_to_add_one(url: PostgresUrl, postgres: PostgresServer) -> None:
+def test_the_hint_for_a_user_without_a_line_in_pg_hba_is_to_add_one(url: PostgresUrl, postgres: PostgresServer) -> None:
     lines = postgres.folder / "data" / "pg_hba.conf"
     before = lines.read_text()
     try:
