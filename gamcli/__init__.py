@@ -48,7 +48,7 @@ Walk 2: `POST /oauth/gam/v2.0/access_token`
 1. `server.transport.event_loop.EventLoop` reads bytes; `server.transport.request_parser.RequestParser` turns them into
    requests, and `server.dispatcher.Dispatcher` collects all requests of a turn.
 2. `server.endpoints.routes.handle` finds the endpoint, `server.endpoints.access_token.post_access_token`, which parses
-   the form. Passwords, which take 0.3 seconds to hash, go to the threads of `server.password_pool` first.
+   the form. Passwords, which take 0.3 seconds to hash, go to the threads of `server.worker_pool` first.
 3. `server.group_commit.GroupCommit` begins one transaction for the token requests of the turn, in which
    `actions.issuance.issue_tokens` does everything: it loads the facts of all requests in one statement per kind
    (`actions.grant_facts`), unless `actions.grant_cache` has the decision and nothing was changed since.

@@ -6,7 +6,7 @@ transport/       HTTP: messages, connections, event loop, TLS, worker processes;
 endpoints/       functions from a request to a response, and the table of refusals; no sockets
 dispatcher       answers the requests of a turn together: claims in one query, tokens in one group commit
 group_commit     token requests that arrive together share one transaction with one durable commit
-password_pool    threads that hash passwords, and that wait for a busy store to read it
+worker_pool      threads that hash passwords, and that wait for a busy store to read it
 request_log      one line per request, written by `log_writer`
 refusal_counts   refusals per application and rule, for the audit log
 metrics          numbers of all worker processes, served by `metrics_page`

@@ -2,7 +2,7 @@
 Answers requests without blocking its thread, the requests of a turn together.
 
 A turn is what has arrived since the last one. Claims are read in one query, and tokens are judged and saved in one
-transaction (`group_commit`); what takes long is passed to the threads of `password_pool`. Used by the event loop and by
+transaction (`group_commit`); what takes long is passed to the threads of `worker_pool`. Used by the event loop and by
 the ASGI application.
 """
 
@@ -22,10 +22,10 @@ from gamcli.server.endpoints.context import RequestContext, ServerConfig, Traced
 from gamcli.server.endpoints.userinfo import PendingClaims, read_claims
 from gamcli.server.group_commit import GroupCommit
 from gamcli.server.metrics import ProcessMetrics
-from gamcli.server.password_pool import MAX_WAIT_SECONDS, PasswordPool, RequestT
 from gamcli.server.refusal_counts import RefusalCounts
 from gamcli.server.request_log import RequestLog, add_request_id
 from gamcli.server.transport.messages import Request, Response
+from gamcli.server.worker_pool import MAX_WAIT_SECONDS, RequestT, WorkerPool
 
 TURN_STATEMENT_SECONDS = 2.0
 """How long the event loop waits for a statement; longer than `ROW_LOCK_SECONDS`."""
@@ -64,8 +64,8 @@ class Dispatcher(Generic[RequestT]):
             self._gam = replace(gam, store=opened.enter_context(gam.store.open_again(durable=False, timeout=0)))
             self._gam.store.limit_statements(TURN_STATEMENT_SECONDS)
             self._refusal_counts = opened.enter_context(closing(RefusalCounts(gam)))
-            passwords = PasswordPool[RequestT](gam, config, notify)
-            self._password_pool = opened.enter_context(closing(passwords))
+            workers = WorkerPool[RequestT](gam, config, notify)
+            self._worker_pool = opened.enter_context(closing(workers))
             if not gam.store.is_in_memory:
                 writer = replace(gam, store=opened.enter_context(gam.store.open_again(durable=True, timeout=0)))
                 writer.store.limit_statements(TURN_STATEMENT_SECONDS)
@@ -79,7 +79,7 @@ class Dispatcher(Generic[RequestT]):
         if isinstance(result, TracedResponse):
             return self.record(pending, result)
         if isinstance(result, WouldBlock):
-            self._password_pool.submit(pending)
+            self._worker_pool.submit(pending)
         elif isinstance(result, PendingClaims):
             self._claims.append((pending, result))
         else:
@@ -105,7 +105,7 @@ class Dispatcher(Generic[RequestT]):
             responses = read_claims(self._gam, [each for _, each in claims], self._claims_cache)
         except StoreBusyError:
             for pending, _ in claims:
-                self._password_pool.submit(pending)
+                self._worker_pool.submit(pending)
         except Exception as error:  # noqa: BLE001 - the edge: every error becomes a response
             self._ready += [(pending, each.fail(error)) for pending, each in claims]
         else:
@@ -114,7 +114,7 @@ class Dispatcher(Generic[RequestT]):
     def pop_responses(self) -> list[tuple[RequestT, Response]]:
         """Return the responses that have become available, each once; call `end_turn` after it."""
         ready, self._ready = self._ready, []
-        for pending, result in self._password_pool.pop_results():
+        for pending, result in self._worker_pool.pop_results():
             if isinstance(result, TracedResponse):
                 ready.append((pending, result))
             else:

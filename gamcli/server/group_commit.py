@@ -23,7 +23,7 @@ from gamcli.server.endpoints import access_token
 from gamcli.server.endpoints.access_token import PendingGrant
 from gamcli.server.endpoints.context import TracedResponse, rule_for_error
 from gamcli.server.metrics import ProcessMetrics
-from gamcli.server.password_pool import RequestT, seconds_left
+from gamcli.server.worker_pool import RequestT, seconds_left
 from gamcli.store import Transaction
 
 RETRY_SECONDS = 0.001

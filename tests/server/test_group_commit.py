@@ -20,7 +20,7 @@ from gamcli.actions.grant_cache import GrantCache
 from gamcli.actions.issuance import GrantAttempt, IssuedToken
 from gamcli.errors import StoreBusyError, StoreUnknownOutcomeError, StoreUnusableError
 from gamcli.rules.grants import TokenRequest
-from gamcli.server import group_commit, password_pool
+from gamcli.server import group_commit, worker_pool
 from gamcli.server.endpoints.access_token import PendingGrant
 from gamcli.server.endpoints.context import RequestContext
 from gamcli.server.metrics import COMMIT_DURATIONS, COMMIT_WAITS, SECONDS, Metrics
@@ -161,7 +161,7 @@ def test_a_grant_waits_for_a_writer_and_the_others_do_not(
 def test_who_has_waited_too_long_for_a_writer_is_reported_that_the_store_is_busy(
     post: Ask, gam: Gam, monkeypatch: pytest.MonkeyPatch, lines: list[str]
 ) -> None:
-    monkeypatch.setattr(password_pool, "MAX_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 0.2)
     began = monotonic()
     with gam.store.open_again(durable=True, timeout=5) as other, other.writing():
         response = post()
@@ -181,7 +181,7 @@ def test_nobody_waits_for_a_writer_beyond_their_own_time(gam: Gam, monkeypatch: 
         raise StoreBusyError("another process writes")
 
     monkeypatch.setattr(SqliteStore, "begin", busy)
-    late = PendingRequest(Request("POST", TOKEN_PATH), monotonic() - password_pool.MAX_WAIT_SECONDS)
+    late = PendingRequest(Request("POST", TOKEN_PATH), monotonic() - worker_pool.MAX_WAIT_SECONDS)
     attempt = GrantAttempt(TokenRequest())
     with closing(group_commit.GroupCommit[PendingRequest](gam, GrantCache(), lambda: None)) as book:
         book.add(late, PendingGrant(RequestContext(late.request), attempt))

@@ -16,7 +16,7 @@ import pytest
 
 from gamcli.actions import Gam, apps, keys, repository, users
 from gamcli.rules.credentials import Secret
-from gamcli.server import dispatcher, password_pool
+from gamcli.server import dispatcher, worker_pool
 from gamcli.server.server import Server, ServerOptions
 from gamcli.store import Store
 from gamcli.store.postgres import connection
@@ -177,7 +177,7 @@ def test_a_grant_that_conflicts_with_others_is_tried_again(admin: Gam, nodes: li
 def test_a_grant_that_always_conflicts_is_refused_after_its_time_and_holds_up_no_other(
     admin: Gam, nodes: list[Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(password_pool, "MAX_WAIT_SECONDS", 2.0)
+    monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 2.0)
     unlucky, other = (keys.generate(admin, keys.KeySpec(name, "portal")).secret.reveal() for name in ("ana", "bob"))
     fail_tokens_of(admin, "ana", 2**62)
     with ThreadPoolExecutor(1) as pool:
@@ -210,7 +210,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nodes wait a tenth as long for a database that does not answer."""
     monkeypatch.setattr(dispatcher, "TURN_STATEMENT_SECONDS", 0.3)
     monkeypatch.setattr(dispatcher, "THREAD_STATEMENT_SECONDS", 0.5)
-    monkeypatch.setattr(password_pool, "MAX_WAIT_SECONDS", 1.0)
+    monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 1.0)
     monkeypatch.setattr(connection, "CONNECT_SECONDS", 2)
 
 

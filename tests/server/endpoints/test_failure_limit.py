@@ -13,7 +13,7 @@ import pytest
 
 from gamcli.actions import Gam, apps, auth_types, keys, users
 from gamcli.rules.credentials import Secret
-from gamcli.server import password_pool
+from gamcli.server import worker_pool
 from gamcli.server.endpoints import context, routes
 from gamcli.server.endpoints.access_token import PendingGrant, write_tokens
 from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT, MAX_FAILURES, Client, FailureLimiter
@@ -98,8 +98,8 @@ def test_parallel_attempts_get_exactly_the_allowed_number_of_answers(right: int)
 def test_parallel_wrong_passwords_get_exactly_the_allowed_number_of_answers(
     serve: Callable[..., Server], gam: Gam, form: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(password_pool, "MAX_THREADS", 8)
-    monkeypatch.setattr(password_pool, "MAX_WAIT_SECONDS", 60.0)  # a busy machine is slow to hash
+    monkeypatch.setattr(worker_pool, "MAX_THREADS", 8)
+    monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 60.0)  # a busy machine is slow to hash
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     auth_types.update(gam, "local", {"enabled": True})
     users.set_password(gam, "ana", Secret("right"))

@@ -11,7 +11,7 @@ import pytest
 
 from gamcli.actions import Gam
 from gamcli.errors import StoreBusyError
-from gamcli.server import password_pool
+from gamcli.server import worker_pool
 from gamcli.server.endpoints import context, routes
 from gamcli.server.server import Server
 from gamcli.server.transport.messages import Request, Response
@@ -64,7 +64,7 @@ def test_what_takes_long_blocks_nobody(post: Ask, raw: Callable[..., bytes], tak
 def test_who_has_waited_too_long_is_reported_that_the_store_is_busy(
     post: Ask, takes_long: tuple[Event, Event], monkeypatch: pytest.MonkeyPatch, lines: list[str]
 ) -> None:
-    monkeypatch.setattr(password_pool, "MAX_WAIT_SECONDS", 0)
+    monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 0)
     response = post()
     assert (response.status, json.loads(response.body)["error"]["code"]) == (503, "503")
     assert dict(response.fields)["Retry-After"] == "1"
@@ -77,7 +77,7 @@ def test_a_request_waits_for_what_is_left_of_its_time(
     post: Ask, gam: Gam, takes_long: tuple[Event, Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     takes_long[1].set()
-    monkeypatch.setattr(password_pool, "MAX_WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(worker_pool, "MAX_WAIT_SECONDS", 0.3)
     with gam.store.open_again(durable=True, timeout=5) as other, other.writing():
         assert post().status == 503
     assert gam.store.timeout == BUSY_TIMEOUT

@@ -1,5 +1,5 @@
 """
-Threads for what would block the event loop: hashing a password, and waiting for a busy store to read it.
+Threads that hash passwords and wait for a busy store, which would block the event loop.
 
 They run `routes.handle_blocking`, in which the endpoint verifies the password.
 """
@@ -33,7 +33,7 @@ def seconds_left(pending: PendingRequest) -> float:
     return pending.started + MAX_WAIT_SECONDS - monotonic()
 
 
-class PasswordPool(Generic[RequestT]):
+class WorkerPool(Generic[RequestT]):
     """Handles requests in order of arrival; it calls `notify` when a result is available."""
 
     def __init__(self, gam: Gam, config: ServerConfig, notify: Callable[[], None]) -> None:
@@ -44,7 +44,7 @@ class PasswordPool(Generic[RequestT]):
         self._results: deque[tuple[RequestT, TracedResponse | PendingGrant]] = deque()
         self._closing = False
         self._threads = [
-            Thread(target=self._run, name="password", daemon=True) for _ in range(min(MAX_THREADS, os.cpu_count() or 1))
+            Thread(target=self._run, name="worker", daemon=True) for _ in range(min(MAX_THREADS, os.cpu_count() or 1))
         ]
         for thread in self._threads:
             thread.start()
