@@ -111,9 +111,9 @@ def start_run(gam: Gam, validated: ValidatedInput, digest: bytes, output: str) -
     return validated._replace(batch=batch)
 
 
-def issue_keys(gam: Gam, run: ValidatedInput, deliver: DeliverKeys) -> None:
+def issue_keys(gam: Gam, validated: ValidatedInput, deliver: DeliverKeys) -> None:
     """Issue the keys of the rows that have none yet, and deliver them in the order of the input."""
-    batch, row, audit_seq = run.batch, run.delivered_rows, run.audit_seq
+    batch, row, audit_seq = validated.batch, validated.delivered_rows, validated.audit_seq
     assert batch is not None, "the run was started"
     while True:
         with gam.store.reading() as tx:
@@ -128,7 +128,7 @@ def issue_keys(gam: Gam, run: ValidatedInput, deliver: DeliverKeys) -> None:
             if not is_unchanged or store.batches.is_id_prefix_taken(tx, minted.part.id_prefix):
                 minted = _mint_chunk(tx, gam, revalidate_chunk(tx, gam.now(), chunk))
             keys = _issue_chunk(tx, gam, batch, minted)
-            if run.has_requests:
+            if validated.has_requests:
                 ids_by_row = {row.row: key_id for row, key_id, _ in minted.new_keys}
                 store.request_ids.save_pending(tx, chunk.first, chunk.last, ids_by_row)
             if is_unchanged:  # otherwise the number stays behind, so that every later chunk is validated again

@@ -114,7 +114,7 @@ def _iter_missing(tx: Transaction, now: datetime, rows: Iterable[KeyRow], earlie
                 yield row
 
 
-Outcome = tuple[str, int | None, int]
+RowOutcome = tuple[str, int | None, int]
 """A key that exists, RENEWED or REPEATED or None for one to replace, and the row."""
 
 
@@ -187,7 +187,7 @@ class _Validator:
             if is_needed:
                 store.bulk_rows.set_outcomes(self._tx, list(find(first, last)))
 
-    def _find_repeated_requests(self, first: int, last: int) -> Iterator[Outcome]:
+    def _find_repeated_requests(self, first: int, last: int) -> Iterator[RowOutcome]:
         for row, line, request_json, request, key in store.request_ids.find_repeated(self._tx, first, last):
             try:
                 outcome = repeat_outcome(self._now, request, request_json, key)
@@ -199,7 +199,7 @@ class _Validator:
                 self._earlier.note_renewal(line, key, row)
             yield request.key_id, outcome, row
 
-    def _find_imported_keys(self, first: int, last: int) -> Iterator[Outcome]:
+    def _find_imported_keys(self, first: int, last: int) -> Iterator[RowOutcome]:
         """Report keys to import that exist already, except those that an earlier run of the input imported."""
         for row, line, digest, key in store.bulk_rows.find_existing_imports(self._tx, first, last):
             if key.digest.hex() == digest and self._earlier.has_issued(key, row):
@@ -207,8 +207,8 @@ class _Validator:
             else:
                 self._problems.add(line, exists_message(key, bytes.fromhex(digest)))
 
-    def _find_current_keys(self, first: int, last: int) -> Iterator[Outcome]:
-        """Inactive keys are succeeded, unused ones of this input get new secrets, others are problems."""
+    def _find_current_keys(self, first: int, last: int) -> Iterator[RowOutcome]:
+        """Replace inactive keys, give unused keys of this input new secrets, and report all others."""
         decided = store.bulk_rows.find_decided_rows(self._tx, first, last)
         for row, line, key in store.bulk_rows.find_current_keys(self._tx, first, last):
             if row in decided:
