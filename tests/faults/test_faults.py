@@ -10,7 +10,7 @@ SEED = 62
 
 
 SLOW = {"PostgreSQL, two nodes: stopped under load", "PostgreSQL, two nodes: conformance"}
-"""Left out here: `tests/server/test_nodes.py` and `tests/conformance` test the same with shorter waits."""
+"""Left out here; `tests/server/test_nodes.py` tests two nodes with shorter waits."""
 
 
 @pytest.mark.parametrize("name", [name for name in run.FAULTS if name not in SLOW])
