@@ -14,6 +14,8 @@ provision    manifests: read, diff, apply, export
 server       the token endpoint: `server.transport` knows no OAuth, `server.endpoints` knows no sockets
 clients      HTTP clients of a token endpoint, for `try`, `run` and `quickstart`
 conformance  the contract as tables, and what compares a server with it
+ephemeral    a development server on a store in memory
+testing      the pytest plugin that runs one
 scan         finding leaked credentials in files, archives and git history
 bulk         CSV files: reading input, writing results
 system       the operating system: subprocesses, signals, new files, the acting user
@@ -33,10 +35,10 @@ Walk 1: `gamcli key generate --user ana --app portal`
 
 1. `commands.main` answers `--version` and completion itself; `commands.root.dispatch` imports the command that was
    named and no other.
-2. `commands.keys.generate` gets its options in groups, which `commands.command_help.expand_groups` takes apart for
-   typer, and one of them becomes an `actions.keys.KeySpec`. `commands.context.CliContext` reads the settings and opens
-   the store; `commands.delivery.open_destination` creates the file of `--out` before anything else happens.
-3. `actions.keys.generate` opens one write transaction, `store.Store.writing`, and loads the user and the application.
+2. `commands.keys.generate` gets its options in groups (`commands.options`, `commands.key_options`), and
+   `NewKeyOptions.make_spec` builds an `actions.keys.KeySpec`. `commands.delivery.open_for_issuing` opens the store with
+   `commands.context.CliContext`, then creates the file of `--out`, before anything is changed.
+3. `commands.key_messages.issue_key` calls the action: `actions.keys.generate` opens one write transaction, `store.Store.writing`, and loads the user and the application.
 4. `rules.keys.issue` returns a record and its secret, or raises RefusedError.
 5. An active key of the same user and application is a conflict, or is replaced. `store.keys.add` saves the ID and the
    digest, `actions.Gam.record` writes the audit entry, and the secret is written to its file: all of it or nothing.
@@ -49,11 +51,11 @@ Walk 2: `POST /oauth/gam/v2.0/access_token`
    requests, and `server.dispatcher.Dispatcher` collects all requests of a turn.
 2. `server.endpoints.routes.handle` finds the endpoint, `server.endpoints.access_token.post_access_token`, which parses
    the form. Passwords, which take 0.3 seconds to hash, go to the threads of `server.worker_pool` first.
-3. `server.group_commit.GroupCommit` begins one transaction for the token requests of the turn, in which
-   `actions.issuance.issue_tokens` does everything: it loads the facts of all requests in one statement per kind
-   (`actions.grant_facts`), unless `actions.grant_cache` has the decision and nothing was changed since.
+3. `server.group_commit.GroupCommit` plans an `actions.issuance.Turn`, which knows what to read: one statement per kind
+   (`actions.grant_facts`), less for decisions in `actions.grant_cache`. It begins one transaction with these queries; if
+   the audit log has changed since, the turn reads again.
 4. The rules of each grant decide one by one (`rules.api_key_grant`, `rules.password_grant` or `rules.refresh_grant`),
-   and all rows are written together.
+   and `Turn.save` writes all rows.
 5. A thread commits and waits for the disk. Only then does the response leave: 200, or the row of
    `server.endpoints.refusals.TABLE` for the rule that refused.
 6. `server.request_log.RequestLog` writes one line; `server.refusal_counts.RefusalCounts` sums refusals up for the
