@@ -42,7 +42,7 @@ class EphemeralOptions:
 
 class EphemeralServer:
     """
-    The server, its store, and what tests steer.
+    The server, its store, and the state that tests can change.
 
     `credentials` are environment variables, `warnings` those of the seeds. `reset` restores the store, clock, faults
     and journal of the start.

@@ -178,7 +178,7 @@ def _facts_change(tx: Transaction, before: Named, after: Named | None) -> impact
 
 
 def parse_scopes(tx: Transaction, published: tuple[str, ...], words: Iterable[str]) -> tuple[str, ...]:
-    """Return the scopes that `words` name; attributes that some user has, or the application publishes, are too."""
+    """Parse scopes; also accept attributes that some user has or the application publishes."""
     return scopes.parse(words, partial(store.users.is_attribute_known, tx, published))
 
 

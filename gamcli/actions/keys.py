@@ -130,7 +130,7 @@ def replace_current_key(
     tx: Transaction, gam: Gam, issued: rules.IssuedKey, overlap: timedelta | None
 ) -> tuple[rules.IssuedKey, Key | None]:
     """
-    Replace or retire the key that a new key succeeds; return the new one, which has the same owner, and the old one.
+    Replace or retire the user's current key; return the new key, with the old one's owner, and the old one.
 
     An `overlap` of zero replaces it immediately. Raises ConflictError if `overlap` is None. The successor of an adopted
     key counts as adopted too.

@@ -67,7 +67,7 @@ class DueKey(NamedTuple):
 @contextmanager
 def find_due(gam: Gam, search: KeySearch) -> Iterator[Iterator[DueKey]]:
     """
-    Yield the active keys that expire in the time of `search`, and expired ones without a successor, the first first.
+    Yield active keys that expire within `search.expiring_within` and expired keys without a successor, by expiry time.
 
     Expired keys of users and applications that are not active are left out.
     """

@@ -162,7 +162,7 @@ def _missing_newline(path: str) -> str:
 def print_result(
     out: Output, record: RecordWithSecret, secret: Secret | None, message: str, path: str | None = None
 ) -> None:
-    """Print `record`, the `secret` that was issued with it, and `message`; not what is in a file."""
+    """Print `record`, `message` and the new `secret`, unless it was written to a file."""
     name = _secret_name(record)
     if out.format == "github":
         if secret is None:

@@ -211,7 +211,7 @@ CONTENTS_CHECKS = (
 """The checks of the store's contents."""
 
 FILE_CHECKS = {"wal", "copies", "disk", "file-system", "log"}
-"""Those that say nothing about a database."""
+"""Checks that apply only to a SQLite file."""
 
 DATABASE_MESSAGES = {
     "modes": "no other user can change the settings",

@@ -201,7 +201,7 @@ def find_refused_scope(facts: GrantFacts) -> str | None:
 
 
 def scope_cause(facts: GrantFacts, cause: str) -> str:
-    """Return `cause` if the refused scope exists."""
+    """Return `cause` if the refused scope exists, else 'unknown'."""
     refused = find_refused_scope(facts)
     return cause if refused in scopes.TABLE or scopes.attribute_id(str(refused)) in facts.attributes else "unknown"
 

@@ -98,7 +98,7 @@ def find(tx: Transaction, key_id: str) -> Key | None:
 
 
 def find_all(tx: Transaction, key_ids: Iterable[str]) -> dict[str, Key]:
-    """Return those of the keys with these complete ids that exist, by id."""
+    """Return the keys with these IDs, by ID; missing ones are left out."""
     found: dict[str, Key] = {}
     for chunk in chunks(key_ids):
         rows = tx.each(f"{_SELECT} WHERE key.id IN ({placeholders(chunk)})", chunk)

@@ -78,7 +78,7 @@ def open_or_create(path: str | Path, flags: int) -> int:
     """
     Open a file with `flags` or create it with mode 0600; raises OSError.
 
-    An existing file may be named by a symbolic link, such as /dev/stderr, but none is created through one.
+    Follows a symbolic link to an existing file, such as /dev/stderr; never creates a file through one.
     """
     try:
         return os.open(path, flags)

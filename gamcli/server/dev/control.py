@@ -36,7 +36,7 @@ JsonValue = dict[str, Any] | list[Any]
 @dataclass(frozen=True, slots=True)
 class Controls:
     """
-    What the page shows and the control API steers.
+    State that the page shows and tests can change.
 
     `reset` restores the store of the start. `apply` applies the text of a manifest and returns the new credentials as
     environment variables; `credentials` are those of the start. `secret` is part of the path of the control API, empty

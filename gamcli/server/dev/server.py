@@ -1,4 +1,4 @@
-"""The development server: tests steer it; otherwise it answers like the real one."""
+"""The development server: tests can change its state; otherwise it answers like the real one."""
 
 from collections import deque
 from collections.abc import Callable
