@@ -38,7 +38,8 @@ Walk 1: `gamcli key generate --user ana --app portal`
 2. `commands.keys.generate` gets its options in groups (`commands.options`, `commands.key_options`), and
    `NewKeyOptions.make_spec` builds an `actions.keys.KeySpec`. `commands.delivery.open_for_issuing` opens the store with
    `commands.context.CliContext`, then creates the file of `--out`, before anything is changed.
-3. `commands.key_messages.issue_key` calls the action: `actions.keys.generate` opens one write transaction, `store.Store.writing`, and loads the user and the application.
+3. `commands.key_messages.issue_key` calls the action: `actions.keys.generate` opens one write transaction,
+   `store.Store.writing`, and loads the user and the application.
 4. `rules.keys.issue` returns a record and its secret, or raises RefusedError.
 5. An active key of the same user and application is a conflict, or is replaced. `store.keys.add` saves the ID and the
    digest, `actions.Gam.record` writes the audit entry, and the secret is written to its file: all of it or nothing.
@@ -52,8 +53,8 @@ Walk 2: `POST /oauth/gam/v2.0/access_token`
 2. `server.endpoints.routes.handle` finds the endpoint, `server.endpoints.access_token.post_access_token`, which parses
    the form. Passwords, which take 0.3 seconds to hash, go to the threads of `server.worker_pool` first.
 3. `server.group_commit.GroupCommit` plans an `actions.issuance.Turn`, which knows what to read: one statement per kind
-   (`actions.grant_facts`), less for decisions in `actions.grant_cache`. It begins one transaction with these queries; if
-   the audit log has changed since, the turn reads again.
+   (`actions.grant_facts`), less for decisions in `actions.grant_cache`. It begins one transaction with these queries;
+   if the audit log has changed since, the turn reads again.
 4. The rules of each grant decide one by one (`rules.api_key_grant`, `rules.password_grant` or `rules.refresh_grant`),
    and `Turn.save` writes all rows.
 5. A thread commits and waits for the disk. Only then does the response leave: 200, or the row of
