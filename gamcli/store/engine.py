@@ -230,7 +230,7 @@ class Store(ABC):
         """Roll back what was written since `begin`."""
 
     def limit_statements(self, seconds: float) -> None:  # noqa: B027 - a file needs no limit
-        """Fail with StoreBusyError when the database has not answered a statement for this long."""
+        """Raise StoreBusyError when the database has not answered a statement for `seconds`."""
 
     @abstractmethod
     def close(self) -> None:

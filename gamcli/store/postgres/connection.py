@@ -14,7 +14,7 @@ from psycopg.abc import RV, PQGen
 
 from gamcli.errors import StoreBusyError, StoreUnusableError, StoreVersionError
 from gamcli.store.postgres.errors import unreachable_error
-from gamcli.store.postgres.statements import NoAnswerError, Outcome, Statement, Statements
+from gamcli.store.postgres.statements import NoAnswerError, Statement, StatementResult, Statements
 from gamcli.store.postgres.url import PostgresUrl
 
 OLDEST_SERVER = 130000
@@ -27,10 +27,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between attempts to connect; the pause doubles."""
 
 STATEMENT_SECONDS = 60.0
-"""How long a command waits for the answer to a statement; see `Store.limit_statements`."""
+"""How long a command waits for the answer to a statement; see `Store.limit_statements` and LONG_STATEMENT_SECONDS."""
 
 CONNECT_SECONDS, SHORTEST_CONNECT_SECONDS = 5, 2
-"""How long one attempt to connect takes at most; libpq does not accept less than two seconds."""
+"""Limits for one attempt to connect; libpq's minimum is two seconds."""
 
 DEFAULTS = {
     "application_name": "gamcli",
@@ -57,7 +57,7 @@ class DatabaseConnection(psycopg.Connection[Any]):
     def _statements(self) -> Statements:
         return Statements(self)
 
-    def run(self, statements: Sequence[Statement]) -> list[Outcome]:
+    def run(self, statements: Sequence[Statement]) -> list[StatementResult]:
         """Run statements in one round trip, which is quicker than `execute`; none is run after one that fails."""
         return self._statements.run(statements, self.patience)
 

@@ -26,7 +26,7 @@ from gamcli.store.postgres import errors, migration
 from gamcli.store.postgres.clock import DatabaseClock
 from gamcli.store.postgres.connection import DatabaseConnection, Reconnecting
 from gamcli.store.postgres.slots import IdSlot
-from gamcli.store.postgres.statements import NoAnswerError, Outcome, Statement
+from gamcli.store.postgres.statements import NoAnswerError, Statement, StatementResult
 from gamcli.store.postgres.transaction import PostgresTransaction
 from gamcli.store.postgres.url import PostgresUrl
 
@@ -225,7 +225,7 @@ class PostgresStore(Store):
             tx = PostgresTransaction(connection, self._find_slot, self._cache, is_writing=is_writing)
             self._transaction_id = "" if is_writing else None
             try:
-                outcomes = connection.run([*statements, *tx.format_queries(queries)])
+                results = connection.run([*statements, *tx.format_queries(queries)])
             except psycopg.Error as error:
                 if connection.closed:
                     continue  # nothing was done yet; `get` raises when the database cannot be reached
@@ -234,14 +234,14 @@ class PostgresStore(Store):
                     raise
                 tx.set_answers(queries, error)
             else:
-                tx.set_answers(queries, outcomes[len(statements) :])
-                self._read_start(outcomes[: len(statements)])
+                tx.set_answers(queries, results[len(statements) :])
+                self._read_start(results[: len(statements)])
             self._begun, self._server, self._open = connection, self._connections.server, tx
             return tx
 
-    def _read_start(self, outcomes: list[Outcome]) -> None:
-        if len(outcomes) > 1:
-            row: Any = outcomes[-1].rows[0]
+    def _read_start(self, results: list[StatementResult]) -> None:
+        if len(results) > 1:
+            row: Any = results[-1].rows[0]
             *_, self._transaction_id, now = row
             self.clock.update(now)
 

@@ -42,7 +42,7 @@ class NoAnswerError(psycopg.OperationalError):
         super().__init__(f"the database did not answer within {seconds:g} seconds")
 
 
-class Outcome(NamedTuple):
+class StatementResult(NamedTuple):
     """The rows of a statement, how many rows it changed, and its name, such as COMMIT."""
 
     rows: list[Row]
@@ -51,7 +51,7 @@ class Outcome(NamedTuple):
 
 
 class Statements:
-    """The statements of a connection, which it closes when it is not known what the database has answered."""
+    """Runs the statements of one connection; closes it when the database's state is unknown."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
@@ -60,30 +60,30 @@ class Statements:
         self._prepared: dict[_Key, bytes] = {}  # names; the oldest first
         self._numbers = count(1)
 
-    def run(self, statements: Sequence[Statement], patience: float) -> list[Outcome]:
+    def run(self, statements: Sequence[Statement], patience: float) -> list[StatementResult]:
         """Run statements in one round trip, which takes at most `patience` seconds."""
         encoded = [_encode(*each) for each in statements]
         try:
             self._pgconn.enter_pipeline_mode()
             sent = self._send(encoded)
-            results = self._receive(patience)
+            received = self._receive(patience)
             self._pgconn.exit_pipeline_mode()
         except BaseException:
             self._connection.close()
             raise
-        outcomes = []
-        for result, prepared in zip(results, sent, strict=True):
+        results = []
+        for result, prepared in zip(received, sent, strict=True):
             if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
                 raise error_from_result(result)
             if prepared is None:
-                outcomes.append(self._decode(result))
+                results.append(self._decode(result))
                 continue
             key, name = prepared
             if name is None:
                 del self._prepared[key]
             else:
                 self._prepared[key] = name
-        return outcomes
+        return results
 
     def _send(self, statements: Sequence[tuple[_Key, list[bytes | None]]]) -> list[_Prepared | None]:
         """Send statements; return, for each expected result, what it prepares, or None for a statement's own result."""
@@ -128,12 +128,12 @@ class Statements:
             else:
                 results.append(result)
 
-    def _decode(self, result: PGresult) -> Outcome:
+    def _decode(self, result: PGresult) -> StatementResult:
         rows: list[Row] = []
         if result.ntuples:
             self._transformer.set_pgresult(result)
             rows = self._transformer.load_rows(0, result.ntuples, tuple)
-        return Outcome(rows, result.command_tuples or 0, (result.command_status or b"").decode())
+        return StatementResult(rows, result.command_tuples or 0, (result.command_status or b"").decode())
 
 
 def _encode(sql: str, values: Sequence[object]) -> tuple[_Key, list[bytes | None]]:

@@ -13,16 +13,16 @@ from gamcli.store.engine import Query, Row, Transaction
 from gamcli.store.postgres.connection import DatabaseConnection
 from gamcli.store.postgres.dialect import translate
 from gamcli.store.postgres.slots import IdSlot
-from gamcli.store.postgres.statements import Outcome, Statement
+from gamcli.store.postgres.statements import Statement, StatementResult
 
 ROWS_PER_FETCH = 2000
 ROWS_PER_STATEMENT = 5000
 
 FIRST_REPLAN = 64
 """
-After this many changes in a transaction, and after twice as many each time, statements are planned again.
+Plan statements again after this many changes in a transaction, then each time the number doubles.
 
-The plans were made for tables as small as they were, and an index that does for ten rows may not do for ten thousand.
+An index that suits a table of ten rows may be slow for ten thousand.
 """
 
 _CURSOR_NUMBERS = count(1)
@@ -59,7 +59,7 @@ class PostgresTransaction(Transaction):
         self._cache = cache
         self._is_open = is_open
         self._is_writing = is_writing
-        self._answered: tuple[Sequence[Query[Any]], list[Outcome] | psycopg.Error] = (), []
+        self._answered: tuple[Sequence[Query[Any]], list[StatementResult] | psycopg.Error] = (), []
         self._saved: list[Statement] = []
         self._runs = 0
 
@@ -102,7 +102,7 @@ class PostgresTransaction(Transaction):
         combined = self._combine(sql, rows)  # first: it may send what was saved before
         self._saved += combined
 
-    def _execute(self, *statements: Statement) -> list[Outcome]:
+    def _execute(self, *statements: Statement) -> list[StatementResult]:
         """Run statements, after those that were saved, in one round trip."""
         saved = self.pop_saved()
         return self._connection.run([*saved, *statements])[len(saved) :]
@@ -139,19 +139,19 @@ class PostgresTransaction(Transaction):
         return dict(rows)
 
     def fetch_together(self, queries: Sequence[Query[Any]]) -> list[Any]:
-        asked, outcomes = self._answered
+        asked, results = self._answered
         if queries is not asked:
-            outcomes = self._execute(*self.format_queries(queries))
-        if isinstance(outcomes, psycopg.Error):
-            raise outcomes
-        return [query.build(outcome.rows) for query, outcome in zip(queries, outcomes, strict=True)]
+            results = self._execute(*self.format_queries(queries))
+        if isinstance(results, psycopg.Error):
+            raise results
+        return [query.build(result.rows) for query, result in zip(queries, results, strict=True)]
 
     def format_queries(self, queries: Sequence[Query[Any]]) -> list[Statement]:
         return [(translate(self._lock(query)), _clean(query.values)) for query in queries]
 
-    def set_answers(self, queries: Sequence[Query[Any]], outcomes: list[Outcome] | psycopg.Error) -> None:
+    def set_answers(self, queries: Sequence[Query[Any]], results: list[StatementResult] | psycopg.Error) -> None:
         """Keep for `fetch_together` what the database answered to `queries` when the transaction began."""
-        self._answered = queries, outcomes
+        self._answered = queries, results
 
     def _lock(self, query: Query[Any]) -> str:
         if not query.keep or not self._is_writing:

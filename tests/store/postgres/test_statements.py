@@ -22,8 +22,8 @@ def connection(postgres_url: str) -> Iterator[DatabaseConnection]:
 def test_values_and_rows_of_all_types_come_back_as_they_were(connection: DatabaseConnection) -> None:
     values = ("é'\\\"{}", 2**40, -(2**70), b"\0\\x'\xff", True, None)
     sql = "SELECT $1, $2, $3, $4, $5, $6::text"
-    (outcome,) = connection.run([(sql, values)])
-    assert outcome.rows == [values]
+    (result,) = connection.run([(sql, values)])
+    assert result.rows == [values]
     with pytest.raises(psycopg.DataError, match="NUL"):
         connection.run([(sql, ("a\0b", *values[1:]))])
     assert not connection.closed
@@ -65,8 +65,8 @@ def test_a_statement_that_was_not_deallocated_still_counts_as_prepared(
 
 def test_more_than_the_buffers_of_the_network_hold_is_sent_and_received(connection: DatabaseConnection) -> None:
     texts = [letter * 5_000_000 for letter in "abc"]
-    outcomes = connection.run([("SELECT $1::text", [text]) for text in texts])
-    assert [each.rows for each in outcomes] == [[(text,)] for text in texts]
+    results = connection.run([("SELECT $1::text", [text]) for text in texts])
+    assert [each.rows for each in results] == [[(text,)] for text in texts]
 
 
 def test_a_query_that_fails_when_a_transaction_begins_fails_where_it_is_asked(postgres_url: str) -> None:
