@@ -10,14 +10,14 @@ from gamcli.commands.app_options import AppSettings, Scopes
 from gamcli.commands.options import (
     AcceptInvalidating,
     AppArgument,
-    ChangingKeys,
     Description,
     EnabledFilter,
     IfMissing,
-    Issuing,
+    IssueOptions,
+    KeyChangeOptions,
     NewName,
     ShowAll,
-    SortedListing,
+    SortedListOptions,
     flag,
     new_group,
     option,
@@ -46,7 +46,7 @@ def create(
         str | None, option("FILE", "Use the client secret in this file; '-' for stdin.")
     ] = None,
     if_missing: IfMissing = False,
-    run: Issuing,
+    run: IssueOptions,
 ) -> None:
     """
     Create an application and print its client secret once.
@@ -78,7 +78,7 @@ def list_(
         bool | None, flag("Show only applications that accept (or reject) API keys.", "--api-keys/--no-api-keys")
     ] = None,
     *,
-    run: SortedListing,
+    run: SortedListOptions,
 ) -> None:
     """List applications."""
     filters = AppFilter(enabled=enabled, remote_rest=remote_rest, api_keys=api_keys, sort=run.sort)
@@ -87,7 +87,7 @@ def list_(
 
 
 @verbs.command()
-def show(name: AppArgument, run: overview.ClientRecordPrinting) -> None:
+def show(name: AppArgument, run: overview.ClientRecordPrintOptions) -> None:
     """Show an application."""
     overview.show(run, App, apps.show, name)
 
@@ -114,7 +114,7 @@ def update(
     settings: AppSettings,
     accept: AcceptInvalidating = None,
     show_all: ShowAll = False,
-    run: ChangingKeys,
+    run: KeyChangeOptions,
 ) -> None:
     """
     Change settings of an application.
@@ -165,7 +165,7 @@ for _verb, _help in {
 def rotate_secret(
     name: AppArgument,
     overlap: Annotated[str, option("DURATION", "Keep the old secret valid for this long; 0 revokes it now.")],
-    run: Issuing,
+    run: IssueOptions,
 ) -> None:
     """
     Issue a new client secret and print it once.

@@ -11,7 +11,7 @@ from gamcli.actions import audit, audit_history
 from gamcli.actions.audit import AuditHead, AuditVerification
 from gamcli.actions.audit_history import HistorySubject
 from gamcli.commands.context import now
-from gamcli.commands.options import Printing, Run, SortedListing, argument, format_option, new_group, option
+from gamcli.commands.options import PrintOptions, Run, SortedListOptions, argument, format_option, new_group, option
 from gamcli.errors import UsageError
 from gamcli.model import AuditEntry
 from gamcli.rules import timestamps
@@ -39,7 +39,7 @@ def list_(
     since: Annotated[str | None, option("TIME", "Start time, such as 7d, 2026-03-01 or 2026-03-01T12:00:00Z.")] = None,
     until: Annotated[str | None, option("TIME", "End time (exclusive).")] = None,
     *,
-    run: SortedListing,
+    run: SortedListOptions,
 ) -> None:
     """
     List audit entries; '*' in ACTION and NAME matches any text.
@@ -58,7 +58,7 @@ def list_(
 
 
 @verbs.command()
-def show(seq: Annotated[int, argument("SEQ", "Number of the entry.", min=1)], run: Printing) -> None:
+def show(seq: Annotated[int, argument("SEQ", "Number of the entry.", min=1)], run: PrintOptions) -> None:
     """Show an audit entry with all its details."""
     out = run.make_output(AuditEntry)
     with run.cli.open_gam() as gam:
@@ -72,7 +72,7 @@ def verify(
         str | None, option("FILE", "Verify this export instead of the store; '-' for stdin.", "--from")
     ] = None,
     *,
-    run: Printing,
+    run: PrintOptions,
 ) -> None:
     """
     Verify that no audit entry was changed, removed, inserted or moved.
@@ -113,7 +113,7 @@ def _open_export(path: str) -> Iterator[Iterator[bytes]]:
 
 
 @verbs.command()
-def head(run: Printing) -> None:
+def head(run: PrintOptions) -> None:
     """
     Print the hash of the last audit entry, for `gamcli audit verify --head`.
 

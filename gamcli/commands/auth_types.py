@@ -7,13 +7,13 @@ from gamcli.actions import auth_types
 from gamcli.commands import confirmation, overview
 from gamcli.commands.options import (
     AuthTypeArgument,
-    Changing,
-    ChangingKeys,
+    ChangeOptions,
     Description,
     EnabledFilter,
     IfMissing,
+    KeyChangeOptions,
     NewName,
-    SortedListing,
+    SortedListOptions,
     drop_none,
     flag,
     new_group,
@@ -37,7 +37,7 @@ def create(
     enabled: EnableSwitch = None,
     if_missing: IfMissing = False,
     *,
-    run: Changing,
+    run: ChangeOptions,
 ) -> None:
     """Create an authentication type."""
     out = run.make_output(AuthType)
@@ -53,7 +53,7 @@ def list_(
     kind: Annotated[Kind | None, option(None, "Show only this type.", "--type")] = None,
     enabled: EnabledFilter = None,
     *,
-    run: SortedListing,
+    run: SortedListOptions,
 ) -> None:
     """List authentication types."""
     with run.cli.open_gam() as gam, auth_types.search(gam, kind=kind, enabled=enabled, sort=run.sort) as rows:
@@ -61,14 +61,14 @@ def list_(
 
 
 @verbs.command()
-def show(name: AuthTypeArgument, run: overview.RecordPrinting) -> None:
+def show(name: AuthTypeArgument, run: overview.RecordPrintOptions) -> None:
     """Show an authentication type."""
     overview.show(run, AuthType, auth_types.show, name)
 
 
 @verbs.command()
 def update(
-    name: AuthTypeArgument, description: Description = None, enabled: EnableSwitch = None, *, run: ChangingKeys
+    name: AuthTypeArgument, description: Description = None, enabled: EnableSwitch = None, *, run: KeyChangeOptions
 ) -> None:
     """Change settings of an authentication type."""
     out = run.make_output(AuthType)
@@ -80,7 +80,7 @@ def update(
 
 
 @verbs.command("set-default")
-def set_default(name: AuthTypeArgument, run: Changing) -> None:
+def set_default(name: AuthTypeArgument, run: ChangeOptions) -> None:
     """Set the default authentication type."""
     out = run.make_output(AuthType)
     with run.open_for_change(out) as gam:

@@ -14,8 +14,8 @@ from gamcli.bulk.csv_input import CsvSource
 from gamcli.bulk.results_file import ResultsFile
 from gamcli.bulk.results_folder import ResultsFolder
 from gamcli.commands.context import without_gc
-from gamcli.commands.key_options import KeyIssuing
-from gamcli.commands.options import Changing, CsvTable
+from gamcli.commands.key_options import KeyIssueOptions
+from gamcli.commands.options import ChangeOptions, CsvTable
 from gamcli.errors import StoreError, UsageError, format_count
 from gamcli.model.plan import Plan, PlanSummary
 from gamcli.render import progress
@@ -38,7 +38,7 @@ PROGRESS_INTERVAL = 4096
 
 
 def generate(
-    run: KeyIssuing, out: Output, csv: CsvTable, out_dir: str | None, *, reissue: int | None, only_missing: bool
+    run: KeyIssueOptions, out: Output, csv: CsvTable, out_dir: str | None, *, reissue: int | None, only_missing: bool
 ) -> None:
     """Issue a key for each row of a CSV file, into a CSV file for all keys, or into a folder of files."""
     if out.format in ("env", "github"):
@@ -152,7 +152,7 @@ def _print_warnings(out: Output, validated: ValidatedInput) -> None:
         out.print_warning(f"{keys} for applications that publish no scopes: they give access to no data")
 
 
-def create_users(run: Changing, out: Output, csv: CsvTable, *, if_missing: bool, update: bool) -> None:
+def create_users(run: ChangeOptions, out: Output, csv: CsvTable, *, if_missing: bool, update: bool) -> None:
     """Create or update a user for each row of a CSV file: all of them or none."""
     options = csv_format.parse_options(csv.delimiter, csv.encoding, csv.ignore_column)
     existing = ExistingUsers.ACCEPT_SAME if if_missing else ExistingUsers.REJECT

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from gamcli.commands import config_files, settings
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import DryRunOption, Listing, Printing, Run, argument, flag, new_group
+from gamcli.commands.options import DryRunOption, ListOptions, PrintOptions, Run, argument, flag, new_group
 from gamcli.errors import FailedError, UsageError
 from gamcli.render.output import Output
 from gamcli.store.sqlite import files
@@ -42,7 +42,9 @@ class ListedSettingWithOrigin:
 
 
 @verbs.command("list")
-def list_(origin: Annotated[bool, flag("Show the source of each value.", "--origin")] = False, *, run: Listing) -> None:
+def list_(
+    origin: Annotated[bool, flag("Show the source of each value.", "--origin")] = False, *, run: ListOptions
+) -> None:
     """List all settings and their values."""
     values = list(run.cli.settings.all_values())
     if origin:
@@ -54,7 +56,7 @@ def list_(origin: Annotated[bool, flag("Show the source of each value.", "--orig
 
 
 @verbs.command()
-def get(name: SettingArgument, run: Printing) -> None:
+def get(name: SettingArgument, run: PrintOptions) -> None:
     """Print the value of a setting."""
     setting = run.cli.settings.value(name)
     out = run.make_output(ListedSettingWithOrigin)

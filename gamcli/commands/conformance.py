@@ -10,7 +10,7 @@ import typer
 
 from gamcli.clients import endpoint
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import EarlierErrorFormat, Listing, flag, new_group, option
+from gamcli.commands.options import EarlierErrorFormat, ListOptions, flag, new_group, option
 from gamcli.conformance import suite, table, worlds
 from gamcli.conformance.exchange import TargetServer
 from gamcli.conformance.suite import DIFFERS, SAME, SKIPPED, Verdict
@@ -40,7 +40,7 @@ def conformance(
     print_world: Annotated[bool, flag("Print a world file with new credentials.", "--print-world")] = False,
     print_seed: Annotated[bool, flag("Print a manifest that creates those credentials.", "--print-seed")] = False,
     *,
-    run: Listing,
+    run: ListOptions,
 ) -> None:
     """
     Check a server against the contract of the token endpoint; exit code 7 if a response differs.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gamcli.actions import Gam
 from gamcli.actions.changes import SaveSecret, discard_secret
-from gamcli.commands.options import Issuing
+from gamcli.commands.options import IssueOptions
 from gamcli.errors import FailedError, UsageError, command
 from gamcli.model import App, Key
 from gamcli.render.output import Output
@@ -51,7 +51,7 @@ def open_destination(out: Output, path: str | None, *, dry_run: bool = False) ->
 
 
 @contextmanager
-def open_for_issuing(run: Issuing, out: Output) -> Iterator[tuple[Gam, SaveSecret[RecordWithSecret]]]:
+def open_for_issuing(run: IssueOptions, out: Output) -> Iterator[tuple[Gam, SaveSecret[RecordWithSecret]]]:
     """Open the store and the destination of a new secret."""
     with (
         run.open_for_change(out) as gam,

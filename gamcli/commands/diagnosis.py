@@ -11,9 +11,9 @@ import typer
 from gamcli.commands.context import CliContext
 from gamcli.commands.options import (
     ApiKeyFile,
-    Listing,
+    ListOptions,
     OptionalKeyArgument,
-    Printing,
+    PrintOptions,
     new_group,
     option,
     require_secret,
@@ -31,7 +31,7 @@ def verify(
     api_key_file: ApiKeyFile = None,
     app: Annotated[str | None, option("APP", "Check for this application instead of the key's.")] = None,
     *,
-    run: Printing,
+    run: PrintOptions,
 ) -> None:
     """
     Check whether an API key is usable now; exit code 4 if it is not.
@@ -53,7 +53,7 @@ def verify(
 
 
 @verbs.command()
-def explain(key: OptionalKeyArgument = None, api_key_file: ApiKeyFile = None, *, run: Listing) -> None:
+def explain(key: OptionalKeyArgument = None, api_key_file: ApiKeyFile = None, *, run: ListOptions) -> None:
     """
     Check an API key against every rule of the grant, and suggest fixes.
 
@@ -77,7 +77,7 @@ def explain(key: OptionalKeyArgument = None, api_key_file: ApiKeyFile = None, *,
 
 
 @verbs.command()
-def inspect(api_key_file: ApiKeyFile = None, *, run: Printing) -> None:
+def inspect(api_key_file: ApiKeyFile = None, *, run: PrintOptions) -> None:
     """
     Check a credential's format, with or without a store; exit code 4 if damaged.
 

@@ -13,7 +13,7 @@ import typer
 from gamcli.actions import doctor as actions
 from gamcli.commands.config_files import find_foreign_owner
 from gamcli.commands.context import CliContext, now
-from gamcli.commands.options import Printing, flag, new_group, option
+from gamcli.commands.options import PrintOptions, flag, new_group, option
 from gamcli.commands.settings import SETTINGS, Settings
 from gamcli.errors import UsageError
 from gamcli.model.doctor import WRONG, Certificate, DoctorFacts, DoctorFinding, ReadProblem, ShadowedSetting
@@ -40,7 +40,7 @@ def doctor(
     tls_cert: Annotated[list[str] | None, option("FILE", "Also check this certificate; repeatable.")] = None,
     tls_key: Annotated[list[str] | None, option("FILE", "Also check this private key; repeatable.")] = None,
     *,
-    run: Printing,
+    run: PrintOptions,
 ) -> None:
     """
     Diagnose common problems of a store and its environment, and suggest fixes.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from gamcli.actions import DryRun, repository
 from gamcli.commands.context import CliContext
-from gamcli.commands.options import Changing, new_group, option
+from gamcli.commands.options import ChangeOptions, new_group, option
 from gamcli.errors import StoreMissingError, UsageError
 from gamcli.model import Repository
 from gamcli.render.output import Output
@@ -20,7 +20,7 @@ verbs = new_group()
 def initialise(
     schema: Annotated[str | None, option("NAME", "Schema of the PostgreSQL database (default: gamcli).")] = None,
     *,
-    run: Changing,
+    run: ChangeOptions,
 ) -> None:
     """Create the store, with the authentication types apikey and local (the default, disabled)."""
     out = run.make_output(Repository)

@@ -9,8 +9,8 @@ from gamcli.commands import confirmation, prompts
 from gamcli.commands.key_options import AppFilterOption, UserFilterOption
 from gamcli.commands.options import (
     AcceptInvalidating,
-    ChangingKeys,
     KeyArgument,
+    KeyChangeOptions,
     Reason,
     ShowAll,
     Yes,
@@ -27,7 +27,7 @@ verbs = new_group()
 
 
 @verbs.command()
-def disable(key: KeyArgument, reason: Reason = None, *, run: ChangingKeys) -> None:
+def disable(key: KeyArgument, reason: Reason = None, *, run: KeyChangeOptions) -> None:
     """
     Suspend a key and its access tokens until the key is enabled again.
 
@@ -44,7 +44,7 @@ def disable(key: KeyArgument, reason: Reason = None, *, run: ChangingKeys) -> No
 
 
 @verbs.command()
-def enable(key: KeyArgument, run: ChangingKeys) -> None:
+def enable(key: KeyArgument, run: KeyChangeOptions) -> None:
     """Enable a disabled key, and its access tokens that have not expired."""
     out = run.make_output(Key)
     with run.open_for_change(out) as gam:
@@ -56,7 +56,7 @@ def enable(key: KeyArgument, run: ChangingKeys) -> None:
 def update(
     key: KeyArgument,
     label: Annotated[str, option("TEXT", "New label; an empty value removes it.")],
-    run: ChangingKeys,
+    run: KeyChangeOptions,
 ) -> None:
     """Change the label of a key."""
     out = run.make_output(Key)
@@ -76,7 +76,7 @@ def revoke(
     show_all: ShowAll = False,
     yes: Yes = False,
     *,
-    run: ChangingKeys,
+    run: KeyChangeOptions,
 ) -> None:
     """
     Revoke keys, and the access tokens that were issued for them.

@@ -3,7 +3,7 @@
 from gamcli.actions.changes import discard_secret
 from gamcli.commands import delivery, key_messages
 from gamcli.commands.key_options import AppOption, NewKeyOptions, UserOption
-from gamcli.commands.options import ApiKeyFile, ChangingKeys, new_group, require_secret
+from gamcli.commands.options import ApiKeyFile, KeyChangeOptions, new_group, require_secret
 from gamcli.model import Key
 from gamcli.rules.keys import check_imported
 
@@ -17,7 +17,7 @@ def import_(
     api_key_file: ApiKeyFile = None,
     *,
     terms: NewKeyOptions,
-    run: ChangingKeys,
+    run: KeyChangeOptions,
 ) -> None:
     """
     Import an API key that a client already holds, so that it stays valid.

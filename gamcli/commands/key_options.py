@@ -5,7 +5,7 @@ from typing import Annotated
 
 from gamcli.actions.keys import KeySpec
 from gamcli.commands.command_help import CHANGE, OUTPUT, OptionGroup
-from gamcli.commands.options import IfMissing, Issuing, Preview, flag, option, parse_duration, parse_expiry
+from gamcli.commands.options import IfMissing, IssueOptions, Preview, flag, option, parse_duration, parse_expiry
 from gamcli.errors import UsageError
 
 
@@ -34,7 +34,7 @@ OutDir = Annotated[
 ]
 
 
-class KeyIssuing(Issuing):
+class KeyIssueOptions(IssueOptions):
     """Issues a key."""
 
     dry_run: Preview = False

@@ -10,11 +10,11 @@ from gamcli.actions import key_lookup, keys, request_ids, rotation
 from gamcli.actions.keys import KeySearch
 from gamcli.actions.request_ids import RequestedKey
 from gamcli.commands import delivery, key_messages
-from gamcli.commands.key_options import AppFilterOption, KeyIssuing, OutDir, RequestId, UserFilterOption
+from gamcli.commands.key_options import AppFilterOption, KeyIssueOptions, OutDir, RequestId, UserFilterOption
 from gamcli.commands.options import (
-    Listing,
+    ListOptions,
     OptionalKeyArgument,
-    Printing,
+    PrintOptions,
     Within,
     new_group,
     option,
@@ -42,7 +42,7 @@ def rotate(
     due: Annotated[str | None, option("DURATION", "Rotate all keys that expire within this time.")] = None,
     request_id: RequestId = None,
     *,
-    run: KeyIssuing,
+    run: KeyIssueOptions,
     out_dir: OutDir = None,
 ) -> None:
     """
@@ -104,7 +104,7 @@ def _report_rotated(
         out.print_note("the lifetime of the new key is that of the old one")
 
 
-def _rotate_due(run: KeyIssuing, out: Output, search: KeySearch, overlap: timedelta, out_dir: str | None) -> None:
+def _rotate_due(run: KeyIssueOptions, out: Output, search: KeySearch, overlap: timedelta, out_dir: str | None) -> None:
     """Rotate each due key in its own transaction; exits with 7 if some could not be rotated."""
     if (run.out_file is None) == (out_dir is None) and not run.dry_run:
         raise UsageError("--due requires --out or --out-dir", "--out FILE.csv, or --out-dir DIR")
@@ -141,7 +141,7 @@ def due(
         str | None, option("CMD", "Run this command for each key, with the key as JSON on stdin.", "--exec")
     ] = None,
     *,
-    run: Listing,
+    run: ListOptions,
 ) -> None:
     """
     List keys that are due for rotation; exit code 7 if there are any.
@@ -181,7 +181,7 @@ def forecast(
     ] = "week",
     within: Within = "12w",
     *,
-    run: Printing,
+    run: PrintOptions,
 ) -> None:
     """
     Count the active keys that will expire, by week, day or month.

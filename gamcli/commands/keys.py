@@ -10,7 +10,7 @@ from gamcli.commands.options import (
     CsvTable,
     EnabledFilter,
     KeyArgument,
-    SortedListing,
+    SortedListOptions,
     flag,
     new_group,
     option,
@@ -31,7 +31,7 @@ def generate(
     csv: CsvTable,
     terms: opts.NewKeyOptions,
     reissue: opts.Reissue = None,
-    run: opts.KeyIssuing,
+    run: opts.KeyIssueOptions,
     out_dir: opts.OutDir = None,
 ) -> None:
     """
@@ -74,7 +74,7 @@ def list_(
     ] = None,
     available: Annotated[bool, flag("Show the applications for which --user can have a key.", "--available")] = False,
     *,
-    run: SortedListing,
+    run: SortedListOptions,
 ) -> None:
     """List keys of every status, oldest first."""
     out = run.make_output(key_lookup.AvailableApp if available else Key)
@@ -95,6 +95,6 @@ def list_(
 
 
 @verbs.command()
-def show(key: KeyArgument, run: overview.ClientRecordPrinting) -> None:
+def show(key: KeyArgument, run: overview.ClientRecordPrintOptions) -> None:
     """Show a key, without its secret, which is shown only when it is issued."""
     overview.show(run, Key, keys.show, key)

@@ -117,48 +117,48 @@ class Run(OptionGroup):
         return self.cli.open_for_change(out, dry_run=self.dry_run)
 
 
-class Printing(Run):
-    """Prints a record."""
+class PrintOptions(Run):
+    """--output and --field."""
 
     output: Format = None
     field: Field = None
 
 
-class Listing(Printing):
-    """Prints a list."""
+class ListOptions(PrintOptions):
+    """--output, --field and --wide."""
 
     wide: Wide = False
 
 
-class SortedListing(Listing):
-    """Prints a list in the order that the user chooses."""
+class SortedListOptions(ListOptions):
+    """--output, --field, --wide, --sort and --limit."""
 
     sort: Sort = None
     limit: Limit = None
 
 
-class Changing(Printing):
-    """Changes a record."""
+class ChangeOptions(PrintOptions):
+    """--output, --field and --dry-run."""
 
     dry_run: DryRunOption = False
 
 
-class ChangingKeys(Printing):
-    """Changes a record that keys may depend on."""
+class KeyChangeOptions(PrintOptions):
+    """--output, --field and --dry-run, which also shows the affected keys."""
 
     dry_run: Preview = False
 
 
-class Deleting(ChangingKeys):
-    """Deletes a record that keys may depend on."""
+class DeleteOptions(KeyChangeOptions):
+    """Those of a change, --yes, --accept-invalidating and --show-all."""
 
     yes: Yes = False
     accept: AcceptInvalidating = None
     show_all: ShowAll = False
 
 
-class Issuing(Run):
-    """Issues a secret."""
+class IssueOptions(Run):
+    """--dry-run, --output, --field and --out."""
 
     dry_run: DryRunOption = False
     output: SecretFormat = None

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 MANIFEST_FORMAT = format_option("Output format; toml for a manifest.")
 
 
-class RecordPrinting(Run):
+class RecordPrintOptions(Run):
     """Prints a record, or a manifest of it."""
 
     output: Annotated[Literal["table", "json", "jsonl", "csv", "toml", "value"] | None, MANIFEST_FORMAT] = None
     field: Field = None
 
 
-class ClientRecordPrinting(Run):
+class ClientRecordPrintOptions(Run):
     """Prints an application or a key."""
 
     output: Annotated[

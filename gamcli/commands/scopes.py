@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gamcli.commands.options import Limit, Listing, new_group
+from gamcli.commands.options import Limit, ListOptions, new_group
 from gamcli.rules import scopes
 
 verbs = new_group("List the scopes and their claims.")
@@ -26,7 +26,7 @@ ATTRIBUTE_SCOPE = ListedScope("user_<AttributeID>", "one attribute, if some user
 
 
 @verbs.command("list")
-def list_(limit: Limit = None, *, run: Listing) -> None:
+def list_(limit: Limit = None, *, run: ListOptions) -> None:
     """List scopes, in the order that responses use."""
     rows = [ListedScope(scope.name, scope.description, scope.claims) for scope in scopes.TABLE.values()]
     run.make_output(ListedScope).print_records(ListedScope, [*rows, ATTRIBUTE_SCOPE][:limit])

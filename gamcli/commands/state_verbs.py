@@ -9,7 +9,7 @@ import typer
 from gamcli.actions import Gam
 from gamcli.actions.changes import STATE_VERBS, ChangeResult
 from gamcli.commands import confirmation
-from gamcli.commands.options import ChangingKeys, Deleting, NewName
+from gamcli.commands.options import DeleteOptions, KeyChangeOptions, NewName
 from gamcli.errors import command
 from gamcli.model import App, AuthType, User
 from gamcli.render.output import Output, add_global_options
@@ -31,7 +31,7 @@ def add_state_verb(
     noun, title = NOUNS[kind]
 
     @group.command(verb, help=help_text)
-    def change(name: argument, run: ChangingKeys) -> None:
+    def change(name: argument, run: KeyChangeOptions) -> None:
         out = run.make_output(kind)
         with run.open_for_change(out) as gam:
             result = update(gam, name, dict(state.changes), verb)
@@ -61,7 +61,7 @@ def add_rename(
     _, title = NOUNS[kind]
 
     @group.command("rename", help=f"Rename {'an' if kind is App else 'a'} {title}; keep its keys, tokens and history.")
-    def change(name: argument, new_name: NewName, run: ChangingKeys) -> None:
+    def change(name: argument, new_name: NewName, run: KeyChangeOptions) -> None:
         out = run.make_output(kind)
         with run.open_for_change(out) as gam:
             result = rename(gam, name, new_name)
@@ -81,7 +81,7 @@ def add_delete(
     """Add the subcommand `delete`; `argument` is the type of its argument."""
 
     @group.command("delete", help=help_text)
-    def change(name: argument, run: Deleting) -> None:
+    def change(name: argument, run: DeleteOptions) -> None:
         out = run.make_output(kind)
         with run.open_for_change(out) as gam:
             result = confirmation.confirm_deleting(

@@ -17,7 +17,7 @@ from gamcli.actions import restore as restoring
 from gamcli.commands import prompts
 from gamcli.commands.context import CliContext
 from gamcli.commands.locations import parse_location, read_url_file
-from gamcli.commands.options import Changing, Listing, Printing, argument, flag, new_group, option
+from gamcli.commands.options import ChangeOptions, ListOptions, PrintOptions, argument, flag, new_group, option
 from gamcli.errors import ReactivatesError, UsageError, command, format_count
 from gamcli.model.maintenance import (
     BackupResult,
@@ -44,7 +44,7 @@ ReplaceExisting = Annotated[bool, flag("Replace the existing file or store.", "-
 
 
 @verbs.command()
-def info(run: Printing) -> None:
+def info(run: PrintOptions) -> None:
     """Show the path, the contents and the size of the store."""
     out = run.make_output(StoreInfo)
     with run.cli.open_gam() as gam:
@@ -52,7 +52,7 @@ def info(run: Printing) -> None:
 
 
 @verbs.command()
-def check(run: Listing) -> None:
+def check(run: ListOptions) -> None:
     """
     Check integrity and file permissions; exit code 8 if a check fails.
 
@@ -74,7 +74,7 @@ def backup(
     replace: ReplaceExisting = False,
     full: Annotated[bool, flag("Check every page of the copy, even if it is large.", "--full")] = False,
     *,
-    run: Printing,
+    run: PrintOptions,
 ) -> None:
     """
     Copy the store, even while it is in use, and check the copy.
@@ -109,7 +109,7 @@ def restore(
         bool, flag("Repeat the revocations, blocks and rotations since the backup.", "--revoke-again")
     ] = False,
     *,
-    run: Changing,
+    run: ChangeOptions,
 ) -> None:
     """
     Check a backup and replace the store with it; keeps a copy of the old store.
@@ -160,7 +160,7 @@ def migrate(
     to: Annotated[str | None, option("STORE", "Copy everything to this store: a URL or a file.")] = None,
     to_url_file: Annotated[str | None, option("FILE", "Read the URL of the other store from FILE.")] = None,
     *,
-    run: Changing,
+    run: ChangeOptions,
 ) -> None:
     """
     Migrate the store to the current schema version, with a backup; or copy it to another store.
@@ -193,7 +193,7 @@ def migrate(
 
 
 @verbs.command()
-def compact(run: Changing) -> None:
+def compact(run: ChangeOptions) -> None:
     """Free the disk space of deleted records; blocks writes while it runs."""
     out = run.make_output(CompactResult)
     path = _require_file(run.cli, "compact")

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from gamcli.actions import pruning, tokens
-from gamcli.commands.options import Changing, Printing, SortedListing, argument, new_group, option
+from gamcli.commands.options import ChangeOptions, PrintOptions, SortedListOptions, argument, new_group, option
 from gamcli.errors import format_count
 from gamcli.model import format_rfc3339, plan
 from gamcli.model.maintenance import PruneResult
@@ -31,7 +31,7 @@ def list_(
     key: Annotated[str | None, option("KEY", "Show only tokens issued for this key.")] = None,
     status: Annotated[list[TokenStatus] | None, option(None, "Show only tokens with this status; repeatable.")] = None,
     *,
-    run: SortedListing,
+    run: SortedListOptions,
 ) -> None:
     """List access tokens, oldest first."""
     filters = tokens.TokenSearch(user, app, key, tuple(status or ()), run.sort, run.limit)
@@ -40,14 +40,14 @@ def list_(
 
 
 @verbs.command()
-def show(token: TokenArgument, run: Printing) -> None:
+def show(token: TokenArgument, run: PrintOptions) -> None:
     """Show an access token, without its secret part, which is not stored."""
     with run.cli.open_gam() as gam:
         run.make_output(Token).print_record(tokens.show(gam, token))
 
 
 @verbs.command()
-def revoke(token: TokenArgument, run: Changing) -> None:
+def revoke(token: TokenArgument, run: ChangeOptions) -> None:
     """Revoke an access token and all other tokens of its session."""
     out = run.make_output(Token)
     with run.open_for_change(out) as gam:
@@ -64,7 +64,7 @@ def prune(
         str | None, option("DURATION", "Delete only what has been inactive for longer than this.", default="30d")
     ] = None,
     *,
-    run: Changing,
+    run: ChangeOptions,
 ) -> None:
     """
     Delete expired and revoked tokens and sessions, in small batches.

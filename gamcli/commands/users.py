@@ -9,12 +9,12 @@ from gamcli.actions import Gam, users
 from gamcli.actions.changes import ChangeResult
 from gamcli.commands import confirmation, overview
 from gamcli.commands.options import (
-    Changing,
-    ChangingKeys,
+    ChangeOptions,
     CsvTable,
     EnabledFilter,
     IfMissing,
-    SortedListing,
+    KeyChangeOptions,
+    SortedListOptions,
     UserArgument,
     argument,
     flag,
@@ -41,7 +41,7 @@ def create(
     fields: UserFields,
     if_missing: IfMissing = False,
     update_existing: UpdateExisting = False,
-    run: Changing,
+    run: ChangeOptions,
 ) -> None:
     """
     Create a user, or one for each row of a CSV file (--from).
@@ -76,7 +76,7 @@ def list_(
     role: Annotated[str | None, option("ROLE", "Show only users with this role.")] = None,
     attribute: Annotated[str | None, option("ID", "Show only users with this attribute.")] = None,
     *,
-    run: SortedListing,
+    run: SortedListOptions,
 ) -> None:
     """List users."""
     filters = UserFilter(enabled=enabled, blocked=blocked, role=role, attribute=attribute, text=text, sort=run.sort)
@@ -85,13 +85,13 @@ def list_(
 
 
 @verbs.command()
-def show(name: UserArgument, run: overview.RecordPrinting) -> None:
+def show(name: UserArgument, run: overview.RecordPrintOptions) -> None:
     """Show a user."""
     overview.show(run, User, users.show, name)
 
 
 @verbs.command()
-def update(name: UserArgument, fields: UserFields, run: ChangingKeys) -> None:
+def update(name: UserArgument, fields: UserFields, run: KeyChangeOptions) -> None:
     """Change fields of a user; an empty value clears a field."""
     out = run.make_output(User)
     given = fields.collect()
@@ -126,7 +126,7 @@ def set_password(
     expires_in: Annotated[str | None, option("DURATION", "Expire the password after this time, such as 90d.")] = None,
     expires_at: Annotated[str | None, option("DATE", "Expire the password at this date, such as 2027-06-30.")] = None,
     *,
-    run: Changing,
+    run: ChangeOptions,
 ) -> None:
     """
     Set a user's password, for authentication types of type GAMLocal.
