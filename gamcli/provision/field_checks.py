@@ -25,14 +25,14 @@ def name_of(noun: str, max_length: int = names.NAME_LENGTH) -> ReadValue:
 
 
 def app_number(name: str) -> ReadValue:
-    return passing(lambda value: apps.check_changes({name: value}))
+    return validated_by(lambda value: apps.check_changes({name: value}))
 
 
 def user_field(name: str) -> ReadValue:
-    return passing(lambda value: users.check_field(name, value))
+    return validated_by(lambda value: users.check_field(name, value))
 
 
-def passing(check: Callable[[Any], object]) -> ReadValue:
+def validated_by(check: Callable[[Any], object]) -> ReadValue:
     """Return a function that returns a value unchanged if `check` raises no UsageError."""
 
     def read(value: Any) -> object:  # noqa: ANN401 - any TOML
