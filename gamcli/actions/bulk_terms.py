@@ -40,7 +40,7 @@ class KeyRow(NamedTuple):
             raise UsageError("expires_in and expires_at cannot be combined")
         return self.expires_in or self.expires_at
 
-    def request(self, user_guid: str, client_id: str) -> KeySpec:
+    def build_spec(self, user_guid: str, client_id: str) -> KeySpec:
         """Return the settings that a repeated request must have."""
         words = (self.scopes,) if self.scopes else None
         expires_in = durations.parse(self.expires_in) if self.expires_in else None

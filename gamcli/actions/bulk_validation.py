@@ -141,7 +141,7 @@ class _Validator:
                 terms = self._resolver.resolve(user, row.app, row.scopes, row.expiry())
                 label = row.label and check_text("the label", row.label)
                 if row.request_id:
-                    request = row.request(user.guid, terms.client_id)
+                    request = row.build_spec(user.guid, terms.client_id)
                     requests.append((number, row.line, check_id(row.request_id), canonical_json(request)))
                 key_id, digest = self._read_import(row.api_key)
                 values.append((number, row.line, user.number, user.name, terms.app, terms.id, label, key_id, digest))
