@@ -48,22 +48,22 @@ class EphemeralServer:
     and journal of the start.
     """
 
-    def __init__(self, options: ServerOptions, begin: EphemeralOptions) -> None:
-        self._begin = begin
-        self.faults = Faults([parse_fault(text) for text in begin.faults], begin.fault_seed)
+    def __init__(self, options: ServerOptions, ephemeral: EphemeralOptions) -> None:
+        self._options = ephemeral
+        self.faults = Faults([parse_fault(text) for text in ephemeral.faults], ephemeral.fault_seed)
         self.clock, self.journal = Clock(), Journal()
         self._set_clock()
         with ExitStack() as opened:
             store = opened.enter_context(Store.in_memory())
-            self.gam = Gam(store, self.clock, os.urandom, begin.actor)
+            self.gam = Gam(store, self.clock, os.urandom, ephemeral.actor)
             self.warnings: Sequence[str] = ()
             self.credentials = dict(self._fill_store())
             self._snapshot = opened.enter_context(closing(store.save_snapshot()))
-            self._file = None if begin.journal is None else JournalFile(begin.journal)
+            self._file = None if ephemeral.journal is None else JournalFile(ephemeral.journal)
             if self._file is not None:
                 opened.callback(self._file.close)
             controls = Controls(
-                secrets.token_urlsafe(24) if begin.has_control else "",
+                secrets.token_urlsafe(24) if ephemeral.has_control else "",
                 self.gam,
                 self.clock,
                 self.faults,
@@ -71,7 +71,7 @@ class EphemeralServer:
                 self.reset,
                 self.apply,
                 self.credentials,
-                begin.shows_secrets,
+                ephemeral.shows_secrets,
             )
             options = replace(options, max_body=controls.max_body)
             self.server = DevServer(self.gam, options, DevOptions(self.faults, self._record, controls))
@@ -88,7 +88,7 @@ class EphemeralServer:
     def reset(self) -> None:
         self.gam.store.restore_snapshot(self._snapshot)
         self.faults.clear()
-        for text in self._begin.faults:
+        for text in self._options.faults:
             self.faults.add(text)
         self.journal.clear()
         self._set_clock()
@@ -103,21 +103,21 @@ class EphemeralServer:
             return seed.environment(seed.apply_seed(self.gam, [path], {}))
 
     def _fill_store(self) -> Mapping[str, str]:
-        if not self._begin.seeds:
+        if not self._options.seeds:
             repository.initialise(self.gam)
             return example.create_example(self.gam).environment_variables()
         from gamcli.provision import seed  # noqa: PLC0415 - start-up, as above
 
-        desired = seed.read(self._begin.seeds, os.environ)
+        desired = seed.read(self._options.seeds, os.environ)
         repository.initialise(self.gam, desired.repository_guid)
         self.warnings = desired.warnings
         return seed.environment(seed.apply_desired(self.gam, desired))
 
     def _set_clock(self) -> None:
         self.clock.reset()
-        if self._begin.now is not None:
-            self.clock.stop(stopped_clock(self._begin.now)())
-            if self._begin.is_running:
+        if self._options.now is not None:
+            self.clock.stop(stopped_clock(self._options.now)())
+            if self._options.is_running:
                 self.clock.run()
 
     def _record(self, entry: JournalRecord) -> None:

@@ -206,7 +206,7 @@ class TestingOptions(OptionGroup):
     def prints_variables(self) -> bool:
         return self.print_env or self.output is not None
 
-    def begin(self, actor: str) -> "EphemeralOptions":
+    def build_options(self, actor: str) -> "EphemeralOptions":
         from gamcli.ephemeral import EphemeralOptions  # noqa: PLC0415 - start-up: only for tests
 
         return EphemeralOptions(

@@ -62,8 +62,8 @@ def open_server(
             raise UsageError("--store and --ephemeral cannot be combined", "use only one of them")
         from gamcli.ephemeral import EphemeralServer  # noqa: PLC0415 - start-up: only for tests
 
-        begin = test_options.begin(describe_actor(os.environ))
-        with EphemeralServer(options, begin) as opened, _serve_metrics(opened.gam, options):
+        ephemeral = test_options.build_options(describe_actor(os.environ))
+        with EphemeralServer(options, ephemeral) as opened, _serve_metrics(opened.gam, options):
             for warning in opened.warnings:
                 cli.output().print_warning(warning)
             yield opened.server, opened.credentials
