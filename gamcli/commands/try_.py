@@ -56,7 +56,7 @@ class TryOptions(OptionGroup):
 
 
 @verbs.command(name="try")
-def try_(asked: TryOptions) -> None:
+def try_(options: TryOptions) -> None:
     """
     Exchange an API key for a token, read the user's claims with it, and show requests, responses and curl commands.
 
@@ -64,22 +64,22 @@ def try_(asked: TryOptions) -> None:
 
     Example: gamcli try --app portal --user ana --api-key-file key.txt --client-secret-file secret.txt
     """
-    cli = asked.cli
-    out = cli.output(asked.output, None, Transcript)
-    options = {"authentication_type_name": asked.auth_type, "scope": asked.scope, "username": asked.user}
-    parameters = {name: value for name, value in options.items() if value is not None}
+    cli = options.cli
+    out = cli.output(options.output, None, Transcript)
+    sent = {"authentication_type_name": options.auth_type, "scope": options.scope, "username": options.user}
+    parameters = {name: value for name, value in sent.items() if value is not None}
     credentials = (
-        _read_credential("client_secret", asked.client_secret_file, _CLIENT_SECRET_SOURCES, asked.app),
-        _read_user_credential(asked),
+        _read_credential("client_secret", options.client_secret_file, _CLIENT_SECRET_SOURCES, options.app),
+        _read_user_credential(options),
     )
-    with _open_endpoint(cli, asked.url or os.environ.get("GAM_URL"), out) as (base_url, gam):
+    with _open_endpoint(cli, options.url or os.environ.get("GAM_URL"), out) as (base_url, gam):
         curl_url = base_url if gam is None else _configured_url(cli)
-        if asked.auth_type is None and credentials[1].parameter == "api_key":
-            parameters = {"authentication_type_name": _find_auth_type(gam, asked.app) or "apikey", **parameters}
-        spec = ExchangeSpec(base_url, curl_url, _find_client_id(cli, gam, asked.app), credentials, parameters)
+        if options.auth_type is None and credentials[1].parameter == "api_key":
+            parameters = {"authentication_type_name": _find_auth_type(gam, options.app) or "apikey", **parameters}
+        spec = ExchangeSpec(base_url, curl_url, _find_client_id(cli, gam, options.app), credentials, parameters)
         transcript = _run_exchange(cli, gam, spec, out)
         if gam is not None and transcript.granted:
-            _warn_if_expiring(gam, asked.app, credentials, out)
+            _warn_if_expiring(gam, options.app, credentials, out)
     if gam is not None:
         out.print_note(f"used a temporary server; the curl commands are for {command('serve')} at {curl_url}")
     _print_transcript(out, transcript)
@@ -218,14 +218,14 @@ _PASSWORD_SOURCES = ("--password-file", "GAM_PASSWORD", "password")
 """The option and the variable of a credential, and its name in prompts."""
 
 
-def _read_user_credential(asked: TryOptions) -> Credential:
-    if asked.password_file is None:
-        return _read_credential("api_key", asked.api_key_file, _API_KEY_SOURCES, asked.user, asked.app)
-    if asked.api_key_file is not None:
+def _read_user_credential(options: TryOptions) -> Credential:
+    if options.password_file is None:
+        return _read_credential("api_key", options.api_key_file, _API_KEY_SOURCES, options.user, options.app)
+    if options.api_key_file is not None:
         raise UsageError("--api-key-file and --password-file cannot be combined", "use only one of them")
-    if asked.user is None:
+    if options.user is None:
         raise UsageError("--password-file requires --user", "--user USER")
-    return _read_credential("password", asked.password_file, _PASSWORD_SOURCES)
+    return _read_credential("password", options.password_file, _PASSWORD_SOURCES)
 
 
 def _read_credential(parameter: str, path: str | None, sources: tuple[str, str, str], *names: str | None) -> Credential:
