@@ -26,8 +26,8 @@ def find_matching(gam: Gam, spec: KeySpec) -> Key | None:
             return None
         if spec.api_key is not None and not spec.api_key.matches(key.digest):
             return None
-        wanted = key.scopes if spec.scopes is None else parse_scopes(tx, app.scopes, spec.scopes)
-    if set(wanted) != set(key.scopes) or spec.label not in ("", key.label):
+        requested = key.scopes if spec.scopes is None else parse_scopes(tx, app.scopes, spec.scopes)
+    if set(requested) != set(key.scopes) or spec.label not in ("", key.label):
         raise ConflictError(
             f"user '{key.user}' already has a key for application '{key.app}' with different settings: {key.id}",
             command("key", "show", key.id),

@@ -109,18 +109,18 @@ class KeyDiff:
         key of a seed that cannot be used is not the current key of its user and application.
         """
         now, name, pair = self._options.now, f"{user.name} for {app.name}", (user.guid, app.client_id)
-        wanted_scopes = None if item.scopes is None else self._parse_scopes(item.scopes, app.scopes)
+        requested_scopes = None if item.scopes is None else self._parse_scopes(item.scopes, app.scopes)
         known = self._find_provided(item, pair)
         current = self._actual.keys.get(pair) if item.is_current else known
         if current is not None and item.is_current and not _remains_valid(current, app, now):
             current = None
-        is_same = not item.is_current or (wanted_scopes in (None, current and current.scopes))
+        is_same = not item.is_current or (requested_scopes in (None, current and current.scopes))
         if current is not None and is_same and (item.api_key is None or known is not None):
             if not self._is_due(current, item):
                 return Step(UPDATE, "key", name, current, current, item=item)
             successor = self._issue(item, user, app, _renewal_options(item, current, now))
             return Step(UPDATE, "key", name, current, *successor, item, item.overlap, _renewal_note(current, now))
-        chosen_scopes = None if wanted_scopes == app.scopes else wanted_scopes
+        chosen_scopes = None if requested_scopes == app.scopes else requested_scopes
         key_options = rules.KeyOptions(
             chosen_scopes, _lifetime(item, now), item.label, managed_by=item.owner, api_key=item.api_key
         )

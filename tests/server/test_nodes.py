@@ -206,7 +206,7 @@ def get(server: Server, path: str) -> tuple[int, str | None]:
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nodes wait a tenth as long for a database that does not answer."""
     monkeypatch.setattr(dispatcher, "TURN_STATEMENT_SECONDS", 0.3)
     monkeypatch.setattr(dispatcher, "THREAD_STATEMENT_SECONDS", 0.5)
@@ -214,7 +214,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "CONNECT_SECONDS", 2)
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("short_timeouts")
 def test_a_node_answers_503_while_its_database_is_stopped_and_goes_on_when_that_does(
     admin: Gam, postgres: PostgresServer, request: pytest.FixtureRequest
 ) -> None:
@@ -236,7 +236,7 @@ def test_a_node_answers_503_while_its_database_is_stopped_and_goes_on_when_that_
     assert (read_claims(node, token), get(node, "/readyz")[0]) == (200, 200)
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("short_timeouts")
 def test_a_node_replaces_connections_whose_process_in_the_database_is_stopped(
     admin: Gam, postgres: PostgresServer, request: pytest.FixtureRequest
 ) -> None:
