@@ -150,7 +150,7 @@ class KeyChangeOptions(PrintOptions):
 
 
 class DeleteOptions(KeyChangeOptions):
-    """Those of a change, --yes, --accept-invalidating and --show-all."""
+    """--output, --field, --dry-run, --yes, --accept-invalidating and --show-all."""
 
     yes: Yes = False
     accept: AcceptInvalidating = None

@@ -265,10 +265,10 @@ def test_other_commands_say_which_ones_have_the_format(world: Run, format_name: 
 
 def test_the_formats_of_options_are_those_that_help_explains() -> None:
     runs = (
-        options.Printing,
-        options.Issuing,
-        overview.RecordPrinting,
-        overview.ClientRecordPrinting,
+        options.PrintOptions,
+        options.IssueOptions,
+        overview.RecordPrintOptions,
+        overview.ClientRecordPrintOptions,
         scan.ScanOptions,
     )
     taken = [{*get_args(get_args(get_args(run.parameters()["output"].annotation)[0])[0])} for run in runs]
