@@ -103,16 +103,20 @@ def _set(table: Any, name: str, value: Any) -> None:  # noqa: ANN401 - TOML
         for each in value:
             if each not in earlier or earlier[each] != value[each]:
                 _set(earlier, each, value[each])
-    elif isinstance(value, list) and isinstance(earlier, Array) and {*value} != {*earlier}:
-        _set_elements(earlier, value)
+    elif isinstance(value, list) and isinstance(earlier, Array) and _set_elements(earlier, value):
+        return
     else:
         table[name] = tomlkit.value(toml_format.format_value(value))
 
 
-def _set_elements(array: Array, elements: list[str]) -> None:
+def _set_elements(array: Array, elements: list[str]) -> bool:
+    """Edit an array of several lines; return whether it has the elements then, in this order."""
+    if "\n" not in array.as_string() or {*array} == {*elements}:
+        return False
     for index in reversed(range(len(array))):
         if array[index] not in elements:
             del array[index]
     for index, element in enumerate(elements):
         if element not in array:
             array.insert(index, element)
+    return [*array] == elements
