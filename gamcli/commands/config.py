@@ -183,6 +183,6 @@ def _write_atomically(path: Path, text: str) -> None:
             temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         elif path.name == settings.PROJECT_FILE:
             temporary.chmod(PROJECT_FILE_MODE)
-        temporary.replace(target)
+        new_files.replace_file(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -177,8 +177,9 @@ def _write_ready_file(path: str | None, metrics_url: str, url: str) -> None:
         with os.fdopen(new_files.create_private_file(temporary, READY_FILE_MODE), "w", encoding="utf-8") as file:
             ready = {"url": url, "pid": os.getpid(), **({"metrics": metrics_url} if metrics_url else {})}
             file.write(json.dumps(ready) + "\n")
-        temporary.replace(target)
+        new_files.replace_file(temporary, target)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise FailedError(f"cannot write the ready file {path}: {error.strerror}", "--ready-file FILE") from error
 
 

@@ -61,6 +61,8 @@ def update(
     for path in paths:
         if path.is_dir():
             raise UsageError(f"{path} is a folder, not a manifest", "use --update once for each file")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is not a regular file", "use --update with a manifest")
     tables = export.collect_tables(gam, selection)
     by_file: dict[Path, list[_Difference]] = {path: [] for path in paths}
     for each in _compare(gam, manifest.read(paths, environment), tables, selection):

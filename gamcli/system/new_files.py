@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def write_new_file(path: str, text: str, option: str, *, overwrite: bool = False
         _write_and_sync(part, text)
         try:
             if overwrite:
-                part.replace(target)
+                replace_file(part, target)
             else:
                 os.link(part, target)
         except OSError:  # it exists, or this file system has no hard links
@@ -61,6 +62,14 @@ def _is_running(process: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def replace_file(new: Path, target: Path) -> None:
+    """Rename `new` to `target`, unless that is a link, a device or a folder; raises OSError."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(target.lstat().st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+    new.replace(target)
 
 
 def create_private_file(path: Path, mode: int = 0o600) -> int:

@@ -134,10 +134,10 @@ OTHER_FILE_HINT = "choose another file, or --replace"
 
 def require_target_free(target: Path, *, overwrite: bool) -> None:
     """Raise ConflictError when `target` exists and must not be overwritten."""
-    if os.path.lexists(target) and not (overwrite and target.is_file()):
-        raise ConflictError(
-            f"the file {target} already exists", OTHER_FILE_HINT if target.is_file() else "choose another file"
-        )
+    is_replaceable = target.is_file() and not target.is_symlink()
+    if os.path.lexists(target) and not (overwrite and is_replaceable):
+        hint = OTHER_FILE_HINT if is_replaceable else "choose another file"
+        raise ConflictError(f"the file {target} already exists", hint)
     for end in SIDECAR_SUFFIXES:
         if os.path.lexists(f"{target}{end}"):
             raise ConflictError(
