@@ -154,7 +154,7 @@ def test_a_password_is_hashed_where_it_blocks_nobody(send: Ask, monkeypatch: pyt
 
     monkeypatch.setattr(passwords, "verify", noted)
     granted(send())
-    assert names == ["password"]
+    assert names == ["worker"]
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
