@@ -127,12 +127,30 @@ def test_no_file_is_created_through_a_symbolic_link(world: Run, api_key: str, pl
     words = ["link" if word == "{}" else word.replace("{key}", api_key[7:15]) for word in CREATING[case].split()]
     found = world(*words)
     assert not (place / "target").exists()
-    if case == "serve --ready-file":  # replaces the name
-        assert found.code == 0
-    elif case in ("serve --log-file", "serve --journal"):
+    if case in ("serve --log-file", "serve --journal"):
         assert (found.code, ": it is a symbolic link to a missing file\n" in found.err) == (1, True), found
     else:
         assert found.code in (1, 5), found
+
+
+@pytest.mark.usefixtures("fifo")
+@pytest.mark.parametrize(
+    ("case", "code"),
+    [
+        ("store backup {} --replace", 5),
+        ("export --update {}", 2),
+        ("serve --ephemeral --port 0 --ready-file {} -- true", 1),
+    ],
+)
+def test_only_regular_files_are_replaced(world: Run, place: Path, case: str, code: int) -> None:
+    (place / "link").symlink_to("gam.toml" if "--update" not in case else "fifo")
+    before = {name: (place / name).lstat().st_ino for name in ("fifo", "link", "gam.toml")}
+    for name in ("fifo", "link"):
+        found = world(*case.format(name).split())
+        assert found.code == code, (name, found)
+        assert {name: (place / name).lstat().st_ino for name in before} == before
+    assert not list(place.glob(".fifo.*"))
+    assert not list(place.glob(".link.*"))
 
 
 @pytest.mark.parametrize("option", ["--log-file", "--journal"])

@@ -88,6 +88,20 @@ def test_a_list_with_one_element_per_line_keeps_its_lines(elements: list[str], e
     assert tomllib.loads(new)["app"]["one"]["list"] == elements
 
 
+@pytest.mark.parametrize(
+    ("before", "elements", "after"),
+    [
+        ("['z', 'admin', 'operator']", ["operator", "admin"], '["operator", "admin"]'),
+        ("['user_email']", ["gam_user_data", "user_email"], '["gam_user_data", "user_email"]'),
+        ("[\n  'z',\n  'a',\n  'b',\n]", ["b", "a"], '["b", "a"]'),
+    ],
+)
+def test_a_list_has_the_elements_in_the_given_order(before: str, elements: list[str], after: str) -> None:
+    new = edit(f"[user.ana]\nroles = {before} # of ana\n", {("user", "ana"): {"roles": elements}})
+    assert tomllib.loads(new)["user"]["ana"]["roles"] == elements
+    assert "".join(new.split()).replace(",]", "]") == "".join(f"[user.ana]\nroles = {after} # of ana\n".split())
+
+
 def test_fields_are_added_in_the_form_of_the_table() -> None:
     for keys, lines in (
         (("repository",), ['+repository."x y" = true', "+repository.g = { z = 1 }"]),
