@@ -1,5 +1,6 @@
 """Updating an existing manifest from the store."""
 
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -268,3 +269,11 @@ def test_a_revoked_key_is_removed_from_the_file(world: Gam, write: Write, select
 def test_a_folder_cannot_be_updated(world: Gam, folder: Path) -> None:
     with pytest.raises(UsageError, match="manifests is a folder"):
         export_update.update(world, [folder], {}, Selection())
+
+
+def test_only_a_regular_file_is_updated(world: Gam, folder: Path) -> None:
+    os.mkfifo(folder / "fifo")
+    (folder / "m.toml").symlink_to("fifo")
+    with pytest.raises(UsageError, match=r"m\.toml is not a regular file"):
+        export_update.update(world, [folder / "m.toml"], {}, Selection())
+    assert (folder / "m.toml").is_fifo()

@@ -319,3 +319,11 @@ def test_a_fix_is_a_line_for_a_shell(facts: DoctorFacts) -> None:
 def test_a_store_on_a_network_file_system_is_a_warning(facts: DoctorFacts) -> None:
     assert only(replace(facts, file_system="nfs4")) == ("file-system", WARN, "df -T /gam/store.db")
     assert worse(replace(facts, file_system="ext4")) == []
+
+
+def test_a_database_without_files_has_no_checks_of_files(facts: DoctorFacts) -> None:
+    names = [each.check for each in doctor.run_checks(replace(facts, has_file=False, files=()))]
+    assert {"modes", "owner", *doctor.FILE_CHECKS}.isdisjoint(names)
+    assert "clock" in names
+    with_files = [each.check for each in doctor.run_checks(replace(facts, has_file=False, files=(STORE,)))]
+    assert {"modes", "owner"} <= {*with_files}
