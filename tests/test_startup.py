@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from platformdirs import user_config_path
+from platformdirs import user_config_path, user_data_path
 
 from gamcli.actions import Gam, apps, users
 from gamcli.commands.settings import Settings
@@ -112,11 +112,25 @@ def test_a_page_of_the_manual_in_a_pipe_needs_no_other_command(loaded: Loaded) -
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs itself is asked")
-@pytest.mark.parametrize("named", [None, "", "/elsewhere", "relative"])
-def test_the_quick_way_to_the_users_file_is_that_of_platformdirs(
-    monkeypatch: pytest.MonkeyPatch, named: str | None
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize("words", [["__complete", "app", "show", ""], ["app", "show", "portal", "-o", "json"]], ids=str)
+def test_the_default_store_is_found_without_platformdirs(
+    environment: dict[str, str], loaded: Loaded, tmp_path: Path, words: list[str]
 ) -> None:
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    if named is not None:
-        monkeypatch.setenv("XDG_CONFIG_HOME", named)
+    default = tmp_path / ".local/share/gamcli/store.db"
+    default.parent.mkdir(parents=True)
+    default.symlink_to(environment.pop("GAMCLI_STORE"))
+    assert "platformdirs" not in loaded(*words)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs itself is asked")
+@pytest.mark.parametrize("home", [None, "/home/ana/", "relative"])
+@pytest.mark.parametrize("named", [None, "", "/elsewhere", "relative"])
+def test_the_folders_of_the_user_are_those_of_platformdirs(
+    monkeypatch: pytest.MonkeyPatch, home: str | None, named: str | None
+) -> None:
+    for name, value in (("HOME", home), ("XDG_CONFIG_HOME", named), ("XDG_DATA_HOME", named)):
+        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
+    store = Settings(environment={}, reads_files=False).value("store").value
     assert Settings().user_path == user_config_path("gamcli", appauthor=False) / "config.toml"
+    assert store == str(user_data_path("gamcli", appauthor=False) / "store.db")

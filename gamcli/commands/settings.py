@@ -202,16 +202,12 @@ class Settings(SettingSources):
         return locations.parse_location(str(self.value("store").value), "the store")
 
     def _default(self, setting: Setting) -> object:
-        if setting.name != "store":
-            return setting.default
-        from platformdirs import user_data_path  # noqa: PLC0415 - start-up: only a default needs it
-
-        return str(user_data_path("gamcli", appauthor=False) / "store.db")
+        return str(_user_folder("data") / "store.db") if setting.name == "store" else setting.default
 
     @cached_property
     def user_path(self) -> Path:
         """The user's config file, which may not exist."""
-        return self.user_file or _config_folder() / "config.toml"
+        return self.user_file or _user_folder("config") / "config.toml"
 
     @property
     def project_path(self) -> Path | None:
@@ -245,15 +241,21 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _config_folder() -> Path:
-    if (
-        sys.platform == "linux" and "ANDROID_ROOT" not in os.environ
-    ):  # as platformdirs does, but faster, since every run needs it
-        named = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-        return (named if named.is_absolute() else Path("~/.config").expanduser()) / "gamcli"
-    from platformdirs import user_config_path  # noqa: PLC0415 - start-up: as above
+FOLDERS = {"config": ("XDG_CONFIG_HOME", ".config"), "data": ("XDG_DATA_HOME", ".local/share")}
+"""The variable that names each folder of the user, and its place in the home directory (XDG base directories)."""
 
-    return user_config_path("gamcli", appauthor=False)
+
+def _user_folder(kind: str) -> Path:
+    """Return gamcli's folder among those of the user, as platformdirs does, whose import takes longer than all else."""
+    home = Path(os.environ.get("HOME", ""))
+    if sys.platform == "linux" and "ANDROID_ROOT" not in os.environ and home.is_absolute():
+        variable, place = FOLDERS[kind]
+        named = Path(os.environ.get(variable, ""))
+        return (named if named.is_absolute() else home / place) / "gamcli"
+    import platformdirs  # noqa: PLC0415 - start-up: as above
+
+    find = {"config": platformdirs.user_config_path, "data": platformdirs.user_data_path}[kind]
+    return find("gamcli", appauthor=False)
 
 
 def _parse_from_file(setting: Setting, name: str, value: object, path: Path) -> object:

@@ -53,11 +53,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=21, help="how often each is measured; the medians are shown")
     asked = parser.parse_args()
     with TemporaryDirectory() as folder:
-        store = Path(folder) / "store.db"
+        store = Path(folder) / "gamcli" / "store.db"  # the default, so that a command finds it as users' commands do
         for arguments in STORY:
             gamcli(*arguments, store=store)
         key = gamcli("key", "list", "--field", "id", store=store).strip()
-        environment = {**os.environ, "GAMCLI_STORE": str(store)}
+        environment = {**os.environ, "XDG_DATA_HOME": folder}
+        environment.pop("GAMCLI_STORE", None)
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or every start would compile gamcli again
         commands = {name: [key if word == "ID" else word for word in line] for name, (line, _) in LINES.items()}
         for command in commands.values():
