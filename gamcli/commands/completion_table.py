@@ -30,17 +30,16 @@ def completion_rows() -> Iterator[CompletionRow]:
 def _command_rows(command: Any, path: str) -> Iterator[CompletionRow]:  # noqa: ANN401 - typer's commands
     position = 0
     for parameter in command.params:
-        if parameter.hidden if hasattr(parameter, "hidden") else False:
+        if getattr(parameter, "hidden", False):
             continue
         if parameter.param_type_name == "argument":
             suffix = "..." if parameter.nargs != 1 or parameter.multiple else ""
             yield CompletionRow(path, f"<{position}{suffix}>", _metavar(parameter), parameter.help or "")
             position += 1
         else:
+            values = "" if parameter.is_flag else _values(parameter, path)
             for text in (*parameter.opts, *parameter.secondary_opts):
-                yield CompletionRow(
-                    path, text, "" if parameter.is_flag else _values(parameter, path), parameter.help or ""
-                )
+                yield CompletionRow(path, text, values, parameter.help or "")
     if path:
         yield CompletionRow(path, "--help", "", "Show this message and exit.")
     for name in getattr(command, "list_commands", lambda _: [])(None):

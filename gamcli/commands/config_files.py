@@ -76,9 +76,7 @@ def read_file(path: Path, names: Collection[str]) -> Mapping[str, object]:
         _require_table(document, path, names)
         table = document.get(TABLE, {})
         settings = dict(_flatten(table)) if isinstance(table, dict) else {TABLE: table}
-    except (OSError, RecursionError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"cannot read the config file {path}: {describe_read_error(error)}", FIX_HINT) from error
-    except ValueError as error:  # Python refuses integers of more than 4300 digits
+    except (OSError, RecursionError, ValueError) as error:  # also integers of more than 4300 digits
         raise UsageError(f"cannot read the config file {path}: {describe_read_error(error)}", FIX_HINT) from error
     for name in settings:
         if name not in names:

@@ -9,41 +9,40 @@ from gamcli import __version__, manual
 from gamcli.commands import EXIT_CODES, root
 from gamcli.commands.help import environment_variables
 
+Command = Any
+"""A command or group of typer, whose methods are not in its public types."""
+
 
 def render_pages() -> dict[str, str]:
     """Return the text of each page by its file name."""
-    program = typer.main.get_command(root.app)
+    program: Command = typer.main.get_command(root.app)
     pages = {"gamcli.1": _format_program(program)}
     for name, noun in root.NOUNS.items():
-        command: Any = program.get_command(None, name)  # type: ignore[attr-defined] # a group
-        pages[f"gamcli-{name}.1"] = _join(_format_command(name, noun.summary, command))
-    return pages
+        pages[f"gamcli-{name}.1"] = _format_command(name, noun.summary, program.get_command(None, name))
+    return {file: "".join(f"{line}\n" for line in lines) for file, lines in pages.items()}
 
 
-def _format_program(program: Any) -> str:  # noqa: ANN401 - typer's commands
-    lines = [
-        *_format_head("gamcli", "issue, rotate and revoke API keys, and serve the token endpoint for them"),
-        *_format_synopsis("gamcli", program),
-        ".SH DESCRIPTION",
-        *_format_paragraphs(program.help),
-        ".SH OPTIONS",
-        *_format_options(program, "gamcli"),
-        ".SH COMMANDS",
-        *_format_rows((f"gamcli {name}", noun.summary) for name, noun in root.NOUNS.items()),
-        ".SH EXIT STATUS",
-        *_format_rows((str(code), meaning) for code, meaning in EXIT_CODES.items()),
-        ".SH ENVIRONMENT",
-        *_format_rows(environment_variables().items()),
-        ".SH MANUAL",
-        "Each topic is shown by",
-        ".B gamcli help TOPIC",
-        *_format_rows((name, manual.read_title(name)) for name in (*manual.PAGES, *manual.REFERENCES)),
-        *_format_see_also(name for name in root.NOUNS),
-    ]
-    return _join(lines)
+def _format_program(program: Command) -> Iterator[str]:
+    yield from _format_head("gamcli", "issue, rotate and revoke API keys, and serve the token endpoint for them")
+    yield from _format_synopsis("gamcli", program)
+    yield ".SH DESCRIPTION"
+    yield from _format_paragraphs(program.help)
+    yield ".SH OPTIONS"
+    yield from _format_options(program, "gamcli")
+    yield ".SH COMMANDS"
+    yield from _format_rows((f"gamcli {name}", noun.summary) for name, noun in root.NOUNS.items())
+    yield ".SH EXIT STATUS"
+    yield from _format_rows((str(code), meaning) for code, meaning in EXIT_CODES.items())
+    yield ".SH ENVIRONMENT"
+    yield from _format_rows(environment_variables().items())
+    yield ".SH MANUAL"
+    yield "Each topic is shown by"
+    yield ".B gamcli help TOPIC"
+    yield from _format_rows((name, manual.read_title(name)) for name in (*manual.PAGES, *manual.REFERENCES))
+    yield from _format_see_also(root.NOUNS)
 
 
-def _format_command(name: str, summary: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - as above
+def _format_command(name: str, summary: str, command: Command) -> Iterator[str]:
     path = f"gamcli {name}"
     yield from _format_head(f"gamcli-{name}", summary)
     yield from _format_synopsis(path, command)
@@ -73,22 +72,22 @@ def _format_head(name: str, summary: str) -> Iterator[str]:
     yield f"{_escape(name)} \\- {_escape(summary)}"
 
 
-def _format_synopsis(path: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - as above
+def _format_synopsis(path: str, command: Command) -> Iterator[str]:
     yield ".SH SYNOPSIS"
     yield f".B {_escape(_format_usage(path, command))}"
 
 
-def _format_usage(path: str, command: Any) -> str:  # noqa: ANN401 - as above
+def _format_usage(path: str, command: Command) -> str:
     return " ".join([path, *command.collect_usage_pieces(_make_context(command, path))])
 
 
-def _format_options(command: Any, path: str) -> Iterator[str]:  # noqa: ANN401 - as above
+def _format_options(command: Command, path: str) -> Iterator[str]:
     context = _make_context(command, path)
     records = (parameter.get_help_record(context) for parameter in command.get_params(context))
     return _format_rows(record for record in records if record)
 
 
-def _make_context(command: Any, path: str) -> Any:  # noqa: ANN401 - as above
+def _make_context(command: Command, path: str) -> Any:  # noqa: ANN401 - a context of typer
     return command.context_class(command, info_name=path, help_option_names=["-h", "--help"])
 
 
@@ -116,7 +115,3 @@ def _escape(text: str) -> str:
     """Return `text` for roff: hyphens that can be copied, and no line that begins a request."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
     return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
-
-
-def _join(lines: Iterable[str]) -> str:
-    return "\n".join(lines) + "\n"

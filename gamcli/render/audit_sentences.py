@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from gamcli.errors import format_count
+
 Details = dict[str, Any]
 
 NOUNS = {"app": "application", "auth_type": "authentication type", "repository": "store"}
@@ -39,7 +41,7 @@ def _owner(details: Details) -> str:
 
 
 def _count(number: Any, noun: str) -> str:  # noqa: ANN401 - from JSON
-    return f"{number:,} {noun}{'' if number == 1 else 's'}" if isinstance(number, int) else f"{noun}s"
+    return format_count(number, noun) if isinstance(number, int) else f"{noun}s"
 
 
 def _issued(target: str, details: Details) -> str:

@@ -58,13 +58,13 @@ RESULT_MARKS = {True: "✓", False: "✗", None: "·"}
 """A rule that holds, is violated, or depends on the request."""
 
 
-def _expiry_day(record: dict[str, Any]) -> object:
-    return (record["expires_at"] or NULL_TEXTS["expires_at"])[: len("2027-02-21")]
+def _format_day(instant: str | None, none: str = "never") -> str:
+    return (instant or none)[: len("2027-02-21")]
 
 
-def _end_day(key: dict[str, Any]) -> object:
+def _end_day(key: dict[str, Any]) -> str:
     """Return when a key expires or retires; RFC 3339 texts sort as times."""
-    return _expiry_day({"expires_at": min(filter(None, (key["expires_at"], key["retires_at"])), default=None)})
+    return _format_day(min(filter(None, (key["expires_at"], key["retires_at"])), default=None))
 
 
 def _format_period_end(instant: str) -> str:
@@ -89,10 +89,13 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         "status": _key_status,
         "expires_at": _end_day,
         **_fields("scopes", "label"),
-        "last_used_at": lambda key: (key["last_used_at"] or NULL_TEXTS["last_used_at"])[: len("2027-02-21")],
+        "last_used_at": lambda key: _format_day(key["last_used_at"]),
         **_fields("grants"),
     },
-    "Token": {**_fields("id", "user", "app", "key", "status"), "expires_at": _expiry_day},
+    "Token": {
+        **_fields("id", "user", "app", "key", "status"),
+        "expires_at": lambda token: _format_day(token["expires_at"]),
+    },
     "AuditEntry": {"seq": lambda entry: str(entry["seq"]), **_fields("at", "actor"), "event": describe_entry},
     "RuleResult": {
         "": lambda judged: RESULT_MARKS[judged["holds"]],
@@ -116,7 +119,7 @@ COLUMNS: dict[str, dict[str, Cell]] = {
         "id": lambda finding: finding["id"] or finding["fingerprint"],
         "status": lambda finding: finding["status"] + (", truncated" if finding["cut_short"] else ""),
         **_fields("user", "app"),
-        "used": lambda finding: (finding["last_used_at"] or "")[: len("2027-02-21")],
+        "used": lambda finding: _format_day(finding["last_used_at"], ""),
     },
     "Forecast": {
         "start": lambda period: period["start"].removesuffix("T00:00:00Z"),
@@ -188,8 +191,11 @@ def format_table(kind: type, records: Iterable[dict[str, Any]], screen: Screen) 
     first_rows = [_format_row(columns, record) for record in first_records]
     if bar_field:
         headings.append("")
-        bars = format_bars([record[bar_field] for record in first_records])
-        first_rows = [(*row, bar) for row, bar in zip(first_rows, bars, strict=True)]
+        maximum = max(record[bar_field] for record in first_records)
+        first_rows = [
+            (*row, _format_bar(record[bar_field], maximum))
+            for row, record in zip(first_rows, first_records, strict=True)
+        ]
     layout = table_layout.lay_out(headings, first_rows, screen.width, wraps=screen.is_wide is None)
     rest = (_format_row(columns, record) for record in records)
     hidden = tuple(head.lower() for place, head in enumerate(headings) if place not in layout.places)
@@ -213,18 +219,11 @@ def _join_cells(cells: Sequence[str], console: "Console | None", *, is_heading: 
 
     text = Text(table_layout.GAP).join(Text(cell, style) for cell, style in zip(cells, styles, strict=True))
     text.rstrip()
-    with console.capture() as captured:
-        console.print(text, soft_wrap=True, end="")
-    return captured.get()
-
-
-def format_bars(numbers: Sequence[int]) -> list[str]:
-    """Return a bar for each number, the largest MAX_BAR_WIDTH letters wide; only 0 has none."""
-    maximum = max(numbers, default=0)
-    return [_format_bar(number, maximum) for number in numbers]
+    return capture_rich(text, console, soft_wrap=True)
 
 
 def _format_bar(number: int, maximum: int) -> str:
+    """Return a bar, that of the maximum MAX_BAR_WIDTH letters wide; only 0 has none."""
     if not number:
         return ""
     if not supports_utf8(os.environ):
@@ -274,8 +273,8 @@ def format_record(record: dict[str, Any], console: "Console | None") -> str:
     return capture_rich(grid, console)
 
 
-def capture_rich(renderable: object, console: "Console") -> str:
+def capture_rich(renderable: object, console: "Console", *, soft_wrap: bool = False) -> str:
     """Return the text that rich prints."""
     with console.capture() as captured:
-        console.print(renderable)
+        console.print(renderable, soft_wrap=soft_wrap)
     return captured.get().rstrip("\n")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gamcli.errors import Problem, format_count
 from gamcli.model import format_rfc3339
-from gamcli.model.manifests import AdoptedObject, ManifestPlan, UnlistedObject
+from gamcli.model.manifests import ManifestPlan
 from gamcli.model.plan import AffectedKey, Change
 from gamcli.render import machine, plans
 from gamcli.render.text import clean
@@ -36,17 +36,11 @@ def render_lines(plan: ManifestPlan, console: "Console | None") -> Iterator[str]
 
 
 def _format_ownership(plan: ManifestPlan) -> Iterator[str]:
-    yield from map(_format_adopted, plan.adopts)
-    yield from map(_format_unlisted, plan.leaves)
-
-
-def _format_adopted(adopted: AdoptedObject) -> str:
-    source = "previously unmanaged" if adopted.from_owner is None else f"from '{adopted.from_owner}'"
-    return clean(f"= {adopted.kind} {adopted.name} is adopted, {source}")
-
-
-def _format_unlisted(unlisted: UnlistedObject) -> str:
-    return clean(f"? {unlisted.kind} {unlisted.name} was removed from the manifests; apply --prune deletes it")
+    for adopted in plan.adopts:
+        source = "previously unmanaged" if adopted.from_owner is None else f"from '{adopted.from_owner}'"
+        yield clean(f"= {adopted.kind} {adopted.name} is adopted, {source}")
+    for unlisted in plan.leaves:
+        yield clean(f"? {unlisted.kind} {unlisted.name} was removed from the manifests; apply --prune deletes it")
 
 
 def format_affected_keys(plan: ManifestPlan) -> Iterator[str]:
@@ -124,9 +118,9 @@ def format_markdown(plan: ManifestPlan, applied: str | None = None) -> str:
     verb = "would be" if applied is None else "were"
     parts = [f"### gamcli {f'plan: {summarize(plan)}' if applied is None else f'apply: {applied}'}"]
     if plan.invalidates:
-        parts += [f"**These active keys {verb} permanently invalidated:**", _markdown_table(plan.invalidates)]
+        parts += [f"**These active keys {verb} permanently invalidated:**", _key_table(plan.invalidates)]
     if plan.suspends:
-        parts += [f"These active keys {verb} suspended:", _markdown_table(plan.suspends)]
+        parts += [f"These active keys {verb} suspended:", _key_table(plan.suspends)]
     parts.append(
         _fenced_block(
             [*plans.format_lines(ManifestPlan(plan.changes)), *_format_ownership(plan)],
@@ -138,28 +132,27 @@ def format_markdown(plan: ManifestPlan, applied: str | None = None) -> str:
 
 def format_problems_markdown(problems: Sequence[Problem]) -> str:
     """Return a comment for a pull request that lists the problems of the manifests."""
-    rows = [("file", "line", "problem"), ("---",) * 3]
-    rows += [(_markdown_code(each.file), str(each.line), _markdown_code(each.message)) for each in problems]
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    count = format_count(len(problems), "problem")
-    return "\n\n".join((f"### gamcli: found {count}", "\n".join(_truncate(lines, MAX_COMMENT_LENGTH))))
+    rows = ((_markdown_code(each.file), str(each.line), _markdown_code(each.message)) for each in problems)
+    table = _markdown_table(("file", "line", "problem"), rows, MAX_COMMENT_LENGTH)
+    return f"### gamcli: found {format_count(len(problems), 'problem')}\n\n{table}"
 
 
-def _markdown_table(keys: Iterable[AffectedKey]) -> str:
-    rows = [("key", "user", "app", "reason", "last used", "expires"), ("---",) * 6]
-    rows += [
+def _key_table(keys: Iterable[AffectedKey]) -> str:
+    rows = (
         (
-            _markdown_code(key.key),
-            _markdown_code(key.user),
-            _markdown_code(key.app),
-            _markdown_code(key.reason),
+            *map(_markdown_code, (key.key, key.user, key.app, key.reason)),
             _format_day(key.last_used_at),
             _format_day(key.expires_at),
         )
         for key in keys
-    ]
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join(_truncate(lines, MAX_COMMENT_LENGTH // 3))
+    )
+    return _markdown_table(("key", "user", "app", "reason", "last used", "expires"), rows, MAX_COMMENT_LENGTH // 3)
+
+
+def _markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], room: int) -> str:
+    """Return as many rows as fit into `room` characters."""
+    lines = [f"| {' | '.join(row)} |" for row in (headings, ["---"] * len(headings), *rows)]
+    return "\n".join(_truncate(lines, room))
 
 
 def _markdown_code(text: str) -> str:

@@ -126,9 +126,10 @@ def user_panel(view: UserOverview, now: datetime) -> Panel:
 
 
 def _format_lifetime(key: Key, now: datetime) -> Row:
-    end = _end_of_key(key)
-    expires = "never" if end is None else format_distance(end, now)
-    used = "never" if key.last_used_at is None else format_distance(key.last_used_at, now)
+    expires, used = (
+        "never" if instant is None else format_distance(instant, now)
+        for instant in (_end_of_key(key), key.last_used_at)
+    )
     return key.displayed_status(now), expires, used
 
 

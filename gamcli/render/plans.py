@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gamcli.errors import format_count
 from gamcli.model import format_rfc3339
 from gamcli.model.plan import CREATE, DELETE, UPDATE, AffectedKey, Change, Plan
-from gamcli.render.human import format_cell
+from gamcli.render.human import capture_rich, format_cell
 from gamcli.render.text import clean
 
 if TYPE_CHECKING:
@@ -74,6 +74,4 @@ def render_lines(plan: Plan, console: "Console | None") -> Iterator[str]:
     from rich.text import Text  # noqa: PLC0415 - only terminals need rich
 
     for line in format_lines(plan):
-        with console.capture() as captured:
-            console.print(Text(line, STYLES.get(line[:1], "")))
-        yield captured.get().rstrip("\n")
+        yield capture_rich(Text(line, STYLES.get(line[:1], "")), console)
