@@ -1,36 +1,40 @@
 """
 Complete a command line, without importing typer, since shells run this at every press of the tab key.
 
+Words need neither pathlib nor typing, and names no typing: importing them takes as long as starting Python.
+
 Commands and options are in `completion_table.tsv`, which `completion_table.py` generates and a test compares: a line
 for each, with tabs between the command, the word, the metavar of its value, and its help. Names of applications, users
 and keys are read from the store.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 from gamcli.errors import GamcliError
 from gamcli.render.text import clean, print_line
 
-TABLE_FILE = Path(__file__).with_name("completion_table.tsv")
+TABLE_FILE = os.path.join(os.path.dirname(__file__), "completion_table.tsv")  # noqa: PTH118, PTH120 - start-up
 
 MAX_NAMES = 100
 """How many names are offered at most."""
 
 
-class CompletionRow(NamedTuple):
+class CompletionRow:
     """A word that may follow the command `path`; `metavar` names the value of an option, and is empty for a flag."""
 
-    path: str
-    text: str
-    metavar: str
-    help: str
+    __slots__ = ("help", "metavar", "path", "text")
+
+    def __init__(self, path: str, text: str, metavar: str, help_text: str) -> None:
+        self.path = path
+        self.text = text
+        self.metavar = metavar
+        self.help = help_text
 
 
 def read_table() -> list[CompletionRow]:
-    lines = TABLE_FILE.read_text(encoding="utf-8").splitlines()
-    return [CompletionRow(*line.split("\t")) for line in lines]
+    with open(TABLE_FILE, encoding="utf-8") as file:  # noqa: PTH123 - start-up
+        return [CompletionRow(*line.rstrip("\n").split("\t")) for line in file]
 
 
 def print_completions(words: list[str]) -> int:

@@ -19,7 +19,7 @@ from gamcli.store import apps, audit, auth_types, keys, tokens, users
 
 def render_table() -> str:
     """Return the contents of `completion_table.tsv`."""
-    return "".join("\t".join(row) + "\n" for row in completion_rows())
+    return "".join(f"{row.path}\t{row.text}\t{row.metavar}\t{row.help}\n" for row in completion_rows())
 
 
 def completion_rows() -> Iterator[CompletionRow]:

@@ -46,25 +46,23 @@ def list_(
     origin: Annotated[bool, flag("Show the source of each value.", "--origin")] = False, *, run: ListOptions
 ) -> None:
     """List all settings and their values."""
-    values = list(run.cli.settings.all_values())
+    rows = [ListedSettingWithOrigin(name, *next(run.cli.settings.sources(name))) for name in settings.SETTINGS]
     if origin:
-        rows = [ListedSettingWithOrigin(*value) for value in values]
         run.make_output(ListedSettingWithOrigin, wraps=True).print_records(ListedSettingWithOrigin, rows)
     else:
         out = run.make_output(ListedSetting, wraps=True)
-        out.print_records(ListedSetting, [ListedSetting(value.name, value.value) for value in values])
+        out.print_records(ListedSetting, [ListedSetting(row.name, row.value) for row in rows])
 
 
 @verbs.command()
 def get(name: SettingArgument, run: PrintOptions) -> None:
     """Print the value of a setting."""
-    setting = run.cli.settings.value(name)
+    value, origin = next(run.cli.settings.sources(name))
     out = run.make_output(ListedSettingWithOrigin)
     if out.is_human:
-        text = str(setting.value)
-        Output.print_line(text.lower() if isinstance(setting.value, bool) else text)
+        Output.print_line(str(value).lower() if isinstance(value, bool) else str(value))
     else:
-        out.print_record(ListedSettingWithOrigin(*setting))
+        out.print_record(ListedSettingWithOrigin(settings.find_setting(name).name, value, origin))
 
 
 @verbs.command("set")

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from gamcli.errors import UsageError
 from gamcli.rules.names import closest_match, escape_unprintable
@@ -125,7 +124,7 @@ def _suggest_name(name: str, near: str | None, groups: set[str]) -> str:
     return above if near in (None, name) else f"did you mean {near}? {above}"
 
 
-def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+def _flatten(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
     for name, value in table.items():
         if isinstance(value, dict):
             yield from _flatten(value, f"{prefix}{name}.")

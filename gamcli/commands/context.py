@@ -49,7 +49,8 @@ class CliContext:
 
     def with_flags(self, flags: Mapping[str, object]) -> "CliContext":
         """Return a copy where `flags`, the options of one command, win over all other sources."""
-        return CliContext(self.settings._replace(flags={**self.settings.flags, **flags}), self.pager)
+        settings = self.settings
+        return CliContext(Settings({**settings.flags, **flags}, settings.environment, settings.user_file), self.pager)
 
     @staticmethod
     def from_typer(context: Any) -> "CliContext":  # noqa: ANN401 - typer's context
@@ -72,7 +73,7 @@ class CliContext:
         Raises UsageError, before anything is changed, when records of that `kind`, with the secrets `issued`, do not
         have the field.
         """
-        name = format_name or ("value" if field else str(self.settings.value("output").value))
+        name = format_name or ("value" if field else str(self.settings.value("output")))
         assert name in FORMATS
         options = {"--store": "store", "--store-url-file": "store_url_file"}
         given = ((option, self.settings.flags.get(flag)) for option, flag in options.items())
@@ -86,11 +87,11 @@ class CliContext:
             format=name,
             field=field,
             now=now,
-            quiet=bool(self.settings.value("quiet").value),
-            no_color=bool(self.settings.value("no_color").value),
+            quiet=bool(self.settings.value("quiet")),
+            no_color=bool(self.settings.value("no_color")),
             global_options=tuple(text for option, value in given if value for text in (option, str(value))),
             is_wide=wide,
-            pager=None if self.settings.value("no_pager").value else self.pager,
+            pager=None if self.settings.value("no_pager") else self.pager,
         )
 
     @contextmanager
@@ -99,7 +100,7 @@ class CliContext:
         from gamcli.store import Store  # noqa: PLC0415 - start-up: some commands need no store
 
         with Store.open(self.settings.store()) as store:
-            if store.migrated and not self.settings.value("quiet").value:
+            if store.migrated and not self.settings.value("quiet"):
                 before, backup = store.migrated.version_before, store.migrated.backup
                 print_message(f"upgraded the store from version {before}" + (f"; backup: {backup}" if backup else ""))
             yield self.make_gam(store)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from shlex import join
 from typing import Annotated
@@ -74,11 +75,11 @@ def doctor(
 def _read_settings(settings: Settings) -> tuple[Settings, ReadProblem | None]:
     """Return the settings from all sources that are valid, and the first problem with the others."""
     problem = None
-    no_environment, no_files = settings._replace(environment={}), settings._replace(reads_files=False)
-    for valid in (settings, no_environment, no_files, no_environment._replace(reads_files=False)):
+    for reads_files, environment in product((True, False), (settings.environment, {})):
+        valid = Settings(settings.flags, environment, settings.user_file, reads_files=reads_files)
         try:
-            for _ in valid.all_values():
-                pass
+            for name in SETTINGS:
+                valid.value(name)
         except UsageError as error:
             problem = problem or ReadProblem(error.message, error.hint)
         else:
@@ -89,10 +90,10 @@ def _read_settings(settings: Settings) -> tuple[Settings, ReadProblem | None]:
 def _find_shadowed(settings: Settings) -> Iterator[ShadowedSetting]:
     """Yield settings that a source with higher priority overrides with another value, except flags and defaults."""
     for name in SETTINGS:
-        values = [value for value in settings.sources(name) if value.origin not in ("flag", "default")]
-        for shadowed in values[1:]:
-            if shadowed.value != values[0].value:
-                yield ShadowedSetting(name, values[0].value, values[0].origin, shadowed.value, shadowed.origin)
+        sources = [source for source in settings.sources(name) if source[1] not in ("flag", "default")]
+        for shadowed in sources[1:]:
+            if shadowed[0] != sources[0][0]:
+                yield ShadowedSetting(name, *sources[0], *shadowed)
 
 
 def _find_exposed_variables(environment: Mapping[str, str]) -> Iterator[str]:

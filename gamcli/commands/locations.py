@@ -2,11 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gamcli.commands.config_files import describe_read_error
 from gamcli.errors import UsageError
 
+TYPE_CHECKING = False  # start-up: as in `complete`
 if TYPE_CHECKING:
     from gamcli.store import Location
     from gamcli.store.postgres.url import PostgresUrl

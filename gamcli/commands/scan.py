@@ -157,7 +157,7 @@ def _look_up(gam: "Gam | None", leaks: Iterator[tuple[ScanSource, Leak]]) -> Ite
 def _open_store(run: ScanOptions, out: Output) -> Iterator["Gam | None"]:
     """Open the store; yield None if the default store does not exist."""
     location = run.cli.settings.store()
-    is_default = run.cli.settings.value("store").origin == "default"
+    is_default = next(run.cli.settings.sources("store"))[1] == "default"
     if run.no_store or (is_default and isinstance(location, Path) and not location.exists()):
         out.print_note("no store was checked, so the status of these credentials is unknown")
         yield None

@@ -99,12 +99,12 @@ def _configured_options(cli: CliContext, tls: opts.Tls, expired_status: str | No
     is_encrypted = tls.allow_http or context is not None
     return ServerOptions(
         log=opts.write_to_stderr,
-        host=opts.require_safe_host(str(value("serve.host").value), is_encrypted=is_encrypted),
-        port=int(str(value("serve.port").value)),
-        base_path=opts.parse_base_path(str(value("serve.base_path").value)),
-        log_format=str(value("serve.log_format").value),
-        response_format=ResponseFormat(str(value("serve.format").value), int(expired_status or UNAUTHORIZED)),
-        issuer=parse_issuer(str(issuer)) if (issuer := value("serve.issuer").value) else "",
+        host=opts.require_safe_host(str(value("serve.host")), is_encrypted=is_encrypted),
+        port=int(str(value("serve.port"))),
+        base_path=opts.parse_base_path(str(value("serve.base_path"))),
+        log_format=str(value("serve.log_format")),
+        response_format=ResponseFormat(str(value("serve.format")), int(expired_status or UNAUTHORIZED)),
+        issuer=parse_issuer(str(issuer)) if (issuer := value("serve.issuer")) else "",
         tls=context,
     )
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, Self
 
 from gamcli.commands import locations
 from gamcli.commands.config_files import (
@@ -25,6 +24,7 @@ from gamcli.commands.config_files import (
 from gamcli.errors import UsageError, command
 from gamcli.rules.names import closest_match
 
+TYPE_CHECKING = False  # start-up: as in `complete`
 if TYPE_CHECKING:
     from gamcli.store import Location
 
@@ -36,37 +36,23 @@ COMMON_FORMATS = ("table", "json", "jsonl", "csv")
 MAX_PORT = 65_535
 
 
-class Setting(NamedTuple):
+class Setting:
     """
     A setting; `parse` returns the value of a text, or raises ValueError with a description of valid values.
 
-    `earlier_name` and its variable are still accepted.
+    `names` and `variables` include earlier ones, which are still accepted.
     """
 
-    name: str
-    variable: str
-    default: object
-    parse: Callable[[str], object]
-    description: str
-    earlier_name: str = ""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The name, and the earlier one if there is one."""
-        return (self.name, self.earlier_name) if self.earlier_name else (self.name,)
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        earlier = f"GAMCLI_{self.earlier_name.upper().replace('.', '_')}"
-        return (self.variable, earlier) if self.earlier_name else (self.variable,)
-
-
-class SettingValue(NamedTuple):
-    """The value of a setting, and the source that it comes from."""
-
-    name: str
-    value: object
-    origin: str
+    def __init__(
+        self, name: str, default: object, parse: Callable[[str], object], description: str, *earlier_names: str
+    ) -> None:
+        self.name = name
+        self.names = (name, *earlier_names)
+        self.variables = tuple(f"GAMCLI_{each.upper().replace('.', '_')}" for each in self.names)
+        self.variable = self.variables[0]
+        self.default = default
+        self.parse = parse
+        self.description = description
 
 
 def _text_parser(expected: str) -> Callable[[str], str]:
@@ -103,36 +89,23 @@ def _parse_port(text: str) -> int:
 SETTINGS = {
     setting.name: setting
     for setting in (
-        Setting("store", "GAMCLI_STORE", None, _text_parser("use a path or a URL"), "path or URL of the store"),
-        Setting("output", "GAMCLI_OUTPUT", "table", _choice_parser(*COMMON_FORMATS), "output format"),
-        Setting("no_color", "GAMCLI_NO_COLOR", False, _parse_bool, "do not use colors"),
-        Setting("no_pager", "GAMCLI_NO_PAGER", False, _parse_bool, "do not use a pager"),
-        Setting("quiet", "GAMCLI_QUIET", False, _parse_bool, "print only warnings and errors"),
-        Setting(
-            "serve.host",
-            "GAMCLI_SERVE_HOST",
-            "127.0.0.1",
-            _text_parser("use an address"),
-            "address that `serve` listens on",
-        ),
-        Setting("serve.port", "GAMCLI_SERVE_PORT", 8080, _parse_port, "port that `serve` listens on"),
-        Setting("serve.base_path", "GAMCLI_SERVE_BASE_PATH", "", str, "prefix of the paths of `serve`"),
+        Setting("store", None, _text_parser("use a path or a URL"), "path or URL of the store"),
+        Setting("output", "table", _choice_parser(*COMMON_FORMATS), "output format"),
+        Setting("no_color", False, _parse_bool, "do not use colors"),
+        Setting("no_pager", False, _parse_bool, "do not use a pager"),
+        Setting("quiet", False, _parse_bool, "print only warnings and errors"),
+        Setting("serve.host", "127.0.0.1", _text_parser("use an address"), "address that `serve` listens on"),
+        Setting("serve.port", 8080, _parse_port, "port that `serve` listens on"),
+        Setting("serve.base_path", "", str, "prefix of the paths of `serve`"),
         Setting(
             "serve.format",
-            "GAMCLI_SERVE_FORMAT",
             "gam",
             _choice_parser("gam", "rfc6749"),
             "form of the responses of `serve`",
-            earlier_name="serve.error_format",
+            "serve.error_format",
         ),
-        Setting("serve.issuer", "GAMCLI_SERVE_ISSUER", "", str, "URL in the metadata of `serve --extras`"),
-        Setting(
-            "serve.log_format",
-            "GAMCLI_SERVE_LOG_FORMAT",
-            "text",
-            _choice_parser("text", "json"),
-            "log format of `serve`",
-        ),
+        Setting("serve.issuer", "", str, "URL in the metadata of `serve --extras`"),
+        Setting("serve.log_format", "text", _choice_parser("text", "json"), "log format of `serve`"),
     )
 }
 """All settings, in the order in which they are listed."""
@@ -147,59 +120,59 @@ def find_setting(name: str) -> Setting:
     return setting
 
 
-class SettingSources(NamedTuple):
+class Settings:
     """
-    The sources that the settings of one run are read from.
+    The settings of one run, and the sources that they are read from.
 
     `user_file` is set when an option or the environment names it. Diagnosis of the files themselves ignores them
     (`reads_files`).
     """
 
-    flags: Mapping[str, object] = MappingProxyType({})
-    environment: Mapping[str, str] = os.environ
-    user_file: Path | None = None
-    reads_files: bool = True
-
-
-class Settings(SettingSources):
-    """The settings of one run. No dataclass: importing `dataclasses` takes longer than to complete a name."""
+    def __init__(
+        self,
+        flags: Mapping[str, object] = MappingProxyType({}),
+        environment: Mapping[str, str] = os.environ,
+        user_file: Path | None = None,
+        *,
+        reads_files: bool = True,
+    ) -> None:
+        self.flags = flags
+        self.environment = environment
+        self.user_file = user_file
+        self.reads_files = reads_files
 
     @classmethod
-    def from_flags(cls, flags: Mapping[str, object], config: str | None) -> Self:
+    def from_flags(cls, flags: Mapping[str, object], config: str | None) -> "Settings":
         """Create them from the options before the command; `config` is the value of `--config`."""
         user_file = config or os.environ.get("GAMCLI_CONFIG")
         return cls(flags, user_file=Path(user_file).expanduser() if user_file else None)
 
-    def value(self, name: str) -> SettingValue:
+    def value(self, name: str) -> object:
         """Return the value of a setting, from the first source that has it."""
-        return next(self.sources(name))
+        return next(self.sources(name))[0]
 
-    def sources(self, name: str) -> Iterator[SettingValue]:
-        """Yield the value of a setting in each source that has it, in order of priority."""
+    def sources(self, name: str) -> Iterator[tuple[object, str]]:
+        """Yield the value of a setting in each source that has it, and the source, in order of priority."""
         setting = find_setting(name)
-        name = setting.name
-        if self.flags.get(name) is not None:
-            if name == "store":
-                locations.parse_url(str(self.flags[name]), "--store")
-            yield SettingValue(name, self.flags[name], "flag")
+        if self.flags.get(setting.name) is not None:
+            if setting.name == "store":
+                locations.parse_url(str(self.flags["store"]), "--store")
+            yield self.flags[setting.name], "flag"
         for variable in setting.variables:
             if text := self.environment.get(variable, ""):
-                yield SettingValue(name, _parse(setting, text, f"the environment variable {variable}"), variable)
+                yield _parse(setting, text, f"the environment variable {variable}"), variable
         for path, contents in self._loaded_files if self.reads_files else ():
             for each in setting.names:
                 if each in contents:
-                    yield SettingValue(name, _parse_from_file(setting, each, contents[each], path), str(path))
-        yield SettingValue(name, self._default(setting), "default")
-
-    def all_values(self) -> Iterator[SettingValue]:
-        return map(self.value, SETTINGS)
+                    yield _parse_from_file(setting, each, contents[each], path), str(path)
+        yield self._default(setting), "default"
 
     def store(self) -> "Location":
         """Return the URL or the absolute path of the store; raises UsageError if it is relative to a deleted folder."""
         url_file = self.flags.get("store_url_file")
         if url_file is not None:
             return locations.read_url_file(Path(str(url_file)))
-        return locations.parse_location(str(self.value("store").value), "the store")
+        return locations.parse_location(str(self.value("store")), "the store")
 
     def _default(self, setting: Setting) -> object:
         return str(_user_folder("data") / "store.db") if setting.name == "store" else setting.default

@@ -153,7 +153,7 @@ def _open_endpoint(cli: CliContext, url: str | None, out: "Output") -> Iterator[
 
 def _configured_url(cli: CliContext) -> str:
     """Return the URL of `gamcli serve`: the temporary server has stopped when the user runs the curl commands."""
-    host, port, path = (str(cli.settings.value(f"serve.{name}").value) for name in ("host", "port", "base_path"))
+    host, port, path = (str(cli.settings.value(f"serve.{name}")) for name in ("host", "port", "base_path"))
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{path.rstrip('/')}"
 
 

@@ -6,9 +6,11 @@ Functions named `get` raise NotFoundError with a hint, those named `find` return
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # start-up: completion does not import typing
 if TYPE_CHECKING:
+    from typing import Any
+
     from gamcli.store import (
         adoptions,
         apps,
@@ -32,7 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class or a module
+def __getattr__(name: str) -> "Any":  # noqa: ANN401 - a class or a module
     """Import the engines and the nouns when they are first used: completion reads names without them."""
     if name not in __all__:
         raise AttributeError(name)

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gamcli.store.sqlite.connection import open_readonly
 from gamcli.store.sqlite.errors import SqlError
 
+TYPE_CHECKING = False  # start-up: importing typing takes longer than reading the names
 if TYPE_CHECKING:
     from gamcli.store.engine import Location
 

@@ -19,6 +19,7 @@ NOTHING = "python -c pass"
 LINES = {
     NOTHING: ([sys.executable, "-c", "pass"], 1.0),
     "gamcli --version": ([GAMCLI, "--version"], 3.0),
+    "gamcli __complete key": ([GAMCLI, "__complete", "key", ""], 2.0),
     "gamcli __complete key list --user a": ([GAMCLI, "__complete", "key", "list", "--user", "a"], 3.0),
     "gamcli key show": ([GAMCLI, "key", "show", "ID"], 8.0),
     "gamcli key generate": ([GAMCLI, "key", "generate", "--user", "ana", "--app", "portal", "--replace"], 8.0),

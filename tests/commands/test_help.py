@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,4 +146,4 @@ def test_every_word_has_a_help_text() -> None:
 
 
 def test_the_table_of_words_is_the_one_of_the_are_valid_commands() -> None:
-    assert complete.TABLE_FILE.read_text(encoding="utf-8") == completion_table.render_table()
+    assert Path(complete.TABLE_FILE).read_text(encoding="utf-8") == completion_table.render_table()
