@@ -8,10 +8,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gamcli import store
-from gamcli.model import Key, KeyImpact, format_rfc3339
+from gamcli.model import SECRET_FIELDS, Key, KeyImpact, format_rfc3339
 from gamcli.rules import durations
 from gamcli.rules.credentials import Entropy
 from gamcli.store import Store, Transaction
@@ -52,7 +52,7 @@ class Gam:
         tx: Transaction,
         action: str,
         target: str,
-        change: tuple[object, object] | None = None,
+        change: "tuple[NamedTuple | None, NamedTuple | None] | None" = None,
         **details: object,
     ) -> None:
         """
@@ -68,7 +68,7 @@ class Gam:
         if change is not None:
             self.record_change(action, target, change)
 
-    def record_change(self, action: str, target: str, change: tuple[object, object]) -> None:
+    def record_change(self, action: str, target: str, change: "tuple[NamedTuple | None, NamedTuple | None]") -> None:
         """Add a change to the plan of a dry run, for a change that is part of another audit entry."""
         if self.dry_run is not None:
             self.dry_run.changes.append(_build_change(action, target, *change))
@@ -92,13 +92,12 @@ def _record_name(record: object) -> str:
     return f"{record.user} for {record.app}" if isinstance(record, Key) else str(getattr(record, "name", ""))
 
 
-def differences(before: object, after: object) -> dict[str, object]:
+def differences(before: NamedTuple, after: NamedTuple) -> dict[str, object]:
     """Return the fields in which two records of the same type differ as [old, new], without secrets."""
     changed: dict[str, object] = {}
-    for each in fields(before):  # type: ignore[arg-type]
-        old, new = getattr(before, each.name), getattr(after, each.name)
-        if old != new and each.name != "updated_at":
-            changed[each.name] = [old, new] if each.repr else "changed"
+    for name, old, new in zip(before._fields, before, after, strict=True):
+        if old != new and name != "updated_at":
+            changed[name] = "changed" if name in SECRET_FIELDS else [old, new]
     return changed
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -131,7 +131,7 @@ def rename(gam: Gam, name: str, new_name: str) -> ChangeResult[App]:
     names.check_name("an application", new_name, names.APP_NAME_LENGTH)
     with gam.store.writing() as tx:
         before = store.apps.get(tx, name)
-        other = _find_existing(tx, replace(before, name=new_name, client_id=""))
+        other = _find_existing(tx, before._replace(name=new_name, client_id=""))
         return changes.rename(gam, tx, before, new_name, other)
 
 
@@ -155,8 +155,8 @@ def set_secret_digests(
     """Make the client secrets with these digests valid, which clients already have, instead of the stored ones."""
     with gam.store.writing() as tx:
         before = store.apps.get(tx, client_id)
-        after = replace(
-            before, secret_digest=current, retiring_digest=retiring, retiring_until=retiring_until, updated_at=gam.now()
+        after = before._replace(
+            secret_digest=current, retiring_digest=retiring, retiring_until=retiring_until, updated_at=gam.now()
         )
         store.apps.save(tx, after)
         gam.record(tx, "app.rotate_secret", after.name, (before, after))

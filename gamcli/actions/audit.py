@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -108,7 +108,7 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(name)
 
 
-ENTRY_MEMBERS = {each.name for each in fields(AuditEntry)}
+ENTRY_MEMBERS = frozenset(AuditEntry._fields)
 """The members of an exported entry: it must have exactly these."""
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from gamcli import store
 from gamcli.actions import Gam, changes
@@ -75,7 +74,7 @@ def set_default(gam: Gam, name: str) -> ChangeResult[AuthType]:
         before = store.auth_types.get(tx, name)
         if before.default:
             return ChangeResult(before, is_changed=False)
-        earlier, after = store.repository.get(tx).default_auth_type, replace(before, default=True)
+        earlier, after = store.repository.get(tx).default_auth_type, before._replace(default=True)
         store.repository.set_default_auth_type(tx, before.name)
         gam.record(tx, "auth_type.set_default", before.name, (before, after), before=earlier)
     return ChangeResult(after)

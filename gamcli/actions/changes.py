@@ -1,7 +1,6 @@
 """What the actions share: the results they return, the keys that a change affects, and how named records change."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -140,8 +139,8 @@ def rename(gam: Gam, tx: Transaction, before: Named, name: str, other: Named | N
         raise ConflictError(
             f"'{name}' already identifies {noun.title} '{other.name}'", command(noun.field, "show", other.name)
         )
-    after = before if before.name == name else replace(before, name=name, updated_at=gam.now())
-    return save(gam, tx, before, after, verb="rename")
+    after = before if before.name == name else before._replace(name=name, updated_at=gam.now())
+    return save(gam, tx, before, after, verb="rename")  # type: ignore[arg-type] # it is of the same kind
 
 
 def delete(gam: Gam, tx: Transaction, record: Named, accept: int | None, *, yes: bool) -> ChangeResult[Named]:

@@ -5,7 +5,6 @@ An application learns nothing about the tokens of others: they are as inactive a
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -113,7 +112,7 @@ def _find_access_token(tx: Transaction, app: App, secret: Secret, now: datetime)
     token = store.tokens.find(tx, row) if row is not None else None
     if token is None or not secret.matches(token.digest) or token.client_id != app.client_id:
         return None
-    is_active = replace(token, is_suspended=False).status(now) == "active"
+    is_active = token._replace(is_suspended=False).status(now) == "active"
     return _OwnToken(token.row, token.session_row, token.user, is_active)
 
 

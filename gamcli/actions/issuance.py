@@ -14,7 +14,6 @@ Issues access tokens, in five steps from token requests to the rows that they wr
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gamcli import store
@@ -219,9 +218,9 @@ class Turn:
         if token is None or session is None:
             return facts
         if (token.session, token.counter) in self._used:
-            token = replace(token, used_at=self._now)
+            token = token._replace(used_at=self._now)
         if self._floors.get((session.client_id, session.user_guid), 0) > token.token:
-            token = replace(token, is_superseded=True)
+            token = token._replace(is_superseded=True)
         if session.id in self._revoked_sessions:
             session = session._replace(revoked_at=self._now)
         return facts._replace(refresh_token=token, session=session)

@@ -1,6 +1,5 @@
 """Changes of API keys that can be undone: disable, enable, label."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from gamcli import store
@@ -19,7 +18,7 @@ def disable(gam: Gam, key_id: str, reason: str | None) -> ChangeResult[Key]:
         if not before.enabled or not before.is_valid(now):
             return ChangeResult(before, is_changed=False)
         reason = None if reason is None else names.check_text("the reason", reason)
-        after = replace(before, disabled_at=now, reason=reason)
+        after = before._replace(disabled_at=now, reason=reason)
         store.keys.set_disabled(tx, before.id, now, reason)
         gam.record(tx, "key.disable", before.id, (before, after), user=before.user, app=before.app, reason=reason)
         suspended = KeyImpact(before, is_permanent=False, reason=reason or "disabled")
@@ -37,7 +36,7 @@ def enable(gam: Gam, key_id: str) -> ChangeResult[Key]:
             raise RefusedError(f"key_{status}", f"key {before.id} is {status} and cannot be enabled", another)
         if before.enabled:
             return ChangeResult(before, is_changed=False)
-        after = replace(before, disabled_at=None, reason=None)
+        after = before._replace(disabled_at=None, reason=None)
         store.keys.set_disabled(tx, before.id, None, None)
         gam.record(tx, "key.enable", before.id, (before, after), user=before.user, app=before.app)
     return ChangeResult(after)
@@ -47,7 +46,7 @@ def retire(gam: Gam, key_id: str, at: datetime) -> Key:
     """Keep a key valid only until `at`, as a rotation with overlap does, without a successor."""
     with gam.store.writing() as tx:
         before = load_key(tx, key_id)
-        after = replace(before, retires_at=at)
+        after = before._replace(retires_at=at)
         store.keys.retire(tx, before.id, at)
         gam.record(tx, "key.retire", before.id, (before, after), user=before.user, app=before.app)
     return after
@@ -57,7 +56,7 @@ def update(gam: Gam, key_id: str, label: str) -> ChangeResult[Key]:
     """Change the label of a key, whatever its status."""
     with gam.store.writing() as tx:
         before = load_key(tx, key_id)
-        after = replace(before, label=names.check_text("the label", label))
+        after = before._replace(label=names.check_text("the label", label))
         if after == before:
             return ChangeResult(before, is_changed=False)
         store.keys.set_label(tx, before.id, label)

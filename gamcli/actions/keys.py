@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
@@ -120,7 +119,7 @@ def replace_key(gam: Gam, tx: Transaction, old: Key, new: Key, overlap: timedelt
         retires_at = durations.earliest(durations.add_duration(gam.now(), overlap), old.expires_at)
         assert retires_at is not None
         store.keys.retire(tx, old.id, retires_at)
-        gam.record_change("key.retire", old.id, (old, replace(old, retires_at=retires_at)))
+        gam.record_change("key.retire", old.id, (old, old._replace(retires_at=retires_at)))
         return
     store.keys.record_end(tx, old.id, "replaced", gam.now(), f"replaced by {new.id}")
     gam.record_impact(KeyImpact(old, is_permanent=True, reason="replaced by the new key"))
@@ -148,7 +147,7 @@ def replace_current_key(
     replace_key(gam, tx, old, key, overlap)
     if old.managed_by is not None:
         store.adoptions.inherit(tx, old, key)
-        issued = issued._replace(record=replace(key, managed_by=old.managed_by))
+        issued = issued._replace(record=key._replace(managed_by=old.managed_by))
     return issued, old
 
 
@@ -282,7 +281,7 @@ def _revoke_key(tx: Transaction, gam: Gam, key: Key, reason: str | None, tokens:
     if reason is not None:
         names.check_text("the reason", reason)
     store.keys.record_end(tx, key.id, "revoked", now, reason)
-    after = replace(key, ended_at=now, end="revoked", reason=reason)
+    after = key._replace(ended_at=now, end="revoked", reason=reason)
     gam.record(tx, "key.revoke", key.id, (key, after), user=key.user, app=key.app, reason=reason, tokens=tokens)
     gam.record_impact(KeyImpact(key, is_permanent=True, reason=reason or "revoked"))
     return ChangeResult(after, tokens=tokens)

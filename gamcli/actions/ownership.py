@@ -1,7 +1,5 @@
 """Which manifest owns a record: adopting existing records and releasing them."""
 
-from dataclasses import replace
-
 from gamcli import store
 from gamcli.actions import Gam, changes
 from gamcli.model import Key
@@ -25,6 +23,6 @@ def release(gam: Gam, tx: Transaction, record: Manageable) -> None:
 def _set_owner(gam: Gam, tx: Transaction, record: Manageable, owner: str | None, verb: str) -> None:
     if isinstance(record, Key):
         store.keys.set_managed_by(tx, record.id, owner)
-        gam.record(tx, f"key.{verb}", record.id, (record, replace(record, managed_by=owner)))
+        gam.record(tx, f"key.{verb}", record.id, (record, record._replace(managed_by=owner)))
     else:
-        changes.save(gam, tx, record, replace(record, managed_by=owner), verb=verb)
+        changes.save(gam, tx, record, record._replace(managed_by=owner), verb=verb)

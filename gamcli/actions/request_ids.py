@@ -7,7 +7,6 @@ secret, because the first one may be lost. A used, inactive or imported key stay
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -136,7 +135,7 @@ def _repeat_request(tx: Transaction, gam: Gam, earlier: KeyRequest, save_secret:
     (facts,) = load_key_facts(tx, gam, [key])
     grants.require(ISSUE_RULES, facts)
     (secret,) = mint_api_keys([key.id], gam.entropy)
-    after = replace(key, digest=secret.digest())
+    after = key._replace(digest=secret.digest())
     store.batches.replace_digests(tx, {key.id: after.digest})
     gam.record(tx, "key.reissue", key.id, (key, after), user=key.user, app=key.app, request_id=earlier.id)
     save_secret(after, secret)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -38,7 +37,7 @@ def rotate(
         (facts,) = load_key_facts(tx, gam, [old])
         issued = rules.issue(facts, rules.renewal_options(old), gam.entropy)
         rules.require_larger_lifetime(issued.record, if_due)
-        issued = issued._replace(record=replace(issued.record, replaces=old.id))
+        issued = issued._replace(record=issued.record._replace(replaces=old.id))
         issued, _ = replace_current_key(tx, gam, issued, overlap)
         add(gam, tx, issued.record, old.id, action="key.rotate", overlap=overlap)
         save_secret(issued.record, issued.secret)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 from gamcli import store
@@ -61,11 +61,11 @@ def revoke(gam: Gam, token_id: str) -> ChangeResult[Token]:
     """Revoke the token and its session; an inactive token is left unchanged."""
     with gam.store.writing() as tx:
         before, now = _load_token(tx, token_id), gam.now()
-        if replace(before, is_suspended=False).status(now) != "active":
+        if before._replace(is_suspended=False).status(now) != "active":
             return ChangeResult(before, is_changed=False)
         store.tokens.revoke(tx, before.row, now)
         if before.session_row is not None:
             store.sessions.revoke(tx, [before.session_row], now)
-        after = replace(before, ended_at=now)
+        after = before._replace(ended_at=now)
         gam.record(tx, "token.revoke", before.id, (before, after), user=before.user, app=before.app)
-    return ChangeResult(replace(after, is_revoked=True, reason="revoked"))
+    return ChangeResult(after._replace(is_revoked=True, reason="revoked"))

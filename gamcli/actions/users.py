@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
@@ -164,8 +163,7 @@ def set_password(
     password_hash = passwords.hash_password(password, gam.entropy, cost)  # slow, so before the write lock
     with gam.store.writing() as tx:
         before, now = store.users.get(tx, name), gam.now()
-        after = replace(
-            before,
+        after = before._replace(
             password_hash=password_hash,
             password_set_at=now,
             password_must_change=must_change,

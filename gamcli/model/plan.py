@@ -37,7 +37,7 @@ DIFF_FIELDS: dict[type, tuple[str, ...]] = {
 FIELD_NAMES = {"retiring_until": "secret_retires_at"}
 """Fields with another name in JSON."""
 
-SECRET_FIELDS = {"secret_digest": "client_secret", "password_hash": "password", "digest": "api_key"}
+SECRET_NAMES = {"secret_digest": "client_secret", "password_hash": "password", "digest": "api_key"}
 """Secret fields: a change lists only that they change, under these names."""
 
 
@@ -148,7 +148,7 @@ def diff_records(before: object, after: object) -> tuple[FieldChange, ...]:
 
 
 def _secret_changes(before: object, after: object) -> Iterator[FieldChange]:
-    for name, secret in SECRET_FIELDS.items():
+    for name, secret in SECRET_NAMES.items():
         old, new = getattr(before, name, None), getattr(after, name, None)
         if old != new:
             yield FieldChange(secret, None if old is None else "(set)", "(new)")
@@ -162,10 +162,9 @@ def _field_value(record: object, path: tuple[str, ...]) -> object:
 
 def _diff_fields(kind: Any, outer: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...], object]]:  # noqa: ANN401 - a type
     """Yield the JSON name, the attribute path and the default of each listed field, nested ones one by one."""
-    definitions = {definition.name: definition for definition in fields(kind)}
+    defaults = {each.name: each.default for each in fields(kind)} if is_dataclass(kind) else kind._field_defaults
     for name in DIFF_FIELDS[kind]:
-        factory, path = definitions[name].default_factory, (*outer, name)
-        default = definitions[name].default if factory is MISSING else factory()
+        default, path = defaults.get(name, MISSING), (*outer, name)
         if is_dataclass(default):
             yield from _diff_fields(type(default), path)
         else:

@@ -1,10 +1,9 @@
 """Access tokens, refresh tokens, and the sessions to which they belong."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from gamcli.model import MAX_CLOCK_SKEW
+from gamcli.model import MAX_CLOCK_SKEW, repr_without_secrets
 from gamcli.model.token_ids import format_token_id
 
 
@@ -15,8 +14,7 @@ class InitialProperty(NamedTuple):
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """
     An access token; `ended_at` is the earliest end of the token, its key, its session, or its replacement.
 
@@ -31,7 +29,7 @@ class Token:
     client_id: str
     key: str | None
     scopes: tuple[str, ...]
-    digest: bytes = field(repr=False)
+    digest: bytes
     issued_at: datetime
     expires_at: datetime | None = None
     ended_at: datetime | None = None
@@ -40,6 +38,9 @@ class Token:
     is_revoked: bool = False
     reason: str | None = None
     is_suspended: bool = False
+
+    def __repr__(self) -> str:
+        return repr_without_secrets(self)
 
     @property
     def id(self) -> str:
@@ -75,8 +76,7 @@ class Session(NamedTuple):
     revoked_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshToken:
+class RefreshToken(NamedTuple):
     """
     A refresh token, valid for one use; only its digest is stored.
 
@@ -87,7 +87,10 @@ class RefreshToken:
     session: int
     counter: int
     token: int
-    digest: bytes = field(repr=False)
+    digest: bytes
     expires_at: datetime
     used_at: datetime | None = None
     is_superseded: bool = False
+
+    def __repr__(self) -> str:
+        return repr_without_secrets(self)

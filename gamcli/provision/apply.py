@@ -142,7 +142,7 @@ def _update(gam: Gam, tx: Transaction, step: Step) -> None:
             keys.replace_key(gam, tx, old, key, step.overlap or timedelta(0))
             keys.add(gam, tx, key, old.id, action=_issue_action(step))
         case (App() | User() | AuthType()) as before, (App() | User() | AuthType()) as after:
-            before = replace(before, managed_by=after.managed_by)
+            before = before._replace(managed_by=after.managed_by)
             if before.name != after.name:
                 before = changes.rename(gam, tx, before, after.name).record
             if before != after:

@@ -6,7 +6,6 @@ refers to; deletions come last, in reverse order. The records are built by the s
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
@@ -127,7 +126,7 @@ def _planned_default(
         return repository, [location.problem(unknown_name("authentication type", name, auth_types.values()))]
     if normalize_name(auth_type.name) == normalize_name(repository.default_auth_type):
         return repository, []
-    return replace(repository, default_auth_type=auth_type.name), []
+    return repository._replace(default_auth_type=auth_type.name), []
 
 
 def _find_duplicates(

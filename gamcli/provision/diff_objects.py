@@ -1,7 +1,6 @@
 """Compares desired authentication types, applications and users with the existing records."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import islice
@@ -184,7 +183,7 @@ def build_app(
     if not isinstance(secret, Secret) or secret.matches(app.secret_digest):
         return app
     rotated = app_rules.rotate_secret(app, secret, options.now)
-    return replace(rotated, managed_by=item.owner)
+    return rotated._replace(managed_by=item.owner)
 
 
 def resolve_settings(
@@ -211,7 +210,7 @@ def _rename(item: DesiredObject, before: Record, now: datetime) -> Record:
     """Return the record under its new name, if the object has moved."""
     if normalize_name(item.name) == normalize_name(before.name):
         return before
-    return replace(before, name=item.name, updated_at=now)
+    return before._replace(name=item.name, updated_at=now)
 
 
 def build_user(item: DesiredObject, before: User | None, fields: Fields, options: DiffOptions) -> User:
@@ -235,8 +234,7 @@ def _set_password(user: User, password: Secret, status: str, options: DiffOption
     """Return the user with this password, unless it is set already; an expired one expired an hour ago."""
     if user.password_hash is not None and passwords.verify(password, user.password_hash):
         return user
-    return replace(
-        user,
+    return user._replace(
         password_hash=passwords.hash_password(password, options.entropy, passwords.SEED_COST),
         password_set_at=options.now,
         password_must_change=status == "must_change",

@@ -21,7 +21,7 @@ from gamcli.store.apps import AppFilter
 from gamcli.store.keys import KeyFilter
 from gamcli.store.users import UserFilter
 
-SECTION_OF = {section.record: section for section in SECTIONS.values()}
+SECTION_OF: dict[type, Section] = {section.record: section for section in SECTIONS.values()}
 
 
 class Selection(NamedTuple):

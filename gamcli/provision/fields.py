@@ -6,12 +6,11 @@ the commands.
 """
 
 from collections.abc import Callable
-from dataclasses import fields as fields_of
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import NamedTuple
 
-from gamcli.model import AUTH_TYPE_KINDS, App, AuthType, Key, Repository, User
+from gamcli.model import AUTH_TYPE_KINDS, SECRET_FIELDS, App, AuthType, Key, Repository, User
 from gamcli.provision import field_checks as checks
 from gamcli.provision.value_types import (
     FLAG,
@@ -37,7 +36,7 @@ class Section(NamedTuple):
 
     name: str
     about: str
-    record: type
+    record: type[NamedTuple]
     fields: tuple[Field, ...]
     defaults: object = None
     check_name: Callable[[str], object] | None = None
@@ -62,7 +61,7 @@ class Section(NamedTuple):
     def internal_fields(self) -> tuple[str, ...]:
         """Return the fields of the record that a manifest cannot set."""
         listed = {field.name.partition(".")[0] for field in self.fields}
-        return tuple(field.name for field in fields_of(self.record) if field.repr and field.name not in listed)
+        return tuple(name for name in self.record._fields if name not in SECRET_FIELDS and name not in listed)
 
 
 def _schema(pattern: str, max_length: int = names.NAME_LENGTH) -> dict[str, object]:

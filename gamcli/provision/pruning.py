@@ -1,7 +1,6 @@
 """Managed objects that manifests no longer list: deleted with `prune`, otherwise only reported."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -36,7 +35,7 @@ def find_unlisted(desired: Desired, actual: Actual) -> list[Step]:
 
 def _removal(actual: Actual, kind: str, name: str, record: Manageable) -> Step:
     if identity(record) in actual.adopted:
-        return Step(RELEASE, kind, name, record, replace(record, managed_by=None))
+        return Step(RELEASE, kind, name, record, record._replace(managed_by=None))
     return Step(DELETE, kind, name, record, None)
 
 
@@ -50,7 +49,7 @@ def without(records: Mapping[str, Record], kind: str, pruned: Iterable[Step]) ->
         if step.action == DELETE:
             del remaining[name]
         else:
-            remaining[name] = replace(remaining[name], managed_by=None)
+            remaining[name] = remaining[name]._replace(managed_by=None)
     return remaining
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 from unicodedata import category
 
 from gamcli import model
@@ -42,8 +42,9 @@ FIELDS: dict[type, tuple[str, ...]] = {
     tokens.Token: (
         "id", "user", "app", "key", "scopes", "status", "issued_at", "expires_at", "session", "ended_at", "reason",
     ),
+    model.AuditEntry: model.AuditEntry._fields,
 }  # fmt: skip
-"""The fields of each record, in order; other records have all their fields."""
+"""The fields of each record, in order; dataclasses that are not listed have all their fields."""
 
 FREE_FORM_FIELDS = ("attributes", "details")
 """Fields that hold user-defined names, which are not columns."""
@@ -64,7 +65,7 @@ _ESCAPES = _EscapeTable()
 
 def field_names(kind: type) -> tuple[str, ...]:
     """Return the field names of a kind of record, in order."""
-    return FIELDS.get(kind) or tuple(definition.name for definition in fields(kind))
+    return FIELDS[kind] if kind in FIELDS else tuple(definition.name for definition in fields(kind))
 
 
 def to_dict(record: object, now: datetime) -> JsonObject:
@@ -80,11 +81,11 @@ def _to_json_value(value: Any, now: datetime) -> object:  # noqa: ANN401 - any f
         return format_rfc3339(value)
     if isinstance(value, model.JsonText):
         return _parse_json(value)
-    if isinstance(value, tuple):
-        return [to_dict(item, now) if is_dataclass(item) else item for item in value]
     if callable(value):
         return _to_json_value(value(now), now)
-    return to_dict(value, now) if is_dataclass(value) else value
+    if _is_record_type(type(value)):
+        return to_dict(value, now)
+    return [_to_json_value(item, now) for item in value] if isinstance(value, tuple) else value
 
 
 def _parse_json(text: str) -> object:
@@ -157,7 +158,7 @@ def format_scalar(value: object) -> str:
 
 def field_paths(kind: type) -> tuple[str, ...]:
     """Return the field names of a kind of record, nested ones with a dot, as `flatten` does."""
-    nested = {definition.name: record for definition in fields(kind) for record in _record_types(definition.type)}
+    nested = {name: record for name, hint in get_type_hints(kind).items() for record in _record_types(hint)}
     return tuple(
         f"{name}.{inner}" if inner else name
         for name in field_names(kind)
@@ -169,8 +170,13 @@ def _record_types(annotation: Any) -> list[type]:  # noqa: ANN401 - the type of 
     return [
         candidate
         for candidate in (annotation, *get_args(annotation))
-        if isinstance(candidate, type) and is_dataclass(candidate)
+        if isinstance(candidate, type) and _is_record_type(candidate)
     ]
+
+
+def _is_record_type(kind: type) -> bool:
+    """Return whether values of a type are JSON objects; other named tuples are lists."""
+    return kind in FIELDS or is_dataclass(kind)
 
 
 def require_field(kind: type, field: str | None, secret_fields: Sequence[str]) -> None:

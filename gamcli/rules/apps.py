@@ -44,7 +44,7 @@ def apply_changes(app: App, changes: Changes, now: datetime) -> App:
             "API keys require remote REST authentication, which is disabled for this application",
             "add --remote-rest",
         )
-    return app if after == app else replace(after, updated_at=now)
+    return app if after == app else after._replace(updated_at=now)
 
 
 def rotate_secret(app: App, secret: Secret, now: datetime, overlap: timedelta = timedelta(0)) -> App:
@@ -55,7 +55,7 @@ def rotate_secret(app: App, secret: Secret, now: datetime, overlap: timedelta = 
     """
     until = durations.add_duration(now, overlap)
     retiring = None if until is None else app.secret_digest
-    return replace(app, secret_digest=secret.digest(), retiring_digest=retiring, retiring_until=until, updated_at=now)
+    return app._replace(secret_digest=secret.digest(), retiring_digest=retiring, retiring_until=until, updated_at=now)
 
 
 def check_changes(changes: Changes) -> None:
@@ -77,7 +77,7 @@ def _replace_fields(app: App, changes: Changes) -> App:
         else:
             flat[name] = value
     policies = {group: replace(getattr(app, group), **values) for group, values in nested.items()}
-    return replace(app, **flat, **policies)  # type: ignore[arg-type]
+    return app._replace(**flat, **policies)  # type: ignore[arg-type]
 
 
 def edit_scopes(app: App, add: tuple[str, ...], remove: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """Authentication types: the valid settings, and how changes apply to them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from gamcli.errors import UsageError
@@ -53,5 +52,5 @@ def check_kind(kind: str) -> str:
 def apply_changes(auth_type: AuthType, changes: Changes, now: datetime) -> AuthType:
     """Return `auth_type` with `changes` applied, or itself if nothing changes; raises UsageError."""
     names.check_text("the description", str(changes.get("description", "")), DESCRIPTION_LENGTH)
-    after = replace(auth_type, **changes)  # type: ignore[arg-type]
-    return auth_type if after == auth_type else replace(after, updated_at=now)
+    after = auth_type._replace(**changes)  # type: ignore[arg-type]
+    return auth_type if after == auth_type else after._replace(updated_at=now)

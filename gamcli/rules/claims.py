@@ -2,7 +2,6 @@
 
 import hmac
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
@@ -76,7 +75,7 @@ def build_claims(
     """Return the claims of `user` for `app` that the granted scopes include, in GAM's order."""
     names, attribute_names = _select_claims(tuple(granted_scopes))
     if not app.share_user_ids:
-        user = replace(user, guid="", external_id=public_guid(user, app, pairwise_key))
+        user = user._replace(guid="", external_id=public_guid(user, app, pairwise_key))
         names = tuple(claim for claim in CLAIM_ORDER if claim in names or claim in PAIRWISE_CLAIMS)
     claims = {claim: _CLAIM_VALUES[claim](user) for claim in names}
     if claims.get("birthday") == "":

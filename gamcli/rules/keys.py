@@ -113,13 +113,13 @@ STATUSES = ("active", "revoked", "expired", "suspended")
 def with_status(key: Key, status: str, now: datetime) -> Key:
     """Return a new key as it is with one of STATUSES; an expired one expired an hour ago."""
     if status == "revoked":
-        return replace(key, ended_at=now, end="revoked")
+        return key._replace(ended_at=now, end="revoked")
     if status == "suspended":
-        return replace(key, disabled_at=now)
+        return key._replace(disabled_at=now)
     if status == "expired":
         lifetime = DAY if key.expires_at is None else key.expires_at - key.created_at
         expired_at = now - timedelta(hours=1)
-        return replace(key, created_at=expired_at - lifetime, expires_at=expired_at)
+        return key._replace(created_at=expired_at - lifetime, expires_at=expired_at)
     return key
 
 
@@ -128,9 +128,9 @@ def with_everything_enabled(facts: grants.GrantFacts) -> grants.GrantFacts:
     app, user, auth_type = facts.known_app, facts.known_user, facts.auth_type
     api_keys = replace(app.api_keys, enabled=True)
     return facts._replace(
-        app=replace(app, enabled=True, remote_rest=True, api_keys=api_keys),
-        user=replace(user, enabled=True, blocked=False),
-        auth_type=None if auth_type is None else replace(auth_type, enabled=True),
+        app=app._replace(enabled=True, remote_rest=True, api_keys=api_keys),
+        user=user._replace(enabled=True, blocked=False),
+        auth_type=None if auth_type is None else auth_type._replace(enabled=True),
     )
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from gamcli.errors import UsageError
@@ -55,12 +54,12 @@ def apply_changes(user: User, changes: Changes, now: datetime) -> User:
     """Return `user` with `changes` applied, or `user` itself if nothing changes; raises UsageError."""
     for field, value in changes.items():
         check_field(field, value)
-    after = replace(user, **_normalize_roles(changes, user.roles))  # type: ignore[arg-type]
+    after = user._replace(**_normalize_roles(changes, user.roles))  # type: ignore[arg-type]
     if after == user:
         return user
     if after.email != user.email and "verified_email" not in changes:
-        after = replace(after, verified_email=False)
-    return replace(after, updated_at=now)
+        after = after._replace(verified_email=False)
+    return after._replace(updated_at=now)
 
 
 def _normalize_roles(changes: Changes, present: tuple[str, ...]) -> Changes:

@@ -1,7 +1,6 @@
 """Applications."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -71,7 +70,7 @@ def build_record(row: Row) -> App:
 
 def _with_use(row: Row) -> App:
     *settings, grants, last_used_at = row
-    return replace(build_record(tuple(settings)), grants=grants, last_used_at=from_micros_or_none(last_used_at))  # type: ignore[arg-type]
+    return build_record(tuple(settings))._replace(grants=grants, last_used_at=from_micros_or_none(last_used_at))  # type: ignore[arg-type]
 
 
 def _row(app: App) -> Row:

@@ -32,7 +32,7 @@ def changed_users(gam: Gam) -> Gam:
 
 def export(audit_log: ReadAuditLog, **changes: Any) -> list[bytes]:  # noqa: ANN401 - fields of a record
     records = [
-        {name: getattr(entry, name) for name in AuditEntry.__slots__} | {"details": json.loads(entry.details)}
+        {name: getattr(entry, name) for name in AuditEntry._fields} | {"details": json.loads(entry.details)}
         for entry in audit_log()
     ]
     records[1] |= changes

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -61,7 +60,7 @@ def test_bulk_keys_are_in_input_order_and_equal_to_single_keys(town: Gam) -> Non
     assert all(each.secret.matches(kept[each.id].digest) for each in made)
     of_u0 = next(each for each in made if each.user == "u0")
     found = kept[of_u0.id]
-    assert found == replace(single, id=found.id, digest=found.digest, label=found.label)
+    assert found == single._replace(id=found.id, digest=found.digest, label=found.label)
     assert (of_u0.expires_at, of_u0.terms.scopes) == (found.expires_at, "gam_user_data")
     assert found.expires_at == town.now() + timedelta(hours=2)
 

@@ -1,7 +1,6 @@
 """Forecasts of expiring keys."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -23,7 +22,7 @@ def put(gam: Gam, issued: IssuedKey) -> Callable[[list[Key]], None]:
         with gam.store.writing() as tx:
             tx.run("DELETE FROM key")
             for number, key in enumerate(keys):
-                store.keys.add(tx, replace(key, id=f"{number:08}", digest=issued.record.digest))
+                store.keys.add(tx, key._replace(id=f"{number:08}", digest=issued.record.digest))
 
     return kept
 
@@ -39,8 +38,7 @@ def test_the_counts_add_up_to_the_keys_that_are_due(
     def adds_up(lives: list[tuple[timedelta | None, timedelta | None, bool]], within: timedelta, by: str) -> None:
         put(
             [
-                replace(
-                    issued.record,
+                issued.record._replace(
                     expires_at=None if expires is None else now + expires,
                     retires_at=None if retires is None else now + retires,
                     ended_at=now if ended else None,

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -59,7 +58,7 @@ def test_an_api_key_of_another_store_keeps_its_id(gam: Gam, imported: IssuedKey)
 def test_a_key_whose_id_another_key_has_is_refused(gam: Gam, imported: IssuedKey) -> None:
     key_id, secret = mint_api_key(gam.entropy)
     with gam.store.writing() as tx:
-        keys.add(gam, tx, replace(imported.record, id=key_id))
+        keys.add(gam, tx, imported.record._replace(id=key_id))
     with pytest.raises(ConflictError, match=f"another key has the ID of this API key: {key_id}"):
         keys.generate(gam, SPEC._replace(api_key=secret, replace=True))
 

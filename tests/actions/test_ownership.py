@@ -1,7 +1,6 @@
 """Adopting and releasing records."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -38,7 +37,7 @@ def test_adopting_a_record_without_owner_is_remembered(gam: Gam, issued: IssuedK
         with gam.store.writing() as tx:
             ownership.adopt(gam, tx, record, "a.toml")
             assert adoptions.load_all(tx) == {adoptions.identity(record)}
-        assert read(gam, record) == replace(record, managed_by="a.toml")
+        assert read(gam, record) == record._replace(managed_by="a.toml")
         assert audit_log()[-1].action == f"{kind}.adopt"
         with gam.store.writing() as tx:
             ownership.release(gam, tx, read(gam, record))
@@ -50,8 +49,8 @@ def test_adopting_a_record_without_owner_is_remembered(gam: Gam, issued: IssuedK
 @pytest.mark.usefixtures("portal")
 def test_adopting_a_record_from_another_owner_is_not_remembered(gam: Gam, ana: User, audit_log: ReadAuditLog) -> None:
     with gam.store.writing() as tx:
-        changes.save(gam, tx, ana, replace(ana, managed_by="a.toml"))
-        ownership.adopt(gam, tx, replace(ana, managed_by="a.toml"), "b.toml")
+        changes.save(gam, tx, ana, ana._replace(managed_by="a.toml"))
+        ownership.adopt(gam, tx, ana._replace(managed_by="a.toml"), "b.toml")
         assert adoptions.load_all(tx) == frozenset()
     assert users.show(gam, "ana").managed_by == "b.toml"
     assert '["a.toml","b.toml"]' in audit_log()[-1].details

@@ -251,7 +251,7 @@ def test_a_dry_run_reports_exactly_the_affected_keys(
     assert all(after.keys[each].status(now) == "invalidated" for each in ended & {*after.keys})
     unchanged = {*after.keys} - ended  # `auth_type` is the setting of the application
     assert all(
-        replace(after.keys[each], auth_type=before.keys[each].auth_type) == before.keys[each] for each in unchanged
+        after.keys[each]._replace(auth_type=before.keys[each].auth_type) == before.keys[each] for each in unchanged
     )
     assert {*before.keys} - {*after.keys} <= {
         key.id for key in before.keys.values() if change.target in (key.app, key.user)

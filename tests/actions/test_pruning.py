@@ -287,8 +287,8 @@ def test_a_session_that_outlasted_its_owner_is_not_taken_over_by_the_next_one(fi
         tx.run(f"UPDATE session SET {gone} = ?", value)
         if gone == "client_id":
             portal = stored.apps.get(tx, clients["portal"])
-            stored.apps.add(tx, replace(portal, client_id=value, name="next"))
+            stored.apps.add(tx, portal._replace(client_id=value, name="next"))
         else:
-            stored.users.add(tx, replace(stored.users.get(tx, guids["ana"]), guid=value, name="next"))
+            stored.users.add(tx, stored.users.get(tx, guids["ana"])._replace(guid=value, name="next"))
     assert [token.row for token in read(filled)] == [at(0)]
     assert ids(filled, "session") == set()

@@ -17,7 +17,6 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from math import isqrt
 from pathlib import Path
@@ -90,7 +89,7 @@ def fill(path: Location, people: int, programs: int) -> None:
         with store.writing() as tx:
             for number in range(programs):
                 app = App(f"app{number}", mint_client_id(os.urandom), b"", now, now, remote_rest=True)
-                apps.add(tx, replace(app, scopes=("gam_user_data",), api_keys=policy))
+                apps.add(tx, app._replace(scopes=("gam_user_data",), api_keys=policy))
             for number in range(people):
                 users.add(tx, User(mint_guid(os.urandom), f"user{number}", now, now))
 

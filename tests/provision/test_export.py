@@ -141,9 +141,9 @@ KEPT = {
 
 def flat(record: AuthType | App | User) -> dict[str, object]:
     found: dict[str, object] = {}
-    for name, value in asdict(record).items():
+    for name, value in record._asdict().items():
         if name in ("api_keys", "token"):
-            found |= {f"{name}.{inner}": each for inner, each in value.items()}
+            found |= {f"{name}.{inner}": each for inner, each in asdict(value).items()}
         elif name not in KEPT:
             found[name] = value
     return found

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import fields as fields_of
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -194,10 +194,10 @@ def test_every_field_of_a_record_is_listed_or_internal(section: str) -> None:
     found = SECTIONS[section]
     inner = {"api_keys": ApiKeyPolicy, "token": TokenPolicy}
     expected = {
-        f"{each.name}.{one.name}" if one else each.name
-        for each in fields_of(found.record)
-        if each.name not in KEPT[found.record]
-        for one in (fields_of(inner[each.name]) if each.name in inner else (None,))
+        f"{name}.{one.name}" if one else name
+        for name in found.record._fields
+        if name not in KEPT[found.record]
+        for one in (fields(inner[name]) if name in inner else (None,))
     }
     assert {field.name for field in found.fields if field.is_exported} == expected
     assert {*found.internal_fields()} <= KEPT[found.record]

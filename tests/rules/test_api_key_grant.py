@@ -40,7 +40,7 @@ def sent(**parameters: object) -> Break:
 def of_app(**settings: object) -> Break:
     def change(facts: GrantFacts) -> GrantFacts:
         assert facts.app is not None
-        return facts._replace(app=replace(facts.app, **settings))  # type: ignore[arg-type]
+        return facts._replace(app=facts.app._replace(**settings))  # type: ignore[arg-type]
 
     return change
 
@@ -56,7 +56,7 @@ def of_policy(**settings: object) -> Break:
 def of_type(**settings: object) -> Break:
     def change(facts: GrantFacts) -> GrantFacts:
         assert facts.auth_type is not None
-        return facts._replace(auth_type=replace(facts.auth_type, **settings))  # type: ignore[arg-type]
+        return facts._replace(auth_type=facts.auth_type._replace(**settings))  # type: ignore[arg-type]
 
     return change
 
@@ -64,7 +64,7 @@ def of_type(**settings: object) -> Break:
 def of_key(**settings: object) -> Break:
     def change(facts: GrantFacts) -> GrantFacts:
         assert facts.key is not None
-        return facts._replace(key=replace(facts.key, **settings))  # type: ignore[arg-type]
+        return facts._replace(key=facts.key._replace(**settings))  # type: ignore[arg-type]
 
     return change
 
@@ -72,7 +72,7 @@ def of_key(**settings: object) -> Break:
 def of_user(**settings: object) -> Break:
     def change(facts: GrantFacts) -> GrantFacts:
         assert facts.user is not None
-        return facts._replace(user=replace(facts.user, **settings))  # type: ignore[arg-type]
+        return facts._replace(user=facts.user._replace(**settings))  # type: ignore[arg-type]
 
     return change
 
@@ -94,7 +94,7 @@ def rotated(seconds: int, **changes: object) -> Break:
         assert facts.app is not None
         until = facts.now + timedelta(seconds=seconds)
         old, new = facts.app.secret_digest, NEW_SECRET.digest()
-        after = replace(facts.app, secret_digest=new, retiring_digest=old, retiring_until=until)
+        after = facts.app._replace(secret_digest=new, retiring_digest=old, retiring_until=until)
         return sent(**changes)(facts._replace(app=after))
 
     return broken
@@ -375,8 +375,8 @@ def test_a_request_for_fullcontrol_gets_all_scopes_of_the_key_and_no_more(facts:
 def test_a_request_can_name_the_allowed_type_or_any_enabled_one(
     facts: GrantFacts, auth_type: AuthType, allowed: str | None, enabled: str, expected: str | None
 ) -> None:
-    types = [replace(auth_type, name=name, enabled=name in enabled, default=name == "c") for name in "abc"]
-    types.insert(0, replace(auth_type, name="login", type=GAMLOCAL, default=False))
+    types = [auth_type._replace(name=name, enabled=name in enabled, default=name == "c") for name in "abc"]
+    types.insert(0, auth_type._replace(name="login", type=GAMLOCAL, default=False))
     found = api_key_grant.find_auth_type(of_policy(auth_type=allowed)(facts).app, types)
     assert (found and found.name) == expected
 

@@ -1,6 +1,5 @@
 """Settings of applications, and how changes apply to them."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -49,8 +48,8 @@ def test_settings_are_laid_over_the_deproblems(now: datetime) -> None:
 
 def test_a_change_is_dated_and_what_is_not_named_stays(app: App, now: datetime) -> None:
     later = now + timedelta(hours=1)
-    assert apps.apply_changes(app, {"token.timeout_minutes": 5}, later) == replace(
-        app, token=TokenPolicy(timeout_minutes=5), updated_at=later
+    assert apps.apply_changes(app, {"token.timeout_minutes": 5}, later) == app._replace(
+        token=TokenPolicy(timeout_minutes=5), updated_at=later
     )
 
 
@@ -62,14 +61,14 @@ def test_a_change_to_what_is_there_already_returns_the_application_itself(
 
 
 def test_switching_api_keys_on_needs_remote_rest(app: App, now: datetime) -> None:
-    closed = replace(app, remote_rest=False, api_keys=ApiKeyPolicy())
+    closed = app._replace(remote_rest=False, api_keys=ApiKeyPolicy())
     with pytest.raises(UsageError, match="API keys require remote REST") as caught:
         apps.apply_changes(closed, {"api_keys.enabled": True}, now)
     assert caught.value.hint == "add --remote-rest"
 
 
 def test_switching_api_keys_and_remote_rest_on_together_is_fine(app: App, now: datetime) -> None:
-    closed = replace(app, remote_rest=False, api_keys=ApiKeyPolicy())
+    closed = app._replace(remote_rest=False, api_keys=ApiKeyPolicy())
     assert apps.apply_changes(closed, {"api_keys.enabled": True, "remote_rest": True}, now).api_keys.enabled
 
 
@@ -122,8 +121,8 @@ def test_what_has_not_the_form_of_a_client_id_is_refused(now: datetime, client_i
 def test_a_rotated_secret_retires_after_the_overlap(app: App, now: datetime) -> None:
     day = timedelta(days=1)
     once = apps.rotate_secret(app, SECRET, now, day)
-    assert once == replace(
-        app, secret_digest=SECRET.digest(), retiring_digest=app.secret_digest, retiring_until=now + day, updated_at=now
+    assert once == app._replace(
+        secret_digest=SECRET.digest(), retiring_digest=app.secret_digest, retiring_until=now + day, updated_at=now
     )
     twice = apps.rotate_secret(once, Secret("t" * 32), now, 2 * day)
     assert (twice.retiring_digest, twice.retiring_until) == (SECRET.digest(), now + 2 * day)
@@ -133,7 +132,7 @@ def test_without_overlap_a_new_secret_is_the_only_one(app: App, now: datetime) -
     retiring = apps.rotate_secret(app, SECRET, now, timedelta(days=1))
     for before in (app, retiring):
         after = apps.rotate_secret(before, Secret("t" * 32), now)
-        assert after == replace(app, secret_digest=Secret("t" * 32).digest(), updated_at=now)
+        assert after == app._replace(secret_digest=Secret("t" * 32).digest(), updated_at=now)
 
 
 @pytest.mark.parametrize("secret", ["!" * 32, "~" * 120])

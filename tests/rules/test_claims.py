@@ -1,7 +1,6 @@
 """The claims of userinfo: which scopes grant them, and which tokens may read them."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import combinations
 from uuid import UUID
@@ -32,8 +31,7 @@ KEY = b"k" * 32
 def full_user(user: User) -> User:
     own = ("guid", "username", "email", "verified_email", "birthday", "gender")
     texts = {field: f"the {field}" for field in BASIC if field not in own}
-    return replace(
-        user,
+    return user._replace(
         **texts,  # type: ignore[arg-type]
         verified_email=True,
         custom_info="the custom info",
@@ -161,7 +159,7 @@ def test_all_attributes_are_reported_once(full_user: User, app: App) -> None:
 
 
 def test_ids_are_hidden_from_an_application_that_does_not_share_them(full_user: User, app: App) -> None:
-    closed = replace(app, share_user_ids=False)
+    closed = app._replace(share_user_ids=False)
     error = claims.build_claims(full_user, closed, ["user_city"], KEY)
     assert error.pop("city") == full_user.city
     assert error == {"guid": "", "external_id": claims.public_guid(full_user, closed, KEY)}
@@ -170,9 +168,9 @@ def test_ids_are_hidden_from_an_application_that_does_not_share_them(full_user: 
 
 def test_a_pairwise_id_is_stable_and_differs_by_user_and_application(full_user: User, app: App) -> None:
     assert claims.public_guid(full_user, app, KEY) == full_user.guid
-    app = replace(app, share_user_ids=False)
-    again = replace(full_user, name="renamed", external_id="new"), replace(app, name="renamed")
-    others = [(replace(full_user, guid="another"), app), (full_user, replace(app, client_id="another"))]
+    app = app._replace(share_user_ids=False)
+    again = full_user._replace(name="renamed", external_id="new"), app._replace(name="renamed")
+    others = [(full_user._replace(guid="another"), app), (full_user, app._replace(client_id="another"))]
     pairwise = claims.public_guid(full_user, app, KEY)
     assert claims.public_guid(*again, KEY) == pairwise == str(UUID(pairwise))
     assert claims.public_guid(full_user, app, b"another" * 5) != pairwise
@@ -181,17 +179,17 @@ def test_a_pairwise_id_is_stable_and_differs_by_user_and_application(full_user: 
 
 def of_token(bearer: UserinfoFacts, **settings: object) -> UserinfoFacts:
     assert bearer.token is not None
-    return bearer._replace(token=replace(bearer.token, **settings))  # type: ignore[arg-type]
+    return bearer._replace(token=bearer.token._replace(**settings))  # type: ignore[arg-type]
 
 
 def of_user(bearer: UserinfoFacts, **settings: object) -> UserinfoFacts:
     assert bearer.user is not None
-    return bearer._replace(user=replace(bearer.user, **settings))  # type: ignore[arg-type]
+    return bearer._replace(user=bearer.user._replace(**settings))  # type: ignore[arg-type]
 
 
 def without_app(bearer: UserinfoFacts) -> UserinfoFacts:
     assert bearer.app is not None
-    return bearer._replace(app=replace(bearer.app, enabled=False))
+    return bearer._replace(app=bearer.app._replace(enabled=False))
 
 
 BREAKS: dict[str, Callable[[UserinfoFacts], UserinfoFacts]] = {
@@ -245,18 +243,18 @@ def test_a_token_that_expires_later_or_never_can_be_used(
 def test_the_properties_of_a_login_are_reported_as_they_were_given(bearer: UserinfoFacts, app: App, scope: str) -> None:
     assert bearer.token is not None
     given_along = (InitialProperty("Branch", "7"), InitialProperty("Area", ""))
-    token = replace(bearer.token, scopes=(scope,), initial_properties=given_along)
-    error = claims.decide(bearer._replace(token=token, app=replace(app, scopes=(scope,))))
+    token = bearer.token._replace(scopes=(scope,), initial_properties=given_along)
+    error = claims.decide(bearer._replace(token=token, app=app._replace(scopes=(scope,))))
     assert error["initial_properties"] == [{"Id": "Branch", "Value": "7"}, {"Id": "Area", "Value": ""}]
-    hidden = claims.decide(bearer._replace(token=replace(bearer.token, initial_properties=given_along)))
+    hidden = claims.decide(bearer._replace(token=bearer.token._replace(initial_properties=given_along)))
     assert "initial_properties" not in hidden
 
 
 def test_a_scope_that_was_withdrawn_reveals_nothing_more(bearer: UserinfoFacts, app: App) -> None:
     assert bearer.token is not None
-    token = replace(bearer.token, key=None, scopes=("gam_user_roles", "user_email"))
+    token = bearer.token._replace(key=None, scopes=("gam_user_roles", "user_email"))
     held = {("gam_user_roles", "gam_user_data"): 3, ("gam_user_data",): 2, ("gam_user_roles",): 1, (): 0}
     for published, number in held.items():
-        read = claims.decide(bearer._replace(token=token, app=replace(app, scopes=published)))
+        read = claims.decide(bearer._replace(token=token, app=app._replace(scopes=published)))
         assert len(read) == number
         assert ("roles" in read) == ("gam_user_roles" in published)

@@ -1,6 +1,5 @@
 """Each rule is reported, with the same result as at the token endpoint."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -41,7 +40,7 @@ def test_a_sound_key_breaks_no_rule_and_leaves_the_request_open(facts: GrantFact
 def test_two_broken_rules_both_speak_each_with_its_fix(facts: GrantFacts) -> None:
     assert facts.app is not None
     assert facts.user is not None
-    broken = facts._replace(app=replace(facts.app, enabled=False), user=replace(facts.user, blocked=True))
+    broken = facts._replace(app=facts.app._replace(enabled=False), user=facts.user._replace(blocked=True))
     said = {each.rule: each.mend for each in diagnosis.explain(broken) if each.holds is False}
     assert said == {
         "app_disabled": f"gamcli app enable {facts.app.name}",
@@ -73,7 +72,7 @@ def test_an_unknown_key_is_not_proven(facts: GrantFacts) -> None:
 def test_verify_and_the_endpoint_name_the_same_rule(facts: GrantFacts) -> None:
     assert facts.key is not None
     late = facts._replace(now=facts.now + timedelta(days=99_999))
-    late = late._replace(key=replace(facts.key, expires_at=facts.now + timedelta(days=1)))
+    late = late._replace(key=facts.key._replace(expires_at=facts.now + timedelta(days=1)))
     with pytest.raises(RefusedError) as refused:
         api_key_grant.decide(late)
     assert diagnosis.verify(late).rule == refused.value.rule == "key_expired"

@@ -1,7 +1,6 @@
 """Which active keys a change affects."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
@@ -24,8 +23,7 @@ def standings(draw: st.DrawFn, facts: GrantFacts) -> GrantFacts:
     assert facts.key is not None
     end = draw(st.sampled_from([None, None, None, "revoked", "replaced", "invalidated"]))
     expires, retires = draw(ENDS), draw(ENDS)
-    key = replace(
-        facts.key,
+    key = facts.key._replace(
         scopes=draw(SCOPES),
         end=end,
         expires_at=None if expires is None else facts.now + timedelta(hours=expires),
@@ -41,17 +39,16 @@ def worlds(draw: st.DrawFn, facts: GrantFacts) -> GrantFacts:
     assert facts.auth_type is not None
     mostly = st.sampled_from([True, True, True, False])
     policy = ApiKeyPolicy(enabled=draw(mostly), auth_type=draw(st.sampled_from([None, "apikey", "other"])))
-    app = replace(
-        facts.app,
+    app = facts.app._replace(
         enabled=draw(mostly),
         remote_rest=draw(mostly),
         scopes=draw(SCOPES | st.just(("fullcontrol",))),
         api_keys=policy,
         description=draw(st.sampled_from(["", "changed"])),
     )
-    user = replace(facts.user, enabled=draw(mostly), blocked=not draw(mostly))
+    user = facts.user._replace(enabled=draw(mostly), blocked=not draw(mostly))
     kind = draw(st.sampled_from([APIKEY, APIKEY, APIKEY, GAMLOCAL]))
-    auth_type = replace(facts.auth_type, enabled=draw(mostly), type=kind)
+    auth_type = facts.auth_type._replace(enabled=draw(mostly), type=kind)
     return facts._replace(app=app, user=user, auth_type=draw(st.just(auth_type) | st.none()))
 
 
@@ -121,22 +118,22 @@ def test_a_key_that_loses_its_application_or_user_is_invalidated_for_the_given_r
 
 CHANGES: dict[str, tuple[Callable[[GrantFacts], GrantFacts], bool, str]] = {
     "scope withdrawn": (
-        lambda facts: facts._replace(app=facts.app and replace(facts.app, scopes=("user_email",))),
+        lambda facts: facts._replace(app=facts.app and facts.app._replace(scopes=("user_email",))),
         True,
         "scope withdrawn: gam_user_data",
     ),
     "application disabled": (
-        lambda facts: facts._replace(app=facts.app and replace(facts.app, enabled=False)),
+        lambda facts: facts._replace(app=facts.app and facts.app._replace(enabled=False)),
         False,
         "application 'portal' is disabled",
     ),
     "user blocked": (
-        lambda facts: facts._replace(user=facts.user and replace(facts.user, blocked=True)),
+        lambda facts: facts._replace(user=facts.user and facts.user._replace(blocked=True)),
         False,
         "user 'ana' is blocked",
     ),
     "type disabled": (
-        lambda facts: facts._replace(auth_type=facts.auth_type and replace(facts.auth_type, enabled=False)),
+        lambda facts: facts._replace(auth_type=facts.auth_type and facts.auth_type._replace(enabled=False)),
         False,
         "authentication type 'apikey' is unknown or disabled",
     ),
@@ -163,14 +160,14 @@ def test_keys_feel_only_what_they_stand_on(facts: GrantFacts) -> None:
     assert facts.user is not None
     assert facts.auth_type is not None
     felt = [
-        impact.affects_keys(facts.app, replace(facts.app, scopes=())),
-        impact.affects_keys(facts.app, replace(facts.app, remote_rest=False)),
-        impact.affects_keys(facts.user, replace(facts.user, blocked=True)),
-        impact.affects_keys(facts.auth_type, replace(facts.auth_type, enabled=False)),
+        impact.affects_keys(facts.app, facts.app._replace(scopes=())),
+        impact.affects_keys(facts.app, facts.app._replace(remote_rest=False)),
+        impact.affects_keys(facts.user, facts.user._replace(blocked=True)),
+        impact.affects_keys(facts.auth_type, facts.auth_type._replace(enabled=False)),
     ]
     unfelt = [
-        impact.affects_keys(facts.app, replace(facts.app, description="new")),
-        impact.affects_keys(facts.user, replace(facts.user, first_name="new")),
-        impact.affects_keys(facts.auth_type, replace(facts.auth_type, description="new")),
+        impact.affects_keys(facts.app, facts.app._replace(description="new")),
+        impact.affects_keys(facts.user, facts.user._replace(first_name="new")),
+        impact.affects_keys(facts.auth_type, facts.auth_type._replace(description="new")),
     ]
     assert (felt, unfelt) == ([True] * 4, [False] * 3)

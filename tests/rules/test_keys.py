@@ -23,22 +23,22 @@ Break = Callable[[GrantFacts], GrantFacts]
 def policy(facts: GrantFacts, **settings: object) -> GrantFacts:
     assert facts.app is not None
     changed = replace(facts.app.api_keys, **settings)  # type: ignore[arg-type]
-    return facts._replace(app=replace(facts.app, api_keys=changed))
+    return facts._replace(app=facts.app._replace(api_keys=changed))
 
 
 def with_app(facts: GrantFacts, **settings: object) -> GrantFacts:
     assert facts.app is not None
-    return facts._replace(app=replace(facts.app, **settings))  # type: ignore[arg-type]
+    return facts._replace(app=facts.app._replace(**settings))  # type: ignore[arg-type]
 
 
 def with_user(facts: GrantFacts, **settings: object) -> GrantFacts:
     assert facts.user is not None
-    return facts._replace(user=replace(facts.user, **settings))  # type: ignore[arg-type]
+    return facts._replace(user=facts.user._replace(**settings))  # type: ignore[arg-type]
 
 
 def with_type(facts: GrantFacts, **settings: object) -> GrantFacts:
     assert facts.auth_type is not None
-    return facts._replace(auth_type=replace(facts.auth_type, **settings))  # type: ignore[arg-type]
+    return facts._replace(auth_type=facts.auth_type._replace(**settings))  # type: ignore[arg-type]
 
 
 BREAKS: dict[str, tuple[Break, str | None]] = {
@@ -161,7 +161,7 @@ def test_a_key_that_was_cut_short_says_so(
 
 
 def test_a_key_without_end_was_not_cut_short(key: Key) -> None:
-    assert not keys.is_shortened(replace(key, expires_at=None), timedelta(days=1))
+    assert not keys.is_shortened(key._replace(expires_at=None), timedelta(days=1))
 
 
 def test_scopes_may_be_chosen_only_when_the_application_lets_users_choose(wish: GrantFacts) -> None:
@@ -247,7 +247,7 @@ def test_a_key_that_would_be_due_at_once_is_refused_with_the_largest_window(
 ) -> None:
     assert facts.key is not None
     expires_at = None if lifetime is None else facts.key.created_at + lifetime
-    key = replace(facts.key, expires_at=expires_at)
+    key = facts.key._replace(expires_at=expires_at)
     if limit is None:
         keys.require_larger_lifetime(key, window)
         return
@@ -284,7 +284,7 @@ def test_another_text_cannot_be_imported_and_is_not_shown(text: str, message: st
 
 def test_a_key_of_a_seed_begins_with_the_status_asked_for(key: Key) -> None:
     now = key.created_at
-    key = replace(key, expires_at=now + timedelta(days=30))
+    key = key._replace(expires_at=now + timedelta(days=30))
     changed = {status: keys.with_status(key, status, now) for status in keys.STATUSES}
     assert {status: each.status(now) for status, each in changed.items()} == {
         "active": "active", "revoked": "revoked", "expired": "expired", "suspended": "active",
@@ -293,6 +293,6 @@ def test_a_key_of_a_seed_begins_with_the_status_asked_for(key: Key) -> None:
     expired = changed["expired"]
     assert expired.expires_at == now - timedelta(hours=1)
     assert expired.expires_at - expired.created_at == timedelta(days=30)
-    lasting = keys.with_status(replace(key, expires_at=None), "expired", now)
+    lasting = keys.with_status(key._replace(expires_at=None), "expired", now)
     assert lasting.expires_at is not None
     assert lasting.expires_at - lasting.created_at == timedelta(days=1)

@@ -41,8 +41,8 @@ def login(facts: GrantFacts, auth_type: AuthType) -> GrantFacts:
     )
     return facts._replace(
         key=None,
-        auth_type=replace(auth_type, name="local", type=GAMLOCAL),
-        user=replace(facts.user, password_hash=HASH, password_set_at=facts.now),
+        auth_type=auth_type._replace(name="local", type=GAMLOCAL),
+        user=facts.user._replace(password_hash=HASH, password_set_at=facts.now),
         request=request,
         password_hash=HASH,
     )
@@ -255,9 +255,9 @@ def test_a_password_that_was_verified_is_not_hashed_again(login: GrantFacts) -> 
     user = login.known_user
     assert password_grant.is_same_password(user, user)
     assert not password_grant.is_same_password(user, None)
-    assert not password_grant.is_same_password(user, replace(user, guid="another"))
-    assert not password_grant.is_same_password(replace(user, password_hash=None), user)
-    assert not password_grant.is_same_password(user, replace(user, password_hash=None))
+    assert not password_grant.is_same_password(user, user._replace(guid="another"))
+    assert not password_grant.is_same_password(user._replace(password_hash=None), user)
+    assert not password_grant.is_same_password(user, user._replace(password_hash=None))
     assert password_grant.decide(login._replace(is_password_right=True)).user == user
     with pytest.raises(RefusedError):
         password_grant.decide(login._replace(is_password_right=False))
@@ -265,7 +265,7 @@ def test_a_password_that_was_verified_is_not_hashed_again(login: GrantFacts) -> 
 
 def test_another_hash_of_the_same_password_is_the_same_password(login: GrantFacts) -> None:
     outdated = passwords.hash_password(PASSWORD, bytes, passwords.SEED_COST)
-    before = replace(login.known_user, password_hash=outdated)
+    before = login.known_user._replace(password_hash=outdated)
     assert password_grant.is_same_password(before, login.known_user)
-    later = replace(login.known_user, password_set_at=login.now + timedelta(days=1))
+    later = login.known_user._replace(password_set_at=login.now + timedelta(days=1))
     assert not password_grant.is_same_password(before, later)

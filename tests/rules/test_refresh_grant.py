@@ -57,7 +57,7 @@ def of_key(facts: GrantFacts) -> GrantFacts:
 
 @pytest.fixture(scope="session")
 def of_password(of_key: GrantFacts, auth_type: AuthType) -> GrantFacts:
-    local = replace(auth_type, name="local", type=GAMLOCAL)
+    local = auth_type._replace(name="local", type=GAMLOCAL)
     return changed("session", key=None, auth_type="local")(of_key._replace(key=None, auth_type=local))
 
 

@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 from http.client import HTTPConnection
 from threading import Event
@@ -329,7 +328,7 @@ def test_a_key_notes_how_often_and_from_where_it_was_used_when_the_server_stops(
 def test_the_uses_of_a_key_are_written_when_no_request_comes_for_a_while(gam: Gam, form: dict[str, str]) -> None:
     notified, cache = Event(), GrantCache()
     key, earlier = keys.show(gam, form["api_key"][7:15]), gam.now() - timedelta(minutes=1)
-    cache.key_uses.add(replace(key, last_used_at=earlier), earlier, "192.0.2.1")
+    cache.key_uses.add(key._replace(last_used_at=earlier), earlier, "192.0.2.1")
     with closing(group_commit.GroupCommit[PendingRequest](gam, cache, notified.set, idle_seconds=0.01)) as book:
         assert notified.wait(10)
         book.start_batch()
@@ -350,7 +349,7 @@ def test_uses_of_keys_that_cannot_be_written_wait_until_the_next_time(
         raise StoreBusyError("another process writes", "try again")
 
     key, earlier = keys.show(gam, form["api_key"][7:15]), gam.now() - timedelta(minutes=1)
-    cache.key_uses.add(replace(key, last_used_at=earlier), earlier, "192.0.2.1")
+    cache.key_uses.add(key._replace(last_used_at=earlier), earlier, "192.0.2.1")
     with closing(group_commit.GroupCommit[PendingRequest](gam, cache, idle_times.set, idle_seconds=0.01)) as book:
         assert idle_times.wait(10)
         monkeypatch.setattr(SqliteStore, "begin", is_busy)

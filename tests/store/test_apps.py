@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -55,10 +54,10 @@ def three(store: Store, portal: App) -> Store:
     with store.writing() as tx:
         for place, name in enumerate(("beta", "Alpha", "gamma")):
             at = datetime(2026, 1, 3 - place, tzinfo=UTC)
-            app = replace(portal, name=name, client_id=f"{place}" * 32, enabled=place > 0, grants=place)
-            app = replace(app, created_at=at, updated_at=at, last_used_at=at if place else None)
+            app = portal._replace(name=name, client_id=f"{place}" * 32, enabled=place > 0, grants=place)
+            app = app._replace(created_at=at, updated_at=at, last_used_at=at if place else None)
             policy = ApiKeyPolicy(enabled=place > 1)
-            apps.add(tx, replace(app, remote_rest=place < 2, api_keys=policy))
+            apps.add(tx, app._replace(remote_rest=place < 2, api_keys=policy))
     return store
 
 
@@ -71,10 +70,10 @@ def test_an_application_comes_back_as_it_was_kept(trial: Trial, app: App, after:
     with trial() as tx:
         apps.add(tx, app)
         assert apps.get(tx, app.name) == app
-        after = replace(after, client_id=app.client_id, grants=app.grants, last_used_at=app.last_used_at)
+        after = after._replace(client_id=app.client_id, grants=app.grants, last_used_at=app.last_used_at)
         apps.save(tx, after)
         assert list(apps.search(tx, AppFilter())) == [after]
-        assert apps.find_by_client_id(tx, app.client_id) == replace(after, grants=0, last_used_at=None)
+        assert apps.find_by_client_id(tx, app.client_id) == after._replace(grants=0, last_used_at=None)
 
 
 @pytest.mark.parametrize("name", ["Portal", "PORTAL", "c" * 32])
@@ -106,7 +105,7 @@ def test_only_a_client_id_finds_a_client(store: Store, portal: App) -> None:
 
 @pytest.mark.parametrize("other", [{"name": "PORTAL"}, {"client_id": "c" * 32}])
 def test_names_and_client_ids_are_unique(store: Store, portal: App, other: dict[str, str]) -> None:
-    second = replace(portal, **{"name": "second", "client_id": "d" * 32, **other})  # type: ignore[arg-type]
+    second = portal._replace(**{"name": "second", "client_id": "d" * 32, **other})  # type: ignore[arg-type]
     with store.writing() as tx:
         apps.add(tx, portal)
 
@@ -163,7 +162,7 @@ def test_a_list_is_not_sorted_by_what_is_not_a_field(three: Store) -> None:
 def test_who_allows_only_one_type_is_known(store: Store, portal: App, now: datetime) -> None:
     with store.writing() as tx:
         auth_types.add(tx, AuthType("apikey", APIKEY, "", enabled=True, default=False, created_at=now, updated_at=now))
-        apps.add(tx, replace(portal, api_keys=ApiKeyPolicy(auth_type="ApiKey")))
+        apps.add(tx, portal._replace(api_keys=ApiKeyPolicy(auth_type="ApiKey")))
         assert apps.find_names_restricted_to(tx, "APIKEY") == ["Portal"]
         assert apps.find_names_restricted_to(tx, "local") == []
         assert apps.get(tx, "portal").api_keys.auth_type == "apikey"
@@ -172,7 +171,7 @@ def test_who_allows_only_one_type_is_known(store: Store, portal: App, now: datet
 def test_a_deleted_application_is_gone(store: Store, portal: App) -> None:
     with store.writing() as tx:
         apps.add(tx, portal)
-        apps.add(tx, replace(portal, name="other", client_id="d" * 32))
+        apps.add(tx, portal._replace(name="other", client_id="d" * 32))
         apps.delete(tx, portal.client_id)
         assert names(tx, AppFilter()) == ["other"]
         assert list(audit.search(tx)) == []
@@ -187,7 +186,7 @@ def test_applications_are_found_by_many_names_at_once(peopled: Store, portal: Ap
 
 def test_those_that_a_manifest_manages_are_found(peopled: Store, portal: App) -> None:
     with peopled.writing() as tx:
-        apps.save(tx, replace(portal, managed_by="a.toml"))
+        apps.save(tx, portal._replace(managed_by="a.toml"))
         assert [each.name for each in apps.find_managed(tx, ["a.toml"])] == [portal.name]
         assert list(apps.find_managed(tx, ["b.toml"])) == []
 
@@ -195,7 +194,7 @@ def test_those_that_a_manifest_manages_are_found(peopled: Store, portal: App) ->
 def test_an_application_is_found_by_either_of_its_secrets(three: Store) -> None:
     with three.writing() as tx:
         beta = apps.get(tx, "beta")
-        apps.save(tx, replace(beta, secret_digest=b"n" * 32, retiring_digest=b"o" * 32))
+        apps.save(tx, beta._replace(secret_digest=b"n" * 32, retiring_digest=b"o" * 32))
     with three.reading() as tx:
         assert [
             found and found.name for found in (apps.find_by_secret_digest(tx, each * 32) for each in (b"n", b"o", b"x"))

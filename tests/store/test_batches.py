@@ -1,6 +1,5 @@
 """Bulk issue in the store."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -60,7 +59,7 @@ def test_many_keys_are_kept_as_one_is(store: Store, ana: User, portal: App, key:
         batches.clear_current(tx, [key.id])
         made = ("gam_user_data", b"n" * 32, to_micros(key.created_at), None, "a label")
         batches.add_keys(tx, [("Abcd0000", user, app, *made)])
-        new = replace(key, id="Abcd0000", digest=b"n" * 32, label="a label")
+        new = key._replace(id="Abcd0000", digest=b"n" * 32, label="a label")
         assert keys.find_current(tx, ana.guid, portal.client_id) == new
         assert keys.get_by_prefix(tx, key.id) == key
         assert batches.load_digests(tx, [key.id, "Abcd0000", "Abcd0001"]) == {key.id: key.digest, "Abcd0000": b"n" * 32}

@@ -1,6 +1,5 @@
 """The rows of a bulk input in temporary tables."""
 
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -17,7 +16,7 @@ BARE = TERMS._replace(id=2, scopes="", lifetime_us=None, is_shortened=False)
 
 def test_users_are_found_by_each_of_their_names(peopled: Store, ana: User) -> None:
     with peopled.writing() as tx:
-        users.add(tx, replace(ana, guid="b" * 36, name="bob", email="", blocked=True))
+        users.add(tx, ana._replace(guid="b" * 36, name="bob", email="", blocked=True))
         found = bulk_rows.find_users(tx, ["ana", "ana@x.org", ana.guid, "bob", "nobody"])
         assert set(found) == {"ana", "ana@x.org", ana.guid, "bob"}
         assert {person.name for text, person in found.items() if text != "bob"} == {"Ana"}
@@ -28,7 +27,7 @@ def test_users_are_found_by_each_of_their_names(peopled: Store, ana: User) -> No
 def test_many_users_are_found_at_once(store: Store, ana: User) -> None:
     with store.writing() as tx:
         for number in range(600):
-            users.add(tx, replace(ana, guid=f"{number:036}", name=f"u{number}", email=""))
+            users.add(tx, ana._replace(guid=f"{number:036}", name=f"u{number}", email=""))
         assert len(bulk_rows.find_users(tx, [f"u{number}" for number in range(700)])) == 600
         assert len(bulk_rows.find_users_by_number(tx, list(range(1000)))) == 600
 

@@ -1,7 +1,6 @@
 """Names for shell completion."""
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,13 +29,13 @@ def test_names_that_begin_with_what_was_typed_are_found(
 ) -> None:
     with peopled.writing() as tx:
         for name in ("bob", "Anaïs"):
-            users.add(tx, replace(ana, name=name, guid=name, email=""))
+            users.add(tx, ana._replace(name=name, guid=name, email=""))
     assert list(completion.find_by_prefix(peopled.path, noun, typed, 10)) == expected
 
 
 def test_no_more_names_are_found_than_were_asked_for(peopled: Store, ana: User) -> None:
     with peopled.writing() as tx:
-        users.add(tx, replace(ana, name="bob", guid="bob", email=""))
+        users.add(tx, ana._replace(name="bob", guid="bob", email=""))
     assert len(list(completion.find_by_prefix(peopled.path, "user", "", 1))) == 1
 
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -27,8 +26,7 @@ def kept(tx: Transaction, ana: User, portal: App, key: Key, lives: Lives) -> lis
     made = []
     for number, (expires, retires, end, is_disabled) in enumerate(lives):
         at = key.created_at
-        one = replace(
-            key,
+        one = key._replace(
             id=f"{number:08}",
             expires_at=None if expires is None else at + expires,
             retires_at=None if retires is None else at + retires,
@@ -95,7 +93,7 @@ def test_no_row_is_read_for_a_count(store: Store, now: datetime) -> None:
 def test_the_keys_used_last_come_latest_first(peopled: Store, key: Key, portal: App, now: datetime) -> None:
     with peopled.writing() as tx:
         for number in range(4):
-            keys.add(tx, replace(key, id=f"{number:08}"))
+            keys.add(tx, key._replace(id=f"{number:08}"))
             at = now + timedelta(hours=-number)
             keys.record_uses(tx, {f"{number:08}": keys.KeyUse(1, at, at, None)})
         assert [each.id[-1] for each in keys.find_last_used(tx, portal.client_id, 3)] == ["0", "1", "2"]

@@ -1,6 +1,5 @@
 """What the store holds about many token requests, asked at once."""
 
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -12,13 +11,13 @@ from gamcli.store.queries import with_asked
 
 
 def test_keys_are_found_with_their_users(peopled: Store, key: Key, ana: User, portal: App) -> None:
-    bob = replace(ana, name="bob", guid="bob", email="")
-    other = replace(key, id="K7654321", user_guid="bob", user="bob")
+    bob = ana._replace(name="bob", guid="bob", email="")
+    other = key._replace(id="K7654321", user_guid="bob", user="bob")
     with peopled.writing() as tx:
         users.add(tx, bob)
         keys.add(tx, other)
         found = tx.fetch(grant_facts.find_keys(["K7654321", "unknown1", key.id, "00000000"]))
-    assert found == {key.id: (key, ana), other.id: (replace(other, app=portal.name), bob)}
+    assert found == {key.id: (key, ana), other.id: (other._replace(app=portal.name), bob)}
 
 
 def test_an_unknown_key_reads_as_much_as_a_known_one(peopled: Store, key: Key) -> None:
@@ -91,5 +90,5 @@ def test_clients_are_applications_with_the_named_or_the_default_type(store: Stor
 
 def test_attributes_are_used_if_some_user_has_them(peopled: Store, ana: User) -> None:
     with peopled.writing() as tx:
-        users.save(tx, replace(ana, attributes={"team": "one"}))
+        users.save(tx, ana._replace(attributes={"team": "one"}))
         assert tx.fetch(grant_facts.find_used_attributes(["team", "Team", "area"])) == {"team"}

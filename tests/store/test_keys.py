@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -27,15 +26,15 @@ ENDS = st.tuples(TIMES, st.sampled_from(["revoked", "replaced", "invalidated"]))
 @pytest.fixture
 def four(peopled: Store, key: Key, ana: User, portal: App, now: datetime) -> Store:
     with peopled.writing() as tx:
-        users.add(tx, replace(ana, name="bob", guid="bob", email=""))
+        users.add(tx, ana._replace(name="bob", guid="bob", email=""))
         auth_types.add(tx, AuthType("x", APIKEY, "", enabled=True, default=False, created_at=now, updated_at=now))
-        apps.add(tx, replace(portal, name="intranet", client_id="i" * 32, api_keys=ApiKeyPolicy(auth_type="X")))
+        apps.add(tx, portal._replace(name="intranet", client_id="i" * 32, api_keys=ApiKeyPolicy(auth_type="X")))
         hour = timedelta(hours=1)
-        bobs = replace(key, user="bob", user_guid="bob", label="b", expires_at=now + hour, created_at=now + hour)
-        keys.add(tx, replace(bobs, id="Kaaaaaaa"))
-        intranet = replace(key, app="intranet", client_id="i" * 32, label="a", auth_type="x")
-        keys.add(tx, replace(intranet, id="Kaaaaaab", created_at=now - hour, last_used_at=now))
-        keys.add(tx, replace(intranet, id="KaB00000", user="bob", user_guid="bob", expires_at=now + 2 * hour))
+        bobs = key._replace(user="bob", user_guid="bob", label="b", expires_at=now + hour, created_at=now + hour)
+        keys.add(tx, bobs._replace(id="Kaaaaaaa"))
+        intranet = key._replace(app="intranet", client_id="i" * 32, label="a", auth_type="x")
+        keys.add(tx, intranet._replace(id="Kaaaaaab", created_at=now - hour, last_used_at=now))
+        keys.add(tx, intranet._replace(id="KaB00000", user="bob", user_guid="bob", expires_at=now + 2 * hour))
         keys.record_end(tx, "KaB00000", "revoked", now, "lost")
     return peopled
 
@@ -59,7 +58,14 @@ KEYS = st.builds(
     last_used_at=st.none() | TIMES,
     retires_at=st.none() | TIMES,
     reason=st.none() | TEXTS,
+    ended_at=st.none(),
+    end=st.none(),
     managed_by=st.none() | TEXTS,
+    disabled_at=st.none() | TIMES,
+    auth_type=st.none(),
+    replaces=st.none(),
+    grants=st.just(0),
+    last_used_from=st.none(),
 )
 
 
@@ -67,7 +73,7 @@ KEYS = st.builds(
 def test_a_key_comes_back_as_it_was_kept(
     trial: Trial, ana: User, portal: App, key: Key, end: tuple[datetime | None, str | None]
 ) -> None:
-    kept = replace(key, ended_at=end[0], end=end[1])
+    kept = key._replace(ended_at=end[0], end=end[1])
     with trial() as tx:
         users.add(tx, ana)
         apps.add(tx, portal)
@@ -79,8 +85,8 @@ def test_a_key_comes_back_as_it_was_kept(
 
 def test_a_key_follows_the_names_of_its_user_and_application(peopled: Store, ana: User, portal: App) -> None:
     with peopled.writing() as tx:
-        users.save(tx, replace(ana, name="Anna"))
-        apps.save(tx, replace(portal, name="Gate"))
+        users.save(tx, ana._replace(name="Anna"))
+        apps.save(tx, portal._replace(name="Gate"))
         renamed = keys.get_by_prefix(tx, "K1234567")
     assert (renamed.user, renamed.app) == ("Anna", "Gate")
 
@@ -120,7 +126,7 @@ def test_only_a_whole_id_finds_a_key(four: Store) -> None:
 def test_a_pair_has_one_current_key_the_newest(peopled: Store, key: Key) -> None:
     with peopled.writing() as tx:
         keys.record_end(tx, key.id, "replaced", key.created_at, None)
-        keys.add(tx, replace(key, id="K2222222"))
+        keys.add(tx, key._replace(id="K2222222"))
         current = keys.find_current(tx, key.user_guid, key.client_id)
         assert current is not None
         assert current.id == "K2222222"
@@ -131,7 +137,7 @@ def test_a_pair_has_one_current_key_the_newest(peopled: Store, key: Key) -> None
 def test_the_file_itself_keeps_a_second_current_key_out(peopled: Store, key: Key) -> None:
     def make_both_current() -> None:
         with peopled.writing() as tx:
-            keys.add(tx, replace(key, id="K2222222"))
+            keys.add(tx, key._replace(id="K2222222"))
             tx.run("UPDATE key SET current = 1")
 
     with pytest.raises(ConflictError, match=r"user_number|key_by_user"):
@@ -147,8 +153,8 @@ def test_a_pair_without_a_key_has_no_current_one(four: Store, ana: User) -> None
 def test_a_key_ends_with_its_time_status_and_reason(peopled: Store, key: Key, now: datetime) -> None:
     with peopled.writing() as tx:
         keys.record_end(tx, key.id, "invalidated", now, "scope withdrawn: user_email")
-        assert keys.get_by_prefix(tx, key.id) == replace(
-            key, ended_at=now, end="invalidated", reason="scope withdrawn: user_email"
+        assert keys.get_by_prefix(tx, key.id) == key._replace(
+            ended_at=now, end="invalidated", reason="scope withdrawn: user_email"
         )
 
 
@@ -246,6 +252,6 @@ def test_those_that_a_manifest_manages_are_found(peopled: Store, key: Key, now: 
     with peopled.writing() as tx:
         keys.set_managed_by(tx, key.id, "a.toml")
         assert list(keys.find_managed_ids(tx, ["a.toml"])) == [key.id]
-        assert keys.find(tx, key.id) == replace(key, managed_by="a.toml")
+        assert keys.find(tx, key.id) == key._replace(managed_by="a.toml")
         keys.record_end(tx, key.id, "revoked", now, None)
         assert list(keys.find_managed_ids(tx, ["a.toml"])) == []

@@ -1,6 +1,5 @@
 """Sessions and their refresh tokens in the store."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -86,7 +85,7 @@ def test_a_refresh_token_is_spent_and_a_session_ends_once(begun: Store, now: dat
         sessions.revoke(tx, [7], now)
         sessions.revoke(tx, [7], now + DAY)
         assert find(tx, 7, 1) == (
-            replace(kept, used_at=now),
+            kept._replace(used_at=now),
             (find(tx, 7, 1) or pytest.fail("it was kept"))[1]._replace(revoked_at=now),
         )
     found = token(begun)
@@ -100,7 +99,7 @@ def test_a_new_password_ends_the_logins_of_its_user_alone(
     with begun.writing() as tx:
         for number, other in ((8, {"key": key.id}), (9, {"user_guid": "bob"})):
             sessions.add(tx, [session._replace(id=number, **other)])  # type: ignore[arg-type]
-            sessions.add_refresh_tokens(tx, [replace(refresh_token, session=number)])
+            sessions.add_refresh_tokens(tx, [refresh_token._replace(session=number)])
         sessions.revoke_password_sessions(tx, session.user_guid, now)
         assert [revoked_at(tx, number) for number in (7, 8, 9)] == [now, None, None]
 
@@ -145,7 +144,7 @@ def test_ids_are_larger_than_those_of_all_tokens_and_sessions(begun: Store) -> N
 
 def test_a_hash_is_renewed_unless_it_changed(peopled: Store, ana: User) -> None:
     with peopled.writing() as tx:
-        users.save(tx, replace(ana, password_hash="one"))
+        users.save(tx, ana._replace(password_hash="one"))
         users.replace_password_hashes(tx, [RenewedHash(after, ana.guid, "one") for after in ("two", "three")])
         found = users.find_by_guid(tx, ana.guid)
     assert found is not None

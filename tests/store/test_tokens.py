@@ -1,6 +1,5 @@
 """Access tokens in the store."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -58,7 +57,7 @@ def test_a_token_comes_back_as_it_was_kept(issued: Store, key: Key, now: datetim
 
 def test_a_token_may_carry_no_scope_and_never_expire(peopled: Store, key: Key, now: datetime) -> None:
     with peopled.writing() as tx:
-        add(tx, MAX_ROW - 1, replace(key, scopes=()), now)
+        add(tx, MAX_ROW - 1, key._replace(scopes=()), now)
     token = load(peopled, MAX_ROW - 1)
     assert token is not None
     assert (token.scopes, token.expires_at, token.id) == ((), None, format_token_id(MAX_ROW - 1))
@@ -141,10 +140,10 @@ def test_the_tokens_of_other_pairs_are_not_superseded(
     issued: Store, key: Key, ana: User, portal: App, now: datetime
 ) -> None:
     with issued.writing() as tx:
-        users.add(tx, replace(ana, name="bob", guid="bob", email=""))
-        apps.add(tx, replace(portal, name="intranet", client_id="i" * 32))
+        users.add(tx, ana._replace(name="bob", guid="bob", email=""))
+        apps.add(tx, portal._replace(name="intranet", client_id="i" * 32))
         for row, pair in ((2, ("bob", key.client_id)), (3, (ana.guid, "i" * 32))):
-            other = replace(key, id=f"K{row}", user_guid=pair[0], client_id=pair[1])
+            other = key._replace(id=f"K{row}", user_guid=pair[0], client_id=pair[1])
             keys.add(tx, other)
             add(tx, row, other, now)
         tokens.supersede(tx, {(key.client_id, key.user_guid): 10})
@@ -154,9 +153,9 @@ def test_the_tokens_of_other_pairs_are_not_superseded(
 @pytest.fixture
 def three(issued: Store, key: Key, ana: User, portal: App, now: datetime) -> Store:
     with issued.writing() as tx:
-        users.add(tx, replace(ana, name="bob", guid="bob", email=""))
-        apps.add(tx, replace(portal, name="intranet", client_id="i" * 32))
-        bobs = replace(key, id="A0000000", user_guid="bob", client_id="i" * 32)
+        users.add(tx, ana._replace(name="bob", guid="bob", email=""))
+        apps.add(tx, portal._replace(name="intranet", client_id="i" * 32))
+        bobs = key._replace(id="A0000000", user_guid="bob", client_id="i" * 32)
         keys.add(tx, bobs)
         add(tx, 9, bobs, now)
         add(tx, 8, key, now + HOUR, now + timedelta(minutes=1))

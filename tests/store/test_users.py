@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -42,6 +41,9 @@ USERS = st.builds(
     blocked=st.booleans(),
     managed_by=st.none() | TEXTS,
     password_hash=st.none() | TEXTS,
+    password_set_at=st.none() | TIMES,
+    password_must_change=st.booleans(),
+    password_expires_at=st.none() | TIMES,
     **dict.fromkeys(FIELDS, TEXTS),
 )
 
@@ -51,10 +53,10 @@ def three(store: Store, ana: User) -> Store:
     with store.writing() as tx:
         for place, name in enumerate(("bob", "Ana", "cleo")):
             at = datetime(2026, 1, 3 - place, tzinfo=UTC)
-            user = replace(ana, name=name, guid=f"{place}", email=f"{9 - place}@x.org", created_at=at, updated_at=at)
-            user = replace(user, first_name=f"{place}", last_name=f"{9 - place}", external_id=f"{place}")
-            user = replace(user, enabled=place > 0, blocked=place > 1, roles=("admin", "op")[: place + 1])
-            users.add(tx, replace(user, attributes={"Area": "north"} if place else {"zone": ["a", "b"]}))
+            user = ana._replace(name=name, guid=f"{place}", email=f"{9 - place}@x.org", created_at=at, updated_at=at)
+            user = user._replace(first_name=f"{place}", last_name=f"{9 - place}", external_id=f"{place}")
+            user = user._replace(enabled=place > 0, blocked=place > 1, roles=("admin", "op")[: place + 1])
+            users.add(tx, user._replace(attributes={"Area": "north"} if place else {"zone": ["a", "b"]}))
     return store
 
 
@@ -67,7 +69,7 @@ def test_a_user_comes_back_as_kept(trial: Trial, user: User, after: User) -> Non
     with trial() as tx:
         users.add(tx, user)
         assert users.find_by_guid(tx, user.guid) == user
-        after = replace(after, guid=user.guid)
+        after = after._replace(guid=user.guid)
         users.save(tx, after)
         assert list(users.search(tx, UserFilter())) == [after]
         assert users.get(tx, after.name) == after
@@ -94,7 +96,7 @@ def test_another_name_finds_nobody(peopled: Store, name: str) -> None:
 def test_users_without_email_are_not_found_by_the_empty_name(store: Store, ana: User) -> None:
     with store.writing() as tx:
         for number in range(2):
-            users.add(tx, replace(ana, name=f"user {number}", guid=f"{number}", email=""))
+            users.add(tx, ana._replace(name=f"user {number}", guid=f"{number}", email=""))
         assert users.find(tx, "") is None
 
 
@@ -102,7 +104,7 @@ def test_users_without_email_are_not_found_by_the_empty_name(store: Store, ana: 
     "other", [{"name": "ANA"}, {"email": "ANA@X.ORG"}, {"guid": "6f1b4a52-0d0e-4b5e-9c1f-0a1b2c3d4e5f"}]
 )
 def test_names_emails_and_guids_are_unique(peopled: Store, ana: User, other: dict[str, str]) -> None:
-    second = replace(ana, **{"name": "second", "email": "", "guid": "2", **other})  # type: ignore[arg-type]
+    second = ana._replace(**{"name": "second", "email": "", "guid": "2", **other})  # type: ignore[arg-type]
 
     def add() -> None:
         with peopled.writing() as tx:
@@ -159,14 +161,14 @@ def test_a_list_is_not_sorted_by_what_is_not_a_field(three: Store) -> None:
 def test_who_carries_an_attribute_is_known(peopled: Store, ana: User) -> None:
     with peopled.writing() as tx:
         assert not users.is_attribute_used(tx, "Area")
-        users.save(tx, replace(ana, attributes={"Area": "north", "zone": []}))
+        users.save(tx, ana._replace(attributes={"Area": "north", "zone": []}))
         assert [users.is_attribute_used(tx, name) for name in ("Area", "zone", "area", "")] == [
             True,
             True,
             False,
             False,
         ]
-        users.save(tx, replace(ana, attributes={"zone": []}))
+        users.save(tx, ana._replace(attributes={"zone": []}))
         assert [users.is_attribute_used(tx, name) for name in ("Area", "zone")] == [False, True]
         users.delete(tx, ana.guid)
         assert not users.is_attribute_used(tx, "zone")
@@ -189,7 +191,7 @@ def test_users_are_found_by_many_texts_at_once(peopled: Store, ana: User) -> Non
 def test_those_whom_a_manifest_manages_are_found(three: Store) -> None:
     with three.writing() as tx:
         bob = users.get(tx, "bob")
-        users.save(tx, replace(bob, managed_by="a.toml"))
+        users.save(tx, bob._replace(managed_by="a.toml"))
         assert [each.name for each in users.find_managed(tx, ["a.toml", "b.toml"])] == ["bob"]
         assert list(users.find_managed(tx, ["b.toml"])) == []
         assert list(users.find_managed(tx, [])) == []
@@ -198,6 +200,6 @@ def test_those_whom_a_manifest_manages_are_found(three: Store) -> None:
 def test_an_email_that_is_released_may_be_taken(peopled: Store, ana: User) -> None:
     with peopled.writing() as tx:
         users.release_emails(tx, [ana.guid])
-        users.add(tx, replace(ana, guid="b", name="bob"))
-        users.save(tx, replace(ana, email="new@x.org"))
+        users.add(tx, ana._replace(guid="b", name="bob"))
+        users.save(tx, ana._replace(email="new@x.org"))
         assert [users.get(tx, email).name for email in ("new@x.org", ana.email)] == [ana.name, "bob"]
