@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
-from io import StringIO
 from pathlib import Path
 from stat import S_IMODE, S_ISREG
 from typing import IO
@@ -21,7 +20,7 @@ from gamcli.actions import Gam, bulk_issue
 from gamcli.actions.bulk_issue import DeliveredKey
 from gamcli.errors import ConflictError, FailedError, UsageError
 from gamcli.model import format_rfc3339
-from gamcli.render.csv_cells import escape_formula, write_rows
+from gamcli.render.csv_cells import escape_formula, format_row
 from gamcli.render.text import clean
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.store.batches import Batch
@@ -78,9 +77,7 @@ class ResultsFile:
 
     def append_keys(self, keys: Sequence[DeliveredKey]) -> None:
         """Write keys and sync them to disk."""
-        text = StringIO()
-        write_rows(text, map(_csv_row, keys), "\n")
-        self._write(text.getvalue().encode(), keys[0].row + 1)
+        self._write("".join(f"{_csv_row(key)}\n" for key in keys).encode(), keys[0].row + 1)
 
     def _write(self, data: bytes, line: int) -> None:
         assert self.descriptor is not None
@@ -97,9 +94,11 @@ class ResultsFile:
             ) from error
 
 
-def _csv_row(key: DeliveredKey) -> tuple[str, ...]:
+def _csv_row(key: DeliveredKey) -> str:
     app, secret = key.terms, key.secret.reveal()
-    return key.id, _cell(key.user), _cell(app.name), app.client_id, secret, app.scopes, _time(key.expires_at)
+    return format_row(
+        (key.id, _cell(key.user), _cell(app.name), app.client_id, secret, app.scopes, _time(key.expires_at))
+    )
 
 
 @lru_cache(maxsize=1024)

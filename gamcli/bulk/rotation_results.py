@@ -5,11 +5,9 @@ A key is written before its transaction commits. So the last row of a file may h
 run removes that row. In a folder a key has a name that ends in `.part` until the end of the run, or the next one.
 """
 
-import csv
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from io import StringIO
 from pathlib import Path
 
 from gamcli.actions.changes import SaveSecret
@@ -17,7 +15,7 @@ from gamcli.bulk.results_file import create_file, lock_output, open_existing, re
 from gamcli.bulk.results_folder import file_name
 from gamcli.errors import ConflictError, FailedError
 from gamcli.model import Key, format_rfc3339
-from gamcli.render.csv_cells import escape_formula
+from gamcli.render.csv_cells import escape_formula, format_row
 from gamcli.rules.credentials import Secret
 from gamcli.system.new_files import sync_folder
 
@@ -62,10 +60,8 @@ def _remove_unsaved_row(path: str, descriptor: int, is_saved: Callable[[str], bo
 def _csv_row(key: Key, secret: Secret) -> bytes:
     expires_at = "" if key.expires_at is None else format_rfc3339(key.expires_at)
     names = escape_formula(key.user), escape_formula(key.app)
-    text = StringIO()
-    row = (key.id, *names, key.client_id, secret.reveal(), "+".join(key.scopes), expires_at, key.replaces)
-    csv.writer(text, lineterminator="\n").writerow(row)
-    return text.getvalue().encode()
+    row = (key.id, *names, key.client_id, secret.reveal(), "+".join(key.scopes), expires_at, key.replaces or "")
+    return f"{format_row(row)}\n".encode()
 
 
 @contextmanager

@@ -9,21 +9,28 @@ removing one restores the text.
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
-from typing import IO
+from collections.abc import Sequence
 
 _FORMULA_STARTS = frozenset("'=+-@\uff1d\uff0b\uff0d\uff20;\t\r")
 _FORMULA = re.compile("'*[=+\\-@\uff1d\uff0b\uff0d\uff20;\t\r]")
 _NUMBER = re.compile(r"[+-][0-9][0-9 ]*(\.[0-9]+)?")
 
 
-def write_rows(file: IO[str], rows: Iterable[Sequence[str]], line_end: str) -> None:
-    """Write rows of cells as CSV (RFC 4180)."""
-    minimal = csv.writer(file, lineterminator=line_end)
-    quoted = csv.writer(file, lineterminator=line_end, quoting=csv.QUOTE_ALL)
-    for row in rows:
-        joined = "".join(row)
-        (quoted if ";" in joined or "\t" in joined else minimal).writerow(row)
+class _Returner:
+    """A file whose `write` returns the text: then a CSV writer returns it too."""
+
+    write = staticmethod(str)
+
+
+_MINIMAL = csv.writer(_Returner(), lineterminator="\n")
+_QUOTED = csv.writer(_Returner(), lineterminator="\n", quoting=csv.QUOTE_ALL)
+
+
+def format_row(cells: Sequence[str]) -> str:
+    """Return a line of CSV (RFC 4180) without its line break."""
+    joined = "".join(cells)
+    line: str = (_QUOTED if ";" in joined or "\t" in joined else _MINIMAL).writerow(cells)
+    return line[:-1]
 
 
 def escape_formula(text: str) -> str:

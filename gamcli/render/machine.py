@@ -4,7 +4,6 @@ Format records for programs: JSON, JSON lines, CSV, or one raw value.
 Field names are a contract with scripts: fields are only added.
 """
 
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -15,7 +14,7 @@ from unicodedata import category
 from gamcli import model
 from gamcli.errors import GamcliError, UsageError
 from gamcli.model import format_rfc3339, tokens
-from gamcli.render.csv_cells import escape_formula, write_rows
+from gamcli.render.csv_cells import escape_formula, format_row
 from gamcli.render.text import clean
 
 JsonObject = dict[str, Any]
@@ -68,9 +67,13 @@ def field_names(kind: type) -> tuple[str, ...]:
     return FIELDS[kind] if kind in FIELDS else tuple(definition.name for definition in fields(kind))
 
 
+_JSON_TYPES = frozenset((str, int, bool, type(None)))
+
+
 def to_dict(record: object, now: datetime) -> JsonObject:
     """Return `record` as a JSON object, with the status at `now`."""
-    fields = {name: _to_json_value(getattr(record, name), now) for name in field_names(type(record))}
+    values = ((name, getattr(record, name)) for name in field_names(type(record)))
+    fields = {name: value if type(value) in _JSON_TYPES else _to_json_value(value, now) for name, value in values}
     if isinstance(record, tokens.Token) and fields["status"] == "active":  # its key may retire later
         fields.update(ended_at=None, reason=None)
     return fields
@@ -102,7 +105,8 @@ def json_document(value: object) -> str:
 
 def json_line(value: object) -> str:
     """Return a JSON document in one line."""
-    return json.dumps(value, ensure_ascii=False).translate(_ESCAPES)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else text.translate(_ESCAPES)
 
 
 def json_array(records: Iterable[JsonObject]) -> Iterator[str]:
@@ -118,9 +122,7 @@ def json_array(records: Iterable[JsonObject]) -> Iterator[str]:
 
 def csv_row(values: Iterable[object]) -> str:
     """Return a line of CSV (RFC 4180) without its line break; no cell begins a formula."""
-    text = io.StringIO()
-    write_rows(text, [[escape_formula(format_scalar(value)) for value in values]], "")
-    return text.getvalue()
+    return format_row(["" if value is None else escape_formula(format_scalar(value)) for value in values])
 
 
 def csv_lines(kind: type, rows: Iterable[JsonObject]) -> Iterator[str]:
@@ -140,8 +142,10 @@ def flatten(record: Mapping[str, Any], prefix: str = "") -> JsonObject:
     """Return `record` with nested records as dotted names, which are the CSV headers."""
     flat: JsonObject = {}
     for name, value in record.items():
-        is_nested = isinstance(value, dict) and name not in FREE_FORM_FIELDS
-        flat.update(flatten(value, f"{prefix}{name}.") if is_nested else {prefix + name: value})
+        if isinstance(value, dict) and name not in FREE_FORM_FIELDS:
+            flat.update(flatten(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
     return flat
 
 

@@ -1,12 +1,11 @@
 """CSV cells: none begins a formula, and every text can be restored."""
 
 import csv
-import io
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.render.csv_cells import escape_formula, unescape_formula, write_rows
+from gamcli.render.csv_cells import escape_formula, format_row, unescape_formula
 from tests.cases import for_each
 
 
@@ -40,7 +39,10 @@ def test_an_apostrophe_that_guards_nothing_is_text() -> None:
 
 def test_a_row_that_other_spreadsheets_would_split_is_quoted() -> None:
     rows = [["a", "b"], ["a;=1+1", "b"], ["a\t=1", ""], ["", ""]]
-    text = io.StringIO()
-    write_rows(text, rows, "\n")
-    assert text.getvalue() == 'a,b\n"a;=1+1","b"\n"a\t=1",""\n,\n'
-    assert [*csv.reader(io.StringIO(text.getvalue()))] == rows
+    lines = [*map(format_row, rows)]
+    assert lines == ["a,b", '"a;=1+1","b"', '"a\t=1",""', ","]
+    assert [*csv.reader(lines)] == rows
+
+
+def test_a_cell_with_a_line_break_is_quoted() -> None:
+    assert format_row(["a\nb", "c"]) == '"a\nb",c'
