@@ -63,8 +63,7 @@ class KeyFilter(NamedTuple):
     sort: str | None = None
 
 
-@lru_cache(maxsize=256)  # equal rows give equal records, and rows seldom change
-def build_record(row: Row) -> Key:
+def _build_record(row: Row) -> Key:
     value: Any = row
     return Key(
         id=value[0],
@@ -91,6 +90,9 @@ def build_record(row: Row) -> Key:
     )
 
 
+build_record = lru_cache(maxsize=256)(_build_record)  # equal rows give equal records, and rows seldom change
+
+
 def find(tx: Transaction, key_id: str) -> Key | None:
     """Return the key with this complete id, or None."""
     row = tx.one(f"{_SELECT} WHERE key.id = ?", key_id)
@@ -99,11 +101,8 @@ def find(tx: Transaction, key_id: str) -> Key | None:
 
 def find_all(tx: Transaction, key_ids: Iterable[str]) -> dict[str, Key]:
     """Return the keys with these IDs, by ID; missing ones are left out."""
-    found: dict[str, Key] = {}
-    for chunk in chunks(key_ids):
-        rows = tx.each(f"{_SELECT} WHERE key.id IN ({placeholders(chunk)})", chunk)
-        found.update((key.id, key) for key in map(build_record, rows))
-    return found
+    read = (tx.each(f"{_SELECT} WHERE key.id IN ({placeholders(chunk)})", chunk) for chunk in chunks(key_ids))
+    return {key.id: key for rows in read for key in map(build_record, rows)}
 
 
 MIN_PREFIX = 4
@@ -205,7 +204,7 @@ def search(tx: Transaction, filters: KeyFilter) -> Iterator[Key]:
     all_expire = filters.expires_before is not None and not filters.include_retiring
     sorts = {**SORTS, "expires_at": "key.expires_at"} if all_expire else SORTS
     order = order_by(filters.sort, sorts, "created_at", "key.id")
-    return map(build_record, tx.stream(_SELECT + conditions.where() + order, conditions.values))
+    return map(_build_record, tx.stream(_SELECT + conditions.where() + order, conditions.values))
 
 
 def _add_expiry(conditions: Conditions, before: int, *, retires_too: bool) -> None:
