@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache, partial
+from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from gamcli import store
@@ -186,14 +187,20 @@ def load_issue_facts(tx: Transaction, gam: Gam, user: User, app: App) -> GrantFa
     return GrantFacts(gam.now(), app, find_auth_type(app, store.auth_types.search(tx)), user)
 
 
+KEYS_PER_READ = 250
+"""Within every limit of SQLite, and enough to save most statements."""
+
+
 def load_key_facts(tx: Transaction, gam: Gam, keys: Iterable[Key]) -> Iterator[GrantFacts]:
-    """Yield the facts about each key."""
+    """Yield the facts about each key; their users are loaded together, for KEYS_PER_READ keys at a time."""
     apps = lru_cache(maxsize=256)(lambda client_id: store.apps.find_by_client_id(tx, client_id))
-    users = lru_cache(maxsize=256)(lambda guid: store.users.find_by_guid(tx, guid))
     types, now = list(store.auth_types.search(tx)), gam.now()
     auth_types = lru_cache(maxsize=256)(lambda client_id: find_auth_type(apps(client_id), types))
-    for key in keys:
-        yield GrantFacts(now, apps(key.client_id), auth_types(key.client_id), users(key.user_guid), key)
+    remaining = iter(keys)
+    while some := [*islice(remaining, KEYS_PER_READ)]:
+        users = tx.fetch(store.grant_facts.find_users_by_guid([key.user_guid for key in some]))
+        for key in some:
+            yield GrantFacts(now, apps(key.client_id), auth_types(key.client_id), users.get(key.user_guid), key)
 
 
 def assess_impact(

@@ -1,7 +1,9 @@
 """`gamcli key rotate`, `due` and `forecast`: keys that expire soon, and their successors."""
 
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from functools import partial
+from itertools import chain, islice
 from typing import Annotated, Literal
 
 import typer
@@ -9,6 +11,7 @@ import typer
 from gamcli.actions import key_lookup, keys, request_ids, rotation
 from gamcli.actions.keys import KeySearch
 from gamcli.actions.request_ids import RequestedKey
+from gamcli.actions.rotation import DueKey
 from gamcli.commands import delivery, key_messages
 from gamcli.commands.key_options import AppFilterOption, KeyIssueOptions, OutDir, RequestId, UserFilterOption
 from gamcli.commands.options import (
@@ -132,6 +135,15 @@ def _rotate_due(run: KeyIssueOptions, out: Output, search: KeySearch, overlap: t
         raise typer.Exit(ATTENTION_NEEDED)
 
 
+def _find_rotatable(rows: Iterable[DueKey], refusals: list[str]) -> Iterator[Key]:
+    """Yield the keys that can be rotated now, and add to `refusals` why the others cannot."""
+    for row in rows:
+        if row.refusal is None:
+            yield row.key
+        else:
+            refusals.append(row.refusal)
+
+
 @verbs.command()
 def due(
     within: Within = "14d",
@@ -157,19 +169,22 @@ def due(
 
     out = run.make_output(Key)
     search = KeySearch(user, app, expiring_within=durations.parse(within))
+    refusals: list[str] = []
     with run.cli.open_gam() as gam, rotation.find_due(gam, search) as rows:
-        found = list(rows)
-    due_keys = [row.key for row in found if row.refusal is None]
-    blocked = [row.refusal for row in found if row.refusal is not None]
-    for key in due_keys if program is not None else ():
-        code = subprocesses.run_with_input(["sh", "-c", str(program)], json_line(to_dict(key, out.now())))
-        if code:
-            raise FailedError(f"the command failed with exit code {code} for key {key.id}", f"--exec '{program}'")
-    out.print_records(Key, due_keys)
-    if blocked:
-        more = format_count(len(blocked), "key")
-        out.print_note(f"{more} due cannot be rotated now, such as: {blocked[0]}")
-    if due_keys:
+        due_keys = _find_rotatable(rows, refusals)
+        found = [*islice(due_keys, None if program else 1)]  # the command may change the store, so it runs afterwards
+        if program is None:
+            out.print_records(Key, chain(found, due_keys))
+    if program is not None:
+        for key in found:
+            code = subprocesses.run_with_input(["sh", "-c", program], json_line(to_dict(key, out.now())))
+            if code:
+                raise FailedError(f"the command failed with exit code {code} for key {key.id}", f"--exec '{program}'")
+        out.print_records(Key, found)
+    if refusals:
+        more = format_count(len(refusals), "key")
+        out.print_note(f"{more} due cannot be rotated now, such as: {refusals[0]}")
+    if found:
         raise typer.Exit(ATTENTION_NEEDED)
 
 

@@ -191,12 +191,29 @@ def test_a_rename_keeps_keys_and_client_id(world: Run, api_key: str) -> None:
 
 def test_due_runs_a_command_for_each_key_with_its_record(world: Run, issue: Callable[..., str], place: Path) -> None:
     ids = [issue("ana", 25, 30), issue("bea", 26, 30)]
-    assert world("key", "due", "--exec", "cat >>seen").code == 7
+    due = world("key", "due", "--exec", "cat >>seen")
+    assert due.code == 7
+    assert all(key_id in due.out for key_id in ids)
     seen = [json.loads(line)["id"] for line in (place / "seen").read_text(encoding="utf-8").splitlines()]
     assert sorted(seen) == sorted(ids)
     ran = world("key", "due", "--exec", "exit 3")
     assert ran.code == 1
+    assert ran.out == ""
     assert "exit code 3" in ran.err
+
+
+def test_due_lists_the_keys_and_counts_those_that_cannot_be_rotated_in_every_format(
+    world: Run, issue: Callable[..., str]
+) -> None:
+    ids = [issue("ana", 25, 30), issue("bea", 26, 30)]
+    for output in ("json", "jsonl", "csv", "table"):
+        listed = world("key", "due", "-o", output)
+        assert listed.code == 7
+        assert all(key_id in listed.out for key_id in ids)
+    world("user", "block", "bea")
+    rest = world("key", "due", "-o", "jsonl")
+    assert (rest.code, len(rest.out.splitlines())) == (7, 1)
+    assert "1 key due cannot be rotated now, such as: user 'bea' is blocked" in rest.err
 
 
 def test_a_key_expires_at_a_date(world: Run) -> None:
