@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from gamcli import __version__
 from gamcli.commands import complete
-from gamcli.commands.command_help import GroupedCommand, expand_groups
+from gamcli.commands.command_help import GroupedCommand, describe_range, expand_groups
 from gamcli.commands.context import CliContext
 from gamcli.errors import FailedError, UsageError
 from gamcli.errors import command as command_line
@@ -201,7 +201,7 @@ def dispatch(arguments: Sequence[str]) -> int:
 def _translate_error(problem: Any, arguments: Sequence[str]) -> UsageError:  # noqa: ANN401 - typer's own errors
     text = " ".join(problem.format_message().split()).removesuffix(".")
     advice = re.search(_TYPER_HINT, text)
-    message = text[: advice.start()] if advice else text
+    message = describe_range(text[: advice.start()] if advice else text)
     if "unexpected extra argument" in message:
         message = message.partition(" (")[0]  # the argument may be a secret
     rows = complete.read_table()

@@ -86,6 +86,18 @@ def test_a_limit_beyond_all_measure_is_refused(world: Run) -> None:
     assert world("key", "list", "--limit", "99999999999999999999").code == 2
 
 
+def test_a_number_out_of_range_is_refused_with_the_valid_ones(gamcli: Run) -> None:
+    for words, problem in (
+        ("serve --port 99999", "'--port': 99999 is not between 0 and 65535"),
+        ("serve --port -1", "'--port': -1 is not between 0 and 65535"),
+        ("serve --port 8x", "'--port': '8x' is not a whole number"),
+        ("audit show 0", "'SEQ': 0 is not 1 or more"),
+        ("key revoke K1234567 --accept-invalidating -3", "'--accept-invalidating': -3 is not 0 or more"),
+    ):
+        ran = gamcli(*words.split())
+        assert (ran.code, ran.err.splitlines()[0]) == (2, f"gamcli: error: invalid value for {problem}")
+
+
 def test_what_a_list_of_available_applications_does_not_look_at_is_refused(world: Run) -> None:
     assert world("key", "list", "--available", "--user", "ana", "--app", "portal").code == 2
     assert world("key", "list", "--available", "--user", "ana", "--sort", "app").code == 2
