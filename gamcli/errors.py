@@ -17,6 +17,7 @@ GamcliError             base class, never raised itself
 │   ├── StoreMissingError    the store does not exist
 │   ├── StoreBusyError       another process has locked the store
 │   ├── StoreUnusableError   not a store, damaged, read-only, the disk is full, or the database cannot be reached
+│   │   └── DamagedRowError      a row has values that gamcli never writes
 │   ├── StoreUnknownOutcomeError   the connection was lost during a commit
 │   ├── StoreAuditLogError   the audit log was changed
 │   └── StoreVersionError    schema newer than this gamcli, or SQLite library too old
@@ -212,6 +213,23 @@ class StoreUnusableError(StoreError):
     """The file is not a store, is damaged or read-only, or its disk is full; the database cannot be reached."""
 
     code = "store_unusable"
+
+
+class DamagedRowError(StoreUnusableError):
+    """
+    A row of the store has values that gamcli never writes.
+
+    `problem` is what is wrong with it, `row` names it with its table, `store` is the name of the store, both if known.
+    """
+
+    def __init__(self, problem: str, row: str = "", store: str = "") -> None:
+        place = f" in {row}" if row else ""
+        super().__init__(f"the store {store}{' ' * bool(store)}is damaged: {problem}{place}", command("store", "check"))
+        self.problem = problem
+        self.row = row
+
+    def with_store(self, store: str) -> "DamagedRowError":
+        return DamagedRowError(self.problem, self.row, store)
 
 
 class StoreUnknownOutcomeError(StoreError):

@@ -5,7 +5,6 @@ A key is found in the entries of its issue (single or in bulk), of its successor
 suspended or deleted its user or its application.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -49,11 +48,7 @@ def search(
 def _search(tx: Transaction, filters: AuditFilter) -> Iterator[tuple[AuditEntry, Details]]:
     """Yield the matching entries with their details, which are empty if they are damaged."""
     for entry in store.audit.search(tx, filters):
-        try:
-            details = json.loads(entry.details)
-        except (ValueError, RecursionError):
-            details = {}
-        yield entry, details if isinstance(details, dict) else {}
+        yield entry, store.audit.parse_details(entry.details)
 
 
 def _build_matchers(tx: Transaction, subject: HistorySubject) -> Iterator[tuple[Matcher, tuple[str, ...]]]:

@@ -1,6 +1,5 @@
 """Leaked credentials that a scan found: looking them up in the store and revoking the keys."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -38,7 +37,7 @@ def _look_up_key(gam: Gam, leak: Leak, finding: ScanFinding) -> ScanFinding:
         key = store.keys.find(tx, leak.id or "")
         details = store.audit.find_issue(tx, leak.id or "") if key is None else None
     if details is not None:
-        user, app = find_key_owner(json.loads(details), leak.id or "")
+        user, app = find_key_owner(details, leak.id or "")
         return replace(finding, status=DELETED, user=user, app=app)
     if key is None or not (leak.length or leak.secret.matches(key.digest)):
         return finding

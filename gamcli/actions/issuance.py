@@ -135,7 +135,7 @@ def save_key_uses(gam: Gam, cache: GrantCache) -> None:
     """Write the uses of keys that no batch has written, when the server stops."""
     if uses := cache.key_uses.pop_due(gam.now(), everything=True):
         with gam.store.writing() as tx:
-            store.keys.record_uses(tx, uses)
+            store.key_uses.record(tx, uses)
 
 
 class Turn:
@@ -294,6 +294,6 @@ class Turn:
         if self._default_type_uses:
             store.repository.count_default_type_uses(tx, self._default_type_uses, now)
         if uses := self._cache.key_uses.pop_due(now, everything=self._writes_all_uses):
-            store.keys.record_uses(tx, uses)
+            store.key_uses.record(tx, uses)
         if self._uses_by_app:
             store.apps.record_grants(tx, self._uses_by_app, now)

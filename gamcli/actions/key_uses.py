@@ -11,7 +11,7 @@ from itertools import islice, takewhile
 
 from gamcli.model import Key
 from gamcli.rules import keys
-from gamcli.store.keys import KeyUse
+from gamcli.store.key_uses import KeyUse
 
 MAX_OVERDUE = 256
 """At most this many counts that are a minute old are written in one transaction, so that no request waits long."""

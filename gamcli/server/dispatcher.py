@@ -15,7 +15,7 @@ from typing import Generic
 from gamcli.actions import Gam
 from gamcli.actions.grant_cache import GrantCache
 from gamcli.actions.userinfo import ClaimsCache
-from gamcli.errors import RefusedError, StoreBusyError
+from gamcli.errors import DamagedRowError, RefusedError, StoreBusyError
 from gamcli.server.endpoints import routes
 from gamcli.server.endpoints.access_token import PendingGrant, write_tokens
 from gamcli.server.endpoints.context import RequestContext, ServerConfig, TracedResponse, WouldBlock
@@ -89,7 +89,8 @@ class Dispatcher(Generic[RequestT]):
     def end_turn(self) -> None:
         """Answer all requests of the turn together; call it when all that have arrived are submitted."""
         if self._claims:
-            self._read_claims()
+            claims, self._claims = self._claims, []
+            self._read_claims(claims)
         if self._group_commit is not None:
             for pending, grant in self._grants:
                 self._group_commit.add(pending, grant)
@@ -99,14 +100,17 @@ class Dispatcher(Generic[RequestT]):
             self._ready += [(pending, each) for (pending, _), each in zip(self._grants, responses, strict=True)]
         self._grants.clear()
 
-    def _read_claims(self) -> None:
-        claims, self._claims = self._claims, []
+    def _read_claims(self, claims: list[tuple[RequestT, PendingClaims]]) -> None:
         try:
             responses = read_claims(self._gam, [each for _, each in claims], self._claims_cache)
         except StoreBusyError:
             for pending, _ in claims:
                 self._worker_pool.submit(pending)
         except Exception as error:  # noqa: BLE001 - the edge: every error becomes a response
+            if isinstance(error, DamagedRowError) and len(claims) > 1:
+                for each in claims:  # the rows of the others are intact
+                    self._read_claims([each])
+                return
             self._ready += [(pending, each.fail(error)) for pending, each in claims]
         else:
             self._ready += [(pending, each) for (pending, _), each in zip(claims, responses, strict=True)]

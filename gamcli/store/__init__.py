@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         batches,
         bulk_rows,
         grant_facts,
+        key_uses,
         keys,
         repository,
         request_ids,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Location", "Store", "Transaction", "adoptions", "apps", "audit", "auth_types", "batches", "bulk_rows",
-    "grant_facts", "keys", "repository", "request_ids", "sessions", "tokens", "users",
+    "grant_facts", "key_uses", "keys", "repository", "request_ids", "sessions", "tokens", "users",
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gamcli import store
 from gamcli.errors import NotFoundError, command
 from gamcli.model import ApiKeyPolicy, App, TokenPolicy, normalize_name
+from gamcli.store.damage import reports_damage
 from gamcli.store.engine import Row, Transaction
 from gamcli.store.queries import Conditions, chunks, order_by, placeholders, split_joined, suggest_name
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
@@ -18,6 +19,8 @@ COLUMNS = (
     "api_key_scope_choice", "token_timeout_minutes", "token_renewals", "require_scope", "share_user_ids",
     "one_token_per_user", "managed_by", "retiring_digest", "retiring_until",
 )  # fmt: skip
+
+_NULLABLE = ("api_key_auth_type", "managed_by", "retiring_digest", "retiring_until")
 
 FIELDS = ", ".join((*(f"app.{column}" for column in COLUMNS), "auth_type.name"))
 _FROM = "FROM app LEFT JOIN auth_type ON auth_type.fold = app.api_key_auth_type"
@@ -46,6 +49,7 @@ class AppFilter(NamedTuple):
 
 
 @lru_cache(maxsize=256)  # equal rows give equal records, and rows seldom change
+@reports_damage("app", COLUMNS, _NULLABLE)
 def build_record(row: Row) -> App:
     return App(
         client_id=row[0],  # type: ignore[arg-type]
@@ -68,6 +72,7 @@ def build_record(row: Row) -> App:
     )
 
 
+@reports_damage("app", (*COLUMNS, "auth_type", "grants"), (*_NULLABLE, "auth_type"))
 def _with_use(row: Row) -> App:
     *settings, grants, last_used_at = row
     return build_record(tuple(settings))._replace(grants=grants, last_used_at=from_micros_or_none(last_used_at))  # type: ignore[arg-type]

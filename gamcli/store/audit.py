@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -81,7 +81,15 @@ def load_last_change(tx: Transaction) -> Row | None:
     return tx.one("SELECT * FROM audit WHERE action <> ? ORDER BY seq DESC LIMIT 1", REFUSAL_ACTION)
 
 
-def find_issue(tx: Transaction, key_id: str) -> str | None:
+def parse_details(details: str) -> dict[str, Any]:
+    """Return the details of an entry; none if they are damaged, which `verify` reports."""
+    with suppress(ValueError, TypeError, RecursionError):
+        parsed = json.loads(details)
+        return parsed if isinstance(parsed, dict) else {}
+    return {}
+
+
+def find_issue(tx: Transaction, key_id: str) -> dict[str, Any] | None:
     """Return the details of the entry that issued an API key, alone or in bulk, also after the key was deleted."""
     row: Any = tx.one("SELECT details FROM audit WHERE target = ? AND action LIKE 'key.%' ORDER BY seq LIMIT 1", key_id)
     row = row or tx.one(
@@ -89,7 +97,7 @@ def find_issue(tx: Transaction, key_id: str) -> str | None:
         WHERE action IN ('key.generate', 'key.import') AND target LIKE 'batch %' AND instr(details, ?) > 0""",
         json.dumps(key_id),
     )
-    return None if row is None else row[0]
+    return None if row is None else parse_details(row[0])
 
 
 def verify(tx: Transaction, head: str | None = None) -> ChainHead:

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from gamcli.errors import NotFoundError, command
 from gamcli.model import AuthType, normalize_name
+from gamcli.store.damage import reports_damage
 from gamcli.store.engine import Row, Transaction
 from gamcli.store.queries import Conditions, order_by, suggest_name
 from gamcli.store.timestamps import from_micros, to_micros
@@ -17,7 +18,8 @@ def fields(table: str = "auth_type") -> str:
     return f"{settings}, {is_default}, {table}.created_at, {table}.updated_at, {table}.managed_by"
 
 
-FIELD_COUNT = 8
+_NAMES = ("name", "type", "description", "enabled", "default", "created_at", "updated_at", "managed_by")
+FIELD_COUNT = len(_NAMES)
 
 _SELECT = f"SELECT {fields()} FROM auth_type"
 
@@ -31,6 +33,7 @@ SORTS = {
 
 
 @lru_cache(maxsize=256)  # equal rows give equal records, and rows seldom change
+@reports_damage("auth_type", _NAMES, nullable=("managed_by",))
 def build_record(row: Row) -> AuthType:
     name, kind, description, enabled, default, created, updated, managed_by = row
     return AuthType(

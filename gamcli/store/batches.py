@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from gamcli.store import audit
-from gamcli.store.engine import Transaction
+from gamcli.store.damage import reports_damage
+from gamcli.store.engine import Row, Transaction
 from gamcli.store.queries import chunks, placeholders
 from gamcli.store.timestamps import from_micros, to_micros
 
@@ -75,16 +76,27 @@ def load_parts(tx: Transaction, batch: Batch) -> list[BatchPart]:
         "SELECT first, last, beginning, created_at FROM batch_part WHERE batch = ? ORDER BY first, created_at",
         [batch.id],
     )
-    return [BatchPart(first, last, beginning, from_micros(at)) for first, last, beginning, at in rows]
+    return [*map(_build_part, rows)]
+
+
+def load_all_parts(tx: Transaction) -> Iterator[BatchPart]:
+    return map(_build_part, tx.stream("SELECT first, last, beginning, created_at FROM batch_part"))
+
+
+@reports_damage("batch_part", ("first", "last", "beginning", "created_at"))
+def _build_part(row: Row) -> BatchPart:
+    value: Any = row
+    return BatchPart(value[0], value[1], value[2], from_micros(value[3]))
 
 
 def load_delivered_outputs(tx: Transaction) -> dict[tuple[str, datetime], str]:
     """Return where keys were delivered, by the prefix of their ids and their time."""
     rows: Iterator[Any] = tx.each(
-        """SELECT beginning, batch_part.created_at, output FROM batch_part JOIN batch ON batch.id = batch_part.batch
-        WHERE delivered >= last ORDER BY batch.id"""
+        """SELECT first, last, beginning, batch_part.created_at, output
+        FROM batch_part JOIN batch ON batch.id = batch_part.batch WHERE delivered >= last ORDER BY batch.id"""
     )
-    return {(beginning, from_micros(at)): output for beginning, at, output in rows}
+    parts = ((_build_part(row), row[-1]) for row in rows)
+    return {(part.id_prefix, part.created_at): output for part, output in parts}
 
 
 def add_part(tx: Transaction, batch: Batch, part: BatchPart) -> None:

@@ -1,10 +1,23 @@
 """Checks of what a store contains that work on every engine."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 
-from gamcli.errors import StoreAuditLogError, command, format_count
+from gamcli.errors import DamagedRowError, StoreAuditLogError, command, format_count
 from gamcli.model.maintenance import StoreCheck
-from gamcli.store import audit, schema, sessions
+from gamcli.store import (
+    apps,
+    audit,
+    auth_types,
+    batches,
+    keys,
+    repository,
+    request_ids,
+    schema,
+    sessions,
+    tokens,
+    users,
+)
 from gamcli.store.engine import Transaction
 
 INVARIANTS = {
@@ -20,6 +33,8 @@ INVARIANTS = {
         WHERE NOT EXISTS (SELECT 1 FROM session WHERE session.id = refresh_token.session)""",
 }
 """What the schema cannot enforce, with queries that count the rows that violate it."""
+
+COMPARE_HINT = "compare it with a backup: another program has written to this database"
 
 
 def check_content(tx: Transaction) -> Iterator[StoreCheck]:
@@ -43,7 +58,32 @@ def _check_audit_log(tx: Transaction) -> StoreCheck:
 
 
 def _check_records(tx: Transaction) -> StoreCheck:
+    if damaged := "; ".join(find_damaged_rows(tx)):
+        return StoreCheck("records", ok=False, what=damaged, mend=COMPARE_HINT)
     counts = {what: tx.number(sql) for what, sql in INVARIANTS.items()}
     violations = "; ".join(f"{count} violations of: {what}" for what, count in counts.items() if count)
-    fix = "compare it with a backup: another program has written to this database" if violations else None
-    return StoreCheck("records", not violations, violations or "all records are consistent", fix)
+    what = violations or "all records are consistent"
+    return StoreCheck("records", not violations, what, COMPARE_HINT if violations else None)
+
+
+_READERS: tuple[Callable[[Transaction], Iterable[object]], ...] = (
+    lambda tx: [*filter(None, [repository.find(tx)])],
+    auth_types.search,
+    lambda tx: apps.search(tx, apps.AppFilter()),
+    lambda tx: users.search(tx, users.UserFilter()),
+    lambda tx: keys.search(tx, keys.KeyFilter()),
+    lambda tx: tokens.search(tx, tokens.TokenFilter()),
+    sessions.load_all,
+    batches.load_all_parts,
+    request_ids.load_all,
+)
+"""What reads all rows of a table."""
+
+
+def find_damaged_rows(tx: Transaction) -> Iterator[str]:
+    """Read all rows as the commands do; yield the first problem of each table."""
+    for read in _READERS:
+        try:
+            deque(read(tx), maxlen=0)
+        except DamagedRowError as error:
+            yield f"{error.problem} in {error.row}"

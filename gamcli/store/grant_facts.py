@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 from gamcli.model import App, AuthType, Key, Repository, User
 from gamcli.model.tokens import RefreshToken, Session
-from gamcli.store import apps, auth_types, keys, sessions, users
+from gamcli.store import apps, auth_types, keys, repository, sessions, users
 from gamcli.store.engine import Query
 from gamcli.store.queries import placeholders, with_asked
-from gamcli.store.timestamps import from_micros
 
 AskedClient = tuple[str, str]
 """A client ID, and the folded name of an authentication type; an empty name stands for the default type."""
@@ -49,7 +48,7 @@ def find_clients(asked: Collection[AskedClient]) -> Query[dict[AskedClient, Clie
     def build(rows: Iterable[Any]) -> dict[AskedClient, ClientFacts]:
         return {
             wanted[row[0]]: ClientFacts(
-                Repository(row[1], row[2], from_micros(row[3]), row[4]),
+                repository.build_record(row[1:_TYPE_AT]),
                 None if row[_APP_AT] is None else apps.build_record(row[_APP_AT:]),
                 None if row[_TYPE_AT] is None else auth_types.build_record(row[_TYPE_AT:_APP_AT]),
             )

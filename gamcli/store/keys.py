@@ -1,14 +1,15 @@
 """API keys."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gamcli.errors import NotFoundError, UsageError, command
 from gamcli.model import Key, normalize_name
+from gamcli.store.damage import reports_damage
 from gamcli.store.engine import Row, Transaction
-from gamcli.store.queries import Conditions, chunks, order_by, placeholders, share, split_joined, with_asked
+from gamcli.store.queries import Conditions, chunks, order_by, placeholders, share, split_joined
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
 _COLUMNS = (
@@ -19,7 +20,12 @@ _COLUMNS = (
 
 FIELDS = f"""{", ".join(f"key.{column}" for column in _COLUMNS)}, user.guid, user.name, app.client_id, app.name,
     auth_type.name"""
-FIELD_COUNT = len(_COLUMNS) + 5
+_NAMES = (*_COLUMNS, "user_guid", "user", "client_id", "app", "auth_type")
+_NULLABLE = (
+    "expires_at", "last_used_at", "retires_at", "ended_at", "end_status", "reason", "managed_by", "disabled_at",
+    "replaces", "last_used_from", "auth_type",
+)  # fmt: skip
+FIELD_COUNT = len(_NAMES)
 
 _SELECT = f"""SELECT {FIELDS}
     FROM key JOIN user ON user.number = key.user_number JOIN app ON app.number = key.app_number
@@ -63,6 +69,7 @@ class KeyFilter(NamedTuple):
     sort: str | None = None
 
 
+@reports_damage("key", _NAMES, _NULLABLE)
 def _build_record(row: Row) -> Key:
     value: Any = row
     return Key(
@@ -264,31 +271,6 @@ def set_label(tx: Transaction, key_id: str, label: str) -> None:
 def set_disabled(tx: Transaction, key_id: str, at: datetime | None, reason: str | None) -> None:
     """Disable a key since `at`; None enables it again."""
     tx.run("UPDATE key SET disabled_at = ?, reason = ? WHERE id = ?", to_micros_or_none(at), reason, key_id)
-
-
-class KeyUse(NamedTuple):
-    """Grants of a key `since` then that are not counted in the store yet, and the client address of the last one."""
-
-    grants: int
-    since: datetime
-    last_at: datetime
-    last_from: str | None
-
-
-# Rows are locked in the order of their IDs, so that no two nodes deadlock.
-_RECORD_USES = """UPDATE key SET grants = key.grants + due.grants, last_used_at = due.at, last_used_from = due.source
-    FROM (SELECT asked.id, asked.grants, asked.at, asked.source FROM asked JOIN key ON key.id = asked.id
-    ORDER BY asked.id FOR NO KEY UPDATE OF key) AS due WHERE key.id = due.id"""
-
-
-def record_uses(tx: Transaction, uses: Mapping[str, KeyUse]) -> None:
-    """Add to the counts of these keys."""
-    rows = [(key_id, use.grants, to_micros(use.last_at), use.last_from) for key_id, use in uses.items()]
-    if tx.node is None:
-        tx.save("UPDATE key SET grants = grants + ?2, last_used_at = ?3, last_used_from = ?4 WHERE id = ?1", rows)
-        return
-    with_clause, values = with_asked("id, grants, at, source", rows)
-    tx.save(with_clause + _RECORD_USES, [values])
 
 
 def record_end(tx: Transaction, key_id: str, status: str, at: datetime, reason: str | None) -> None:

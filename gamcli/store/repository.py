@@ -1,12 +1,12 @@
 """The repository: one per store."""
 
 from datetime import datetime
-from typing import Any
 
 from gamcli.errors import StoreMissingError, StoreVersionError, command
 from gamcli.model import Repository, normalize_name
 from gamcli.store import schema
-from gamcli.store.engine import Transaction
+from gamcli.store.damage import reports_damage
+from gamcli.store.engine import Row, Transaction
 from gamcli.store.queries import placeholders
 from gamcli.store.timestamps import from_micros, to_micros
 
@@ -18,8 +18,14 @@ _SELECT = """SELECT repository.guid, auth_type.name, repository.created_at, repo
 
 def find(tx: Transaction) -> Repository | None:
     """Return the repository, or None before `gamcli init`."""
-    row: Any = tx.one(_SELECT)
-    return None if row is None else Repository(row[0], row[1], from_micros(row[2]), row[3])
+    row = tx.one(_SELECT)
+    return None if row is None else build_record(row)
+
+
+@reports_damage("repository", ("guid", "default_auth_type", "created_at", "pairwise_key"))
+def build_record(row: Row) -> Repository:
+    guid, default_auth_type, created_at, pairwise_key = row
+    return Repository(str(guid), str(default_auth_type), from_micros(created_at), pairwise_key)  # type: ignore[arg-type]
 
 
 def get(tx: Transaction) -> Repository:

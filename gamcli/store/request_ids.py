@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from gamcli.model import Key
 from gamcli.store import keys
-from gamcli.store.engine import Transaction
+from gamcli.store.damage import parse_json, reports_damage
+from gamcli.store.engine import Row, Transaction
 
 
 class KeyRequest(NamedTuple):
@@ -17,8 +18,19 @@ class KeyRequest(NamedTuple):
 
 
 def find(tx: Transaction, request_id: str) -> KeyRequest | None:
-    row: Any = tx.one("SELECT id, key, asked FROM key_request WHERE id = ?", request_id)
-    return None if row is None else KeyRequest(*row)
+    row = tx.one("SELECT id, key, asked FROM key_request WHERE id = ?", request_id)
+    return None if row is None else _build_record(row)
+
+
+def load_all(tx: Transaction) -> Iterator[KeyRequest]:
+    return map(_build_record, tx.stream("SELECT id, key, asked FROM key_request"))
+
+
+@reports_damage("key_request", KeyRequest._fields)
+def _build_record(row: Row) -> KeyRequest:
+    request = KeyRequest(*map(str, row))
+    parse_json(request.request_json, dict, "settings of the request")
+    return request
 
 
 def add(tx: Transaction, requests: Iterable[KeyRequest]) -> None:
@@ -51,7 +63,7 @@ def find_repeated(tx: Transaction, first: int, last: int) -> Iterator[tuple[int,
             [first, last],
         )
     )
-    requests = [KeyRequest(*request) for _, _, _, *request in rows]
+    requests = [_build_record(request) for request in (row[3:] for row in rows)]
     found = keys.find_all(tx, (request.key_id for request in requests))
     return ((*row[:3], request, found.get(request.key_id)) for row, request in zip(rows, requests, strict=True))
 

@@ -1,11 +1,12 @@
 """Sessions and their refresh tokens."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 from gamcli.model.tokens import InitialProperty, RefreshToken, Session
+from gamcli.store.damage import parse_json, reports_damage
 from gamcli.store.engine import Row, Transaction
 from gamcli.store.queries import split_joined
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros
@@ -14,12 +15,15 @@ from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros
 FIELDS = """session.id, session.user_guid, session.client_id, session.auth_type, session.scopes, session.key,
     session.initial_properties, session.revoked_at, refresh_token.counter, refresh_token.token, refresh_token.digest,
     refresh_token.expires_at, refresh_token.used_at, coalesce(token_floor.since, 0) > refresh_token.token"""
-FIELD_COUNT = 14
+_NAMES = tuple(field.strip() for field in FIELDS.split(",", 13))
+_NULLABLE = ("session.key", "session.revoked_at", "refresh_token.used_at")
+FIELD_COUNT = len(_NAMES)
 
 _ORPHANS = """FROM session WHERE (NOT EXISTS (SELECT 1 FROM app WHERE app.client_id = session.client_id)
     OR NOT EXISTS (SELECT 1 FROM user WHERE user.guid = session.user_guid))"""
 
 
+@reports_damage("session", _NAMES, _NULLABLE)
 def build_records(columns: Row) -> tuple[RefreshToken, Session]:
     """Return a refresh token and its session."""
     row: Any = columns
@@ -45,8 +49,14 @@ def build_records(columns: Row) -> tuple[RefreshToken, Session]:
     return token, session
 
 
+def load_all(tx: Transaction) -> Iterator[tuple[RefreshToken, Session]]:
+    joined = "refresh_token JOIN session ON session.id = refresh_token.session"
+    floors = "token_floor.client_id = session.client_id AND token_floor.user_guid = session.user_guid"
+    return map(build_records, tx.stream(f"SELECT {FIELDS} FROM {joined} LEFT JOIN token_floor ON {floors}"))
+
+
 def parse_properties(stored: str) -> tuple[InitialProperty, ...]:
-    return tuple(InitialProperty(each["Id"], each["Value"]) for each in json.loads(stored))
+    return tuple(InitialProperty(each["Id"], each["Value"]) for each in parse_json(stored, list, "initial properties"))
 
 
 def _format_properties(properties: Iterable[InitialProperty]) -> str:

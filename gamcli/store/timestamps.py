@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gamcli.errors import StoreUnusableError, command
+from gamcli.errors import DamagedRowError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -21,13 +21,11 @@ def to_micros_or_none(time: datetime | None) -> int | None:
 
 
 def from_micros(stored: Any) -> datetime:  # noqa: ANN401 - a column
-    """Return a stored timestamp; raises StoreUnusableError when it is out of range."""
+    """Return a stored timestamp; raises DamagedRowError when it is out of range."""
     try:
         return EPOCH + timedelta(microseconds=stored)
     except OverflowError as error:
-        raise StoreUnusableError(
-            f"the store is damaged: invalid timestamp {stored}", command("store", "check")
-        ) from error
+        raise DamagedRowError(f"invalid timestamp {stored}") from error
 
 
 def from_micros_or_none(stored: object) -> datetime | None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from gamcli.model import Key
 from gamcli.model.tokens import Session, Token
 from gamcli.store import sessions
+from gamcli.store.damage import reports_damage
 from gamcli.store.engine import Query, Row, Transaction
 from gamcli.store.hash_chain import ChainHead
 from gamcli.store.queries import Conditions, chunks, order_by, placeholders, share, split_joined
@@ -43,6 +44,10 @@ class TokenFilter(NamedTuple):
     sort: str | None = None
 
 
+_REQUIRED = ("id", "digest", "user_guid", "client_id", "", "scopes", "issued_at", "", "", "", "", "", "user", "app")
+
+
+@reports_damage("token", _REQUIRED, nullable=("",))
 def _record(row: Row) -> Token:
     value: Any = row
     superseded = value[6] if value[11] is not None and value[0] < value[11] else None

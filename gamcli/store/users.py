@@ -1,14 +1,16 @@
 """Users."""
 
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from gamcli import store
-from gamcli.errors import NotFoundError, command
-from gamcli.model import User, normalize_name
+from gamcli.errors import DamagedRowError, NotFoundError, command
+from gamcli.model import AttributeValue, User, normalize_name
+from gamcli.store.damage import parse_json, reports_damage
 from gamcli.store.engine import Row, Transaction
 from gamcli.store.queries import Conditions, chunks, order_by, placeholders, split_joined, suggest_name
 from gamcli.store.timestamps import from_micros_or_none, to_micros_or_none
@@ -21,6 +23,7 @@ _PLAIN = ("guid", "name", "email", *_TEXTS, "managed_by", "password_hash")
 _FLAGS = ("verified_email", "enabled", "blocked", "password_must_change")
 _TIMES = ("created_at", "updated_at", "password_set_at", "password_expires_at")
 _READ = (*_PLAIN, *_FLAGS, *_TIMES, "roles", "attributes")
+_NULLABLE = ("managed_by", "password_hash", "password_set_at", "password_expires_at")
 _WRITTEN = (*_READ, "fold", "email_fold")
 
 FIELDS = ", ".join(f"user.{column}" for column in _READ)
@@ -52,6 +55,7 @@ class UserFilter(NamedTuple):
 
 
 @lru_cache(maxsize=256)  # equal rows give equal records, and rows seldom change
+@reports_damage("user", _READ, _NULLABLE)
 def build_record(row: Row) -> User:
     values: dict[str, Any] = dict(zip(_READ, row, strict=True))
     for name in _FLAGS:
@@ -59,8 +63,22 @@ def build_record(row: Row) -> User:
     for name in _TIMES:
         values[name] = from_micros_or_none(values[name])
     values["roles"] = split_joined(values["roles"])
-    values["attributes"] = {} if values["attributes"] == "{}" else json.loads(values["attributes"])
+    values["attributes"] = {} if values["attributes"] == "{}" else _parse_attributes(values["attributes"])
+    if values["password_hash"] is not None and not re.fullmatch(_HASH_FORMAT, values["password_hash"]):
+        raise DamagedRowError("an invalid password hash")
     return User(**values)
+
+
+_HASH_FORMAT = r"[\w-]+(?:\$[0-9]+){3}(?:\$[\w+/=]+){2}"
+
+
+def _parse_attributes(text: str) -> dict[str, AttributeValue]:
+    attributes: dict[str, Any] = parse_json(text, dict, "attributes")
+    for value in attributes.values():
+        values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        if not all(isinstance(each, str) for each in values):
+            raise DamagedRowError("invalid attributes")
+    return attributes
 
 
 def _row(user: User) -> Row:

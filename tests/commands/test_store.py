@@ -54,6 +54,9 @@ def test_check_of_a_damaged_store_is_8_and_an_answer(world: Run, file: Path) -> 
         ("PRAGMA user_version = -1", "user list"),
         ("UPDATE user SET name = CAST(x'ff41' AS TEXT)", "user list"),
         ("UPDATE user SET created_at = 9223372036854775807", "user list"),
+        ("UPDATE user SET attributes = '[]'", "user show ana"),
+        ("UPDATE user SET password_hash = 'x'", "export"),
+        ("DELETE FROM app_use", "app list"),
         ("UPDATE audit SET seq = 9223372036854775807 WHERE seq = 3", "user create eva"),
     ],
 )
@@ -61,6 +64,31 @@ def test_what_other_commands_refuse_is_found_by_check(world: Run, sql: Run, dama
     sql(damage)
     assert world("store", "check").code == 8
     assert world(*command.split()).code == 8
+
+
+@pytest.mark.parametrize(
+    "command", ["user list", "user show ana", "key show KEY", "key explain KEY", "export", "plan x.toml"]
+)
+def test_a_damaged_row_is_named_with_its_store_and_table(
+    world: Run, sql: Run, file: Path, key_id: str, place: Path, command: str
+) -> None:
+    (place / "x.toml").write_text('[user.ana]\nfirst_name = "Ana"\n')
+    sql("UPDATE user SET attributes = 'x'")
+    ((guid,),) = sql("SELECT guid FROM user")
+    damage = f"invalid attributes in row '{guid}' of table 'user'"
+    found = world(*command.replace("KEY", key_id).split())
+    assert (found.code, found.hint) == (8, "gamcli store check")
+    assert f"error: the store {file} is damaged: {damage}\n" in found.err
+    assert damage in world("store", "check").out
+    assert world("app", "list").code == 0
+
+
+def test_damaged_details_of_an_entry_are_listed_and_found_by_verify(world: Run, sql: Run) -> None:
+    sql("UPDATE audit SET details = '{' WHERE seq = 2")
+    assert world("audit", "list", "-o", "json").json[1]["details"] == "{"
+    assert world("audit", "list").code == 0
+    assert world("audit", "verify").code == 8
+    assert "✗  audit log  " in world("store", "check").out
 
 
 def test_check_of_no_store_is_8_without_an_answer(gamcli: Run, file: Path) -> None:

@@ -275,6 +275,17 @@ def test_one_that_breaks_a_batch_spoils_no_other(
     assert rows_of(gam) == 4
 
 
+def test_a_damaged_row_fails_the_requests_that_need_it_and_no_other(
+    server: Server, form: dict[str, str], gam: Gam
+) -> None:
+    users.create(gam, "bob", {})
+    other = {**form, "api_key": keys.generate(gam, keys.KeySpec("bob", "portal")).secret.reveal()}
+    with gam.store.writing() as tx:
+        tx.run("UPDATE user SET attributes = 'x' WHERE name = 'bob'")
+    with ThreadPoolExecutor(8) as pool:
+        assert [*pool.map(lambda sent: granted(server, sent), [form, other] * 4)] == [200, 503] * 4
+
+
 def test_a_server_that_ends_leaves_no_thread_behind(serve: Callable[..., Server], gam: Gam) -> None:
     with gam.store.open_again(durable=True, timeout=5) as other, other.writing():
         server = serve(stop_seconds=0.1)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from gamcli.model import App, Key, User
-from gamcli.store import Store, Transaction, apps, batches, keys, users
+from gamcli.store import Store, Transaction, apps, batches, key_uses, keys, users
 from gamcli.store.batches import BatchPart
 from gamcli.store.timestamps import to_micros
 
@@ -79,7 +79,7 @@ def test_only_keys_that_nobody_used_or_ended_are_renewed(peopled: Store, key: Ke
     with peopled.writing() as tx:
         assert batches.replace_digests(tx, {key.id: b"1" * 32}) == 1
         assert keys.get_by_prefix(tx, key.id).digest == b"1" * 32
-        keys.record_uses(tx, {key.id: keys.KeyUse(1, now, now, None)})
+        key_uses.record(tx, {key.id: key_uses.KeyUse(1, now, now, None)})
         assert batches.replace_digests(tx, {key.id: b"2" * 32}) == 0
         tx.run("UPDATE key SET last_used_at = NULL")
         keys.record_end(tx, key.id, "revoked", now, None)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gamcli.model import App, Key, User
-from gamcli.store import Store, Transaction, apps, counts, keys, users
+from gamcli.store import Store, Transaction, apps, counts, key_uses, keys, users
 
 Trial = Callable[[], AbstractContextManager[Transaction]]
 
@@ -95,5 +95,5 @@ def test_the_keys_used_last_come_latest_first(peopled: Store, key: Key, portal: 
         for number in range(4):
             keys.add(tx, key._replace(id=f"{number:08}"))
             at = now + timedelta(hours=-number)
-            keys.record_uses(tx, {f"{number:08}": keys.KeyUse(1, at, at, None)})
+            key_uses.record(tx, {f"{number:08}": key_uses.KeyUse(1, at, at, None)})
         assert [each.id[-1] for each in keys.find_last_used(tx, portal.client_id, 3)] == ["0", "1", "2"]

@@ -211,7 +211,7 @@ def test_passwords_of_earlier_versions_are_known_to_be_set(tmp_path: Path) -> No
     path = tmp_path / "old.db"
     filled_as_step_1(path)
     connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("UPDATE user SET password_hash = 'scrypt' WHERE guid = 'ana'")
+    connection.execute("UPDATE user SET password_hash = 'scrypt$2$8$1$AAAA$AAAA' WHERE guid = 'ana'")
     connection.close()
     with Store.open(path) as store, store.reading() as tx:
         ana, zoe = users.get(tx, "ana"), users.get(tx, "zoe")

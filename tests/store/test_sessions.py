@@ -142,13 +142,19 @@ def test_ids_are_larger_than_those_of_all_tokens_and_sessions(begun: Store) -> N
         assert tokens.load_id_state(tx).last_id == 12
 
 
+def hash_of(name: str) -> str:
+    return f"scrypt$2$8$1$AAAA${name}"
+
+
 def test_a_hash_is_renewed_unless_it_changed(peopled: Store, ana: User) -> None:
     with peopled.writing() as tx:
-        users.save(tx, ana._replace(password_hash="one"))
-        users.replace_password_hashes(tx, [RenewedHash(after, ana.guid, "one") for after in ("two", "three")])
+        users.save(tx, ana._replace(password_hash=hash_of("one")))
+        users.replace_password_hashes(
+            tx, [RenewedHash(hash_of(after), ana.guid, hash_of("one")) for after in ("two", "three")]
+        )
         found = users.find_by_guid(tx, ana.guid)
     assert found is not None
-    assert found.password_hash == "two"
+    assert found.password_hash == hash_of("two")
 
 
 def test_saved_rows_have_the_values_that_were_given(store: Store, now: datetime) -> None:

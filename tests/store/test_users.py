@@ -40,7 +40,7 @@ USERS = st.builds(
     enabled=st.booleans(),
     blocked=st.booleans(),
     managed_by=st.none() | TEXTS,
-    password_hash=st.none() | TEXTS,
+    password_hash=st.sampled_from([None, "scrypt$2$8$1$AAAA$+/==", "scrypt-nfc$16384$8$1$AA==$AAAA"]),
     password_set_at=st.none() | TIMES,
     password_must_change=st.booleans(),
     password_expires_at=st.none() | TIMES,

@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from gamcli.errors import FailedError, StoreBusyError, UsageError
+from gamcli.errors import DamagedRowError, FailedError, StoreBusyError, UsageError
 from gamcli.store.engine import BUSY_TIMEOUT, Query, Result, Store, StoreFacts, Transaction
 from gamcli.store.postgres import errors, migration
 from gamcli.store.postgres.clock import DatabaseClock
@@ -294,5 +294,7 @@ class PostgresStore(Store):
             raise errors.translate_error(error, self.name) from error
         except psycopg.Error as error:
             raise errors.translate_error(error, self.name) from error
+        except DamagedRowError as error:
+            raise error.with_store(self.name) from error
         except UnicodeEncodeError:
             raise UsageError("an argument is not valid UTF-8", "retype it") from None

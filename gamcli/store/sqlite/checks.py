@@ -164,7 +164,9 @@ class ContentChecker:
     def _find_broken_records(self) -> list[str]:
         counts = ((what, self._connection.execute(sql).fetchone()[0]) for what, sql in INVARIANTS.items())
         violations = (f"{count} violations of: {what}" for what, count in counts if count)
-        return [*islice(chain(self.find_unreadable_values(), violations), MAX_SHOWN)]
+        unreadable = [*islice(self.find_unreadable_values(), MAX_SHOWN)]
+        damaged = () if unreadable else content_checks.find_damaged_rows(SqliteTransaction(self._connection))
+        return [*islice(chain(unreadable, damaged, violations), MAX_SHOWN)]
 
     def find_unreadable_values(self) -> Iterator[str]:
         """Yield the tables with text that is not UTF-8 or timestamps that are out of range."""

@@ -23,7 +23,7 @@ from gamcli.store.engine import (
     Transaction,
 )
 from gamcli.store.sqlite import connection, file_header, file_watch, files, open_lock
-from gamcli.store.sqlite.errors import is_busy, translate_error
+from gamcli.store.sqlite.errors import READ_ERRORS, is_busy, translate_error
 from gamcli.store.sqlite.transaction import SqliteTransaction
 
 RETRY_STEP = 0.1
@@ -175,7 +175,7 @@ class SqliteStore(Store):
                 self._require_same_file()
                 last_commit = self._watch.last_commit() if self._watch is not None else b""
                 return query(SqliteTransaction(self._connection, last_commit=last_commit))
-            except sqlite3.Error as error:
+            except READ_ERRORS as error:
                 raise translate_error(error, self.path) from error
 
     @contextmanager
@@ -265,7 +265,7 @@ class SqliteStore(Store):
     def _translate_errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except READ_ERRORS as error:
             raise translate_error(error, self.path) from error
         except UnicodeEncodeError:
             raise UsageError("an argument is not valid UTF-8", "retype it") from None

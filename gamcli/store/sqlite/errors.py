@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from gamcli.errors import ConflictError, FailedError, GamcliError, StoreBusyError, StoreUnusableError
+from gamcli.errors import ConflictError, DamagedRowError, FailedError, GamcliError, StoreBusyError, StoreUnusableError
 
 SqlError = sqlite3.Error
 """The base of all errors that a query raises, for code that does not import `sqlite3`."""
+
+READ_ERRORS = (sqlite3.Error, DamagedRowError)
+"""What reading rows raises, for `translate_error`."""
 
 OTHER_STORE_HINT = "choose another file with --store PATH"
 """The hint when the file is not a usable store."""
@@ -26,19 +29,19 @@ def error_name(error: BaseException) -> str:
     return getattr(error, "sqlite_errorname", None) or ""
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: Exception) -> bool:
     return error_name(error).startswith(_BUSY)
 
 
-def is_full(error: sqlite3.Error) -> bool:
+def is_full(error: Exception) -> bool:
     return error_name(error) in _FULL
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: Exception) -> bool:
     return error_name(error).startswith(DAMAGE_ERRORS)
 
 
-def translate_error(error: sqlite3.Error, path: Path) -> GamcliError:
+def translate_error(error: sqlite3.Error | DamagedRowError, path: Path) -> GamcliError:
     name = error_name(error)
     if name.startswith("SQLITE_CONSTRAINT"):
         return _constraint_error(str(error), name)
@@ -52,7 +55,15 @@ def translate_error(error: sqlite3.Error, path: Path) -> GamcliError:
         )
     if is_full(error):
         return StoreUnusableError(f"the disk of {path} is full", "free some space and try again: nothing was changed")
-    return StoreUnusableError(f"the store {path} failed: {error} ({name})", "check the disk and the file")
+    return _other_error(error, path)
+
+
+def _other_error(error: sqlite3.Error | DamagedRowError, path: Path) -> StoreUnusableError:
+    if isinstance(error, DamagedRowError):
+        return error.with_store(str(path))
+    if not error_name(error) and "decode to UTF-8" in str(error):  # Python's message quotes the text
+        return DamagedRowError("a text is not valid UTF-8", store=str(path))
+    return StoreUnusableError(f"the store {path} failed: {error} ({error_name(error)})", "check the disk and the file")
 
 
 def _unwritable_error(name: str, path: Path) -> StoreUnusableError:
@@ -102,5 +113,5 @@ def translate_errors(path: Path) -> Iterator[None]:
     """Raise a GamcliError for an error of SQLite."""
     try:
         yield
-    except sqlite3.Error as error:
+    except READ_ERRORS as error:
         raise translate_error(error, path) from error
