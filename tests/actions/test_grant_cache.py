@@ -9,7 +9,7 @@ import pytest
 
 from gamcli import store
 from gamcli.actions import Gam, apps, auth_types, issuance, keys, users
-from gamcli.actions.grant_cache import BoundedCache, GrantCache
+from gamcli.actions.grant_cache import BoundedCache, CachedGrant, GrantCache
 from gamcli.actions.issuance import GrantAttempt, IssuedToken
 from gamcli.errors import RefusedError
 from gamcli.rules.grants import TokenRequest
@@ -166,6 +166,16 @@ def test_a_key_that_expires_between_the_plan_and_the_decision_is_refused(
         (outcome,) = issuance.issue_tokens(tx, turn)
     assert isinstance(outcome, RefusedError)
     assert outcome.rule == "key_expired"
+
+
+def test_a_cached_grant_is_valid_from_its_decision_until_it_expires(gam: Gam, asked: TokenRequest) -> None:
+    grant = issue(gam, asked, GrantCache())
+    assert isinstance(grant, IssuedToken)
+    now, minute = gam.now(), timedelta(minutes=1)
+    lasting, ending = (CachedGrant(asked, grant.grant, now, end) for end in (None, now + minute))
+    assert [each.is_valid(now - minute) for each in (lasting, ending)] == [False, False]
+    assert [each.is_valid(now) for each in (lasting, ending)] == [True, True]
+    assert [ending.is_valid(now + minutes * minute) for minutes in (1, 2)] == [False, False]
 
 
 def test_a_cache_drops_its_oldest_entry() -> None:

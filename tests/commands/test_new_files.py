@@ -1,6 +1,8 @@
 """Files that must be new and whole."""
 
 import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,17 @@ def test_a_file_system_without_links_will_do(place: Path, monkeypatch: pytest.Mo
     assert [(each.name, each.read_text()) for each in place.iterdir()] == [("file", "text")]
     with pytest.raises(ConflictError):
         new_files.write_new_file(str(place / "file"), "other", "--out")
+
+
+def test_the_temporary_file_of_a_running_process_stays_and_the_process_too(place: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        running, ended = (place / f".keys.{number}.gamcli.part" for number in (process.pid, 2**22 + 1))
+        running.touch()
+        ended.touch()
+        new_files.write_new_file(str(place / "new"), "text", "--out")
+        assert [*place.glob(".*")] == [running]
+        process.terminate()
+        assert process.wait(10) == -signal.SIGTERM
 
 
 def test_what_is_there_gives_way_when_it_may(place: Path) -> None:

@@ -172,6 +172,11 @@ def test_a_large_log_and_a_journal_are_warnings(facts: DoctorFacts) -> None:
     assert only(replace(facts, files=(STORE, journal))) == ("wal", WARN, "ls -l /gam/store.db-journal")
 
 
+def test_sizes_are_reported_in_whole_mebibytes(facts: DoctorFacts) -> None:
+    (finding,) = worse(replace(facts, files=(STORE, FileFacts("WAL", "/gam/store.db-wal", 0o600, 1000, 99 * MIB - 1))))
+    assert finding.message.startswith("the WAL is 98 MiB: ")
+
+
 def test_what_a_killed_copy_left_is_a_warning(facts: DoctorFacts) -> None:
     part = STORE._replace(role="part", path="/gam/.a b.db.0123abcd.part")
     assert only(replace(facts, files=(STORE, part))) == ("copies", WARN, "rm '/gam/.a b.db.0123abcd.part'")
@@ -300,13 +305,21 @@ def test_numbers_are_reported_in_good_english(facts: DoctorFacts, contents: Stor
         contents._replace(unlimited_keys=1),
         contents._replace(unlimited_keys=1200),
         contents._replace(idle_users=CountWithNames(5, ("a", "b"))),
-        contents._replace(disabled_auth_types=(DisabledAuthType("old", 7, (), has_more=True),)),
+        contents._replace(disabled_auth_types=(DisabledAuthType("old", 7, ("pay",), has_more=True),)),
+        contents._replace(expired_keys=1),
+        contents._replace(expired_keys=2),
+        contents._replace(disabled_keys=1),
+        contents._replace(disabled_keys=2),
     )
     assert [worse(replace(facts, contents=each))[0].message for each in message] == [
         "1 active key never expires",
         "1,200 active keys never expire",
         "5 users ('a', 'b' and 3 more) without an API key",
-        "the authentication type 'old' is disabled but in use: at least 7 active keys",
+        "the authentication type 'old' is disabled but in use: at least 7 active keys; application 'pay' requires it",
+        "1 key has expired without a successor",
+        "2 keys have expired without a successor",
+        "1 key is disabled",
+        "2 keys are disabled",
     ]
 
 

@@ -95,6 +95,17 @@ def test_a_duration_is_written_in_its_largest_unit(length: timedelta, expected: 
 
 
 @for_each(
+    ("seconds", "expected"),
+    [
+        (-5, "0 minutes"), (59, "0 minutes"), (60, "1 minute"), (3599, "59 minutes"), (3600, "1 hour"),
+        (86_399, "23 hours"), (86_400, "1 day"), (2 * 86_400 - 1, "1 day"), (2000 * 86_400, "2,000 days"),
+    ],
+)  # fmt: skip
+def test_the_time_that_is_left_is_in_whole_units(seconds: int, expected: str) -> None:
+    assert durations.format_remaining(timedelta(seconds=seconds)) == expected
+
+
+@for_each(
     ("text", "hint"),
     [
         ("1M", "use days, such as 30d; 1m is minutes"), ("2y", "use days, such as 730d"),

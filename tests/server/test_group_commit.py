@@ -4,7 +4,8 @@ import json
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import timedelta
 from http.client import HTTPConnection
 from threading import Event
@@ -187,6 +188,33 @@ def test_nobody_waits_for_a_writer_beyond_their_own_time(gam: Gam, monkeypatch: 
         with pytest.raises(StoreBusyError):
             book._wait_for_store()  # noqa: SLF001 - what its thread does
     assert asked == [1]
+
+
+@pytest.mark.needs_file
+def test_of_the_requests_that_wait_for_a_writer_only_the_late_ones_fail(gam: Gam) -> None:
+    notified, attempt = Event(), GrantAttempt(TokenRequest())
+    opened = (gam.store.open_again(durable=True, timeout=timeout) for timeout in (0, 5))
+    with ExitStack() as stack:
+        store, other = map(stack.enter_context, opened)
+        writer = replace(gam, store=store)
+        book = stack.enter_context(
+            closing(group_commit.GroupCommit[PendingRequest](writer, GrantCache(), notified.set))
+        )
+        with other.writing():
+            for seconds_ago in (worker_pool.MAX_WAIT_SECONDS, 0):
+                pending = PendingRequest(Request("POST", TOKEN_PATH), monotonic() - seconds_ago)
+                book.add(pending, PendingGrant(RequestContext(pending.request), attempt))
+            book.start_batch()
+            assert notified.wait(worker_pool.MAX_WAIT_SECONDS / 2)
+            ((_, late),) = book.pop_responses()
+            assert late.trace.rule == "store_busy"
+        responses: list[Any] = []
+        while not responses:
+            book.start_batch()
+            assert notified.wait(10)
+            notified.clear()
+            responses = book.pop_responses()
+        assert [response.trace.rule for _, response in responses] == ["client_id_missing"]
 
 
 def test_the_wait_of_a_batch_is_that_of_its_first_request(gam: Gam) -> None:

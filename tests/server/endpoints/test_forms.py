@@ -192,6 +192,7 @@ def test_multipart_is_read(body: bytes, parameters: dict[str, str]) -> None:
         (part(NAMED).replace(b"\r\n", b"\n") + END, "multipart_unreadable"),
         (part("Content-Type: text/plain") + END, "disposition_malformed"),
         (part("Content-Disposition: attachment; name=a") + END, "disposition_malformed"),
+        (part("Content-Disposition: inline; name=a") + END, "disposition_malformed"),
         (part("Content-Disposition: form-data") + END, "disposition_malformed"),
         (part(f"{NAMED}; name=b") + END, "disposition_malformed"),
         (part(f"{NAMED}; name*=UTF-8''b") + END, "disposition_malformed"),

@@ -27,6 +27,17 @@ def test_the_document_is_valid() -> None:
     validate(DOCUMENT)
 
 
+def test_every_field_of_a_response_is_required() -> None:
+    headers = DOCUMENT["components"].get("headers", {}) | {
+        name: field
+        for *_, operation in OPERATIONS
+        for response in operation["responses"].values()
+        for name, field in response.get("headers", {}).items()
+    }
+    assert {"Retry-After", "WWW-Authenticate", "Cache-Control"} <= headers.keys()
+    assert [name for name, field in headers.items() if field.get("required") is not True] == []
+
+
 def test_every_route_is_described_and_no_other() -> None:
     assert {(path, method.upper()) for path, method, _ in OPERATIONS} == {
         (path, method) for path, methods in (routes.ROUTES | routes.EXTRA_ROUTES).items() for method in methods

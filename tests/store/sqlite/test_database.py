@@ -7,8 +7,11 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
+from threading import Event
+from time import sleep
 
 import pytest
 
@@ -22,6 +25,7 @@ from gamcli.errors import (
     UsageError,
 )
 from gamcli.store import Store, Transaction, audit, schema, users
+from gamcli.store.sqlite.database import RETRY_STEP
 
 
 def mode(path: Path) -> int:
@@ -70,6 +74,7 @@ def test_a_folder_that_is_there_already_keeps_its_mode(tmp_path: Path) -> None:
         ("synchronous", 2),
         ("user_version", len(schema.MIGRATIONS)),
         ("application_id", schema.APPLICATION_ID),
+        ("busy_timeout", 100),
     ],
 )
 def test_a_store_is_safe_against_power_cuts_and_loose_ends(store: Store, name: str, value: object) -> None:
@@ -239,6 +244,22 @@ def test_a_store_that_another_holds_is_busy(store: Store, store_path: Path) -> N
     assert notes(store) == [1]
 
 
+def test_a_change_waits_for_another_one_longer_than_one_attempt(store: Store, store_path: Path) -> None:
+    begun = Event()
+
+    def write_slowly() -> None:
+        with Store.open(store_path) as other, other.writing():
+            begun.set()
+            sleep(3 * RETRY_STEP)
+
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(write_slowly)
+        assert begun.wait(10)
+        note(store)
+        written.result(10)
+    assert notes(store) == [1]
+
+
 def test_a_library_that_is_too_old_is_reported_before_the_file_is_touched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -360,6 +381,16 @@ def test_a_store_whose_file_was_taken_away_is_reported(store: Store, store_path:
     for begin in (store.reading, store.writing):
         with pytest.raises(StoreUnusableError, match="removed or replaced"), begin():
             pass
+
+
+def test_a_second_connection_is_not_opened_to_another_file(store: Store, store_path: Path) -> None:
+    other = store_path.with_name("other.db")
+    Store.create(other).close()
+    other.replace(store_path)
+    before = {path.name: path.read_bytes() for path in store_path.parent.iterdir()}
+    with pytest.raises(StoreUnusableError, match="removed or replaced"), store.open_again(durable=True, timeout=1):
+        pass
+    assert {path.name: path.read_bytes() for path in store_path.parent.iterdir()} == before
 
 
 def test_what_a_transaction_cached_is_forgotten_with_it(store: Store) -> None:
