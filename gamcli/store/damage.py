@@ -33,7 +33,7 @@ def reports_damage(
                     _report_missing(next(columns[place] for place in required if row[place] is None))
                 return build(row)
             except DamagedRowError as error:
-                raise DamagedRowError(error.problem, error.row or f"row '{row[0]}' of table '{table}'") from error
+                raise DamagedRowError(error.problem, f"row '{row[0]}' of table '{table}'") from error
             except _UNREADABLE as error:
                 raise DamagedRowError("an unreadable value", f"row '{row[0]}' of table '{table}'") from error
 

@@ -16,6 +16,7 @@ from time import sleep
 import pytest
 
 from gamcli.errors import (
+    DamagedRowError,
     GamcliError,
     StoreBusyError,
     StoreError,
@@ -226,6 +227,15 @@ def test_a_damaged_page_is_reported(store: Store, store_path: Path) -> None:
     with pytest.raises(StoreUnusableError, match="is damaged") as caught, Store.open(store_path) as damaged:
         notes(damaged)
     assert "restore a backup" in str(caught.value.hint)
+
+
+def test_a_text_that_cannot_be_decoded_is_damage_and_not_quoted(store: Store, store_path: Path) -> None:
+    note(store, "secret")
+    with store.writing() as tx:
+        tx.run("UPDATE audit SET target = CAST(x'736563726574ff' AS TEXT)")
+    with pytest.raises(DamagedRowError) as caught, store.reading() as tx:
+        tx.one("SELECT target FROM audit")
+    assert caught.value.message == f"the store {store_path} is damaged: a text is not valid UTF-8"
 
 
 def test_a_mistake_of_ours_is_reported_as_a_failure_of_the_store(store: Store) -> None:
