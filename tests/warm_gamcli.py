@@ -11,13 +11,14 @@ import fcntl
 import gc
 import os
 import pkgutil
+import selectors
 import signal
 import socket
 import subprocess
 import sys
 import termios
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -122,32 +123,35 @@ def serve(listener: socket.socket) -> None:
             import_module(module.name)
     passwords.CURRENT_COST = passwords.TEST_COST
     gc.freeze()
-    children = 0
+    events = selectors.DefaultSelector()
+    events.register(listener, selectors.EVENT_READ)
     while True:
-        client, _ = listener.accept()
-        while children and os.waitpid(-1, os.WNOHANG)[0]:
-            children -= 1
-        if os.fork() == 0:
-            run_command(client)
-        children += 1
-        client.close()
+        for key, _ in events.select():
+            if key.data is None:
+                client, _ = listener.accept()
+                command = os.fork()
+                if command == 0:
+                    run_command(client)
+                client.send(command.to_bytes(4, "big"))
+                events.register(os.pidfd_open(command), selectors.EVENT_READ, (command, client))
+            else:
+                events.unregister(key.fd)
+                os.close(key.fd)
+                send_exit_code(*key.data)
+
+
+def send_exit_code(command: int, client: socket.socket) -> None:
+    _, status = os.waitpid(command, 0)
+    code = os.waitstatus_to_exitcode(status)
+    with client, suppress(BrokenPipeError):  # it did not wait
+        client.send(bytes([code if code >= 0 else 128 - code]))
 
 
 def run_command(client: socket.socket) -> None:
-    """Run what `client` asks for in a separate process; send its process ID, then its exit code."""
+    """Run what `client` asks for in this process."""
     length, received, _, _ = socket.recv_fds(client, 4, 3)
     request = client.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL)
     asked = ast.literal_eval(request.decode("utf-8", "surrogateescape"))
-    command = os.fork()
-    if command:
-        for stream in received:
-            os.close(stream)
-        client.send(command.to_bytes(4, "big"))
-        _, status = os.waitpid(command, 0)
-        code = os.waitstatus_to_exitcode(status)
-        client.send(bytes([code if code >= 0 else 128 - code]))
-        os._exit(0)
-    client.close()
     words, environment, folder, umask, numbers, terminal = asked
     os.setsid()
     os.chdir(folder)
@@ -158,7 +162,7 @@ def run_command(client: socket.socket) -> None:
         os.close(number)
     for number, stream in zip(numbers, received, strict=True):
         os.dup2(stream, number)
-        os.close(stream)
+    os.closerange(3, 1000)  # also the clients of other runs
     if terminal:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     open_streams(numbers, unbuffered="PYTHONUNBUFFERED" in environment)

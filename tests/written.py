@@ -168,31 +168,31 @@ def files(root: Path) -> dict[str, str]:
     }
 
 
-def outdated(root: Path) -> list[str]:
-    return [
-        name
+def outdated(root: Path) -> dict[str, str]:
+    """Return the new text of each file that is out of date."""
+    return {
+        name: text
         for name, text in files(root).items()
         if not (root / name).is_file() or (root / name).read_text(encoding="utf-8") != text
-    ]
+    }
 
 
-def write(root: Path) -> None:
-    contents = files(root)
-    for name in outdated(root):
+def write(root: Path, contents: dict[str, str]) -> None:
+    for name, text in contents.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(contents[name], encoding="utf-8")
+        (root / name).write_text(text, encoding="utf-8")
 
 
 def run() -> int:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 when a file is out of date")
     only_check = parser.parse_args().check
-    names = outdated(ROOT)
-    for name in names:
+    contents = outdated(ROOT)
+    for name in contents:
         sys.stdout.write(f"{name} {'is out of date: python tests/written.py' if only_check else 'updated'}\n")
     if not only_check:
-        write(ROOT)
-    return 1 if only_check and names else 0
+        write(ROOT, contents)
+    return 1 if only_check and contents else 0
 
 
 if __name__ == "__main__":
