@@ -86,8 +86,9 @@ def tree(path: Path) -> ast.Module:
 
 
 @cache
-def trees() -> dict[str, ast.Module]:
-    return {name: tree(path) for name, path in MODULES.items()}
+def nodes() -> dict[str, list[ast.AST]]:
+    """Return the nodes of each module."""
+    return {name: [*ast.walk(tree(path))] for name, path in MODULES.items()}
 
 
 def part(module: str) -> str:
@@ -104,12 +105,12 @@ def imported(node: ast.AST) -> Iterator[str]:
 
 @cache
 def imports(module: str) -> set[str]:
-    return {name for node in ast.walk(trees()[module]) for name in imported(node)}
+    return {name for node in nodes()[module] for name in imported(node)}
 
 
 def functions() -> Iterator[tuple[str, Function]]:
-    for module, found in trees().items():
-        for node in ast.walk(found):
+    for module, found in nodes().items():
+        for node in found:
             if isinstance(node, Function):
                 yield f"{module}:{node.lineno} {node.name}", node
 
@@ -163,12 +164,12 @@ def test_an_outside_library_is_imported_only_where_it_belongs() -> None:
 
 
 def test_rules_are_pure_and_only_render_prints() -> None:
-    for module, found in trees().items():
-        names = [node for node in ast.walk(found) if isinstance(node, ast.Name)]
+    for module, found in nodes().items():
+        names = [node for node in found if isinstance(node, ast.Name)]
         assert part(module) == "render" or "print" not in {name.id for name in names}, module
         if part(module) in BELOW:
             assert {name.partition(".")[0] for name in imports(module)} <= PURE, module
-            assert {called(node) for node in ast.walk(found) if isinstance(node, ast.Call)} & IMPURE == set(), module
+            assert {called(node) for node in found if isinstance(node, ast.Call)} & IMPURE == set(), module
 
 
 def test_functions_and_modules_are_short() -> None:
@@ -187,11 +188,11 @@ def test_functions_and_modules_are_short() -> None:
 
 
 def test_no_class_name_is_used_twice_and_no_name_says_nothing() -> None:
-    classes = [node.name for found in trees().values() for node in ast.walk(found) if isinstance(node, ast.ClassDef)]
+    classes = [node.name for found in nodes().values() for node in found if isinstance(node, ast.ClassDef)]
     assert [name for name in {*classes} if classes.count(name) > 1] == []
     words = {word for module in MODULES for name in module.split(".") for word in name.split("_")}
-    for found in trees().values():
-        for node in ast.walk(found):
+    for found in nodes().values():
+        for node in found:
             if isinstance(node, ast.ClassDef | Function):
                 words |= {word.lower() for word in split_words(node.name)}
     assert words & NO_NAMES == set()
@@ -205,8 +206,8 @@ def test_a_test_name_is_a_sentence() -> None:
 
 
 def test_the_rules_compare_digests_in_constant_time() -> None:
-    for module, found in trees().items():
-        for node in ast.walk(found):
+    for module, found in nodes().items():
+        for node in found:
             if (
                 part(module) == "rules"
                 and isinstance(node, ast.Compare)

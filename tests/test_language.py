@@ -5,6 +5,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +42,13 @@ def documents() -> Iterator[Text]:
             yield name(path), number, line
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """Return the nodes of a Python file that hold texts or give names."""
+    wanted = (ast.Constant, ast.Expr, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.arg)
+    return [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, wanted)]
+
+
 def texts_of(path: Path) -> Iterator[Text]:
     """Yield the comments and the string literals of a Python file; of tests, only docstrings."""
     place, source = name(path), path.read_text(encoding="utf-8")
@@ -49,7 +57,7 @@ def texts_of(path: Path) -> Iterator[Text]:
             if token.type == tokenize.COMMENT:
                 yield place, token.start[0], token.string
     is_test = place.startswith("tests/")
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(path):
         literal = node.value if isinstance(node, ast.Expr) else node
         wanted = literal is not node or not is_test
         if wanted and isinstance(literal, ast.Constant) and isinstance(literal.value, str):
@@ -67,7 +75,7 @@ def names_of(path: Path) -> Iterator[Text]:
     """Yield the names that a Python file gives to modules, classes, functions and parameters."""
     place = name(path)
     yield place, 1, path.stem
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield place, node.lineno, node.name
         elif isinstance(node, ast.arg):
