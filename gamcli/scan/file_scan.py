@@ -72,7 +72,7 @@ class FileScanner:
         self._warn = warn
         self._reads_archives = reads_archives
         self._current_argument = ""
-        self._buffer = bytearray(CHUNK_BYTES + SMALL_BYTES + OVERLAP)
+        self._buffer = bytearray(OVERLAP + CHUNK_BYTES)
         self._view = memoryview(self._buffer)
         self._clean_names: set[str] = set()
         """Files without credentials whose names have to be searched."""
@@ -117,62 +117,47 @@ class FileScanner:
         """
         Yield the files that may contain a credential, or whose names may, in order.
 
-        Most files are small: they are read into one buffer and searched together, which is faster.
+        Most files are small: they are joined and searched together, which is faster.
         """
-        batch: list[tuple[str, int, int]] = []
-        end = 0
+        batch: list[tuple[str, bytes]] = []
+        size = 0
         for path in paths:
-            size = self._read_small(path, end)
-            if size is not None:
-                batch.append((path, end, end + size))
-                end += size
-                self._buffer[end : end + len(_SEPARATOR)] = _SEPARATOR
-                end += len(_SEPARATOR)
-            if size is None or end > CHUNK_BYTES:
-                yield from self._search_batch(batch, end)
-                batch, end = [], 0
-            if size is None:
+            content = _read_small(path)
+            if content is not None:
+                batch.append((path, content))
+                size += len(content)
+            if content is None or size > CHUNK_BYTES:
+                yield from self._search_batch(batch)
+                batch, size = [], 0
+            if content is None:
                 if self._may_contain_credential(path):
                     yield path
                 elif _NAME_HINT in path:
                     self._clean_names.add(path)
                     yield path
-        yield from self._search_batch(batch, end)
+        yield from self._search_batch(batch)
 
-    def _search_batch(self, batch: list[tuple[str, int, int]], end: int) -> Iterator[str]:
-        """Yield those of some files, each in its part of the buffer, that have to be read again."""
-        data = self._buffer[:end]
-        is_clean = not may_contain_credential(data)
-        for path, start, stop in batch:
-            if self._reads_archives and is_archive(data[start : min(stop, start + HEAD_BYTES)]):
+    def _search_batch(self, batch: list[tuple[str, bytes]]) -> Iterator[str]:
+        """Yield those of some files that have to be read again."""
+        is_clean = not may_contain_credential(_SEPARATOR.join([content for _, content in batch]))
+        for path, content in batch:
+            if self._reads_archives and is_archive(content):
                 yield path
-            elif is_clean or not may_contain_credential(data[start:stop]):
+            elif is_clean or not may_contain_credential(content):
                 self.files += 1
-                self.bytes_read += stop - start
+                self.bytes_read += len(content)
                 if _NAME_HINT in path:
                     self._clean_names.add(path)
                     yield path
             else:
                 yield path
 
-    def _read_small(self, path: str, start: int) -> int | None:
-        """Read a small file into the buffer and return its size; None for another one, or one that cannot be read."""
-        try:
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                size = os.readv(descriptor, [self._view[start : start + SMALL_BYTES]])
-                return None if size == SMALL_BYTES or os.read(descriptor, 1) else size
-            finally:
-                os.close(descriptor)
-        except OSError:
-            return None
-
     def _may_contain_credential(self, path: str) -> bool:
         """Return whether a regular file may contain a credential: the fast first pass."""
         buffer, kept, size = self._buffer, 0, 0
         try:
             with FileIO(os.open(path, os.O_RDONLY)) as file:
-                while count := file.readinto(self._view[kept : OVERLAP + CHUNK_BYTES]):
+                while count := file.readinto(self._view[kept:]):
                     end = kept + count
                     data = buffer[:end]
                     if may_contain_credential(data) or (
@@ -238,6 +223,19 @@ class FileScanner:
             raise _unreadable_error(path or ".", error) from error
         self.unreadable += 1
         self._warn(f"cannot read {display_path(path or '.')}: {error.strerror}")
+
+
+def _read_small(path: str) -> bytes | None:
+    """Return the content of a small file; None for another one, or one that cannot be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            content = os.read(descriptor, SMALL_BYTES)
+            return None if len(content) == SMALL_BYTES or os.read(descriptor, 1) else content
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return None
 
 
 def _scan_name(path: str) -> Iterator[tuple[ScanSource, Leak]]:

@@ -136,6 +136,16 @@ def refuse(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, refus
     monkeypatch.setattr(module, name, careful)
 
 
+def test_a_file_that_is_read_in_small_pieces_is_searched_whole(
+    reader: FileScanner, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those in /proc are."""
+    (place / "a").write_text("x" * 20 + KEY, encoding="ascii")
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda descriptor, size: read(descriptor, min(size, 10)))
+    assert look(reader, ".") == [("a", 1, 21)]
+
+
 def test_a_file_deleted_between_two_reads_is_reported(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "b").mkdir()
     (place / "b" / "a").write_text(KEY, encoding="ascii")
@@ -145,7 +155,7 @@ def test_a_file_deleted_between_two_reads_is_reported(place: Path, monkeypatch: 
         return True
 
     monkeypatch.setattr(FileScanner, "_may_contain_credential", vanish)
-    monkeypatch.setattr(FileScanner, "_read_small", lambda *_: None)
+    monkeypatch.setattr(file_scan, "SMALL_BYTES", 1)
     warnings: list[str] = []
     assert look(FileScanner(warnings.append), "b") == []
     assert warnings == ["cannot read b/a: No such file or directory"]

@@ -58,6 +58,14 @@ def test_an_escaped_or_folded_credential_is_found(text: str, name: str, size: in
     assert find(f"\n key: '{ENCODERS[name](text)}' # x".encode(), size) == [(text, 2, 8)]
 
 
+@for_each("distance", [2, 300])
+@for_each("name", ENCODERS)
+def test_frequent_and_rare_special_characters_before_it_hide_nothing(name: str, distance: int) -> None:
+    before = "".join(f"{letter:x<{distance}}" for letter in r"\%&ZWXQ" * 20)
+    for text in (ENCODERS[name](KEY), base64.b64encode(KEY.encode()).decode()):
+        assert find(f"{before} {text}".encode()) == [(KEY, 1, len(before) + 2)]
+
+
 @for_each("at", range(1, len(KEY)))
 def test_a_fold_hides_nothing_wherever_it_is(at: int) -> None:
     assert find(b"x=" + fold(KEY, at, "\\\n   ").encode()) == [(KEY, 1, 3)]
