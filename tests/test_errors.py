@@ -28,6 +28,7 @@ CODES = {
     "StoreMissingError": "store_missing",
     "StoreBusyError": "store_busy",
     "StoreUnusableError": "store_unusable",
+    "DamagedRowError": "store_unusable",
     "StoreUnknownOutcomeError": "store_outcome_unknown",
     "StoreAuditLogError": "store_trail",
     "StoreVersionError": "store_version",
