@@ -243,15 +243,16 @@ def test_grants_go_on_while_others_write(post: Ask, gam: Gam) -> None:
 
 @pytest.mark.needs_file
 @pytest.mark.parametrize("step", ["begin", "commit"])
+@pytest.mark.parametrize("error", [StoreUnusableError("the disk is full"), StoreBusyError("it is locked")], ids=repr)
 def test_a_batch_that_fails_is_tried_again_one_by_one(
-    post: Ask, gam: Gam, monkeypatch: pytest.MonkeyPatch, step: str
+    post: Ask, gam: Gam, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception
 ) -> None:
     real, failed = getattr(SqliteStore, step), list[int]()
 
     def fails_once(*args: Any) -> Any:  # noqa: ANN401 - as either
         if not failed:
             failed.append(1)
-            raise StoreUnusableError("the disk is full", "make room")
+            raise error
         return real(*args)
 
     monkeypatch.setattr(SqliteStore, step, fails_once)
