@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from statistics import median
+from threading import Thread
 
 from tests.conftest import PostgresServer, find_postgres
 
@@ -117,10 +119,47 @@ def oidc_provider(packages: Path, store: Path, client: tuple[str, str]) -> Itera
 
 @contextmanager
 def delayed(port: int, milliseconds: float) -> Iterator[int]:
-    """Yield the port of a proxy that adds a delay to every round trip."""
+    """Yield the port of a proxy that adds a delay to every round trip, of which its processor time is a part."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        delaying_proxy(listener.getsockname()[1], milliseconds) as proxy,
+    ):
+        Thread(target=echo, args=(listener,), daemon=True).start()
+        direct = measure_round_trip(listener.getsockname()[1])
+        excess = measure_round_trip(proxy) - direct - milliseconds
+    with delaying_proxy(port, max(0.0, milliseconds - excess)) as proxy:
+        yield proxy
+
+
+@contextmanager
+def delaying_proxy(port: int, milliseconds: float) -> Iterator[int]:
     line = [sys.executable, str(DELAY), str(port), "--milliseconds", str(milliseconds)]
     with process(line) as made:
         yield int(str(read_ready(made)["port"]))
+
+
+def echo(listener: socket.socket) -> None:
+    """Send back what each connection sends, one connection after the other, until the listener is closed."""
+    with suppress(OSError):
+        while True:
+            client, _ = listener.accept()
+            with client:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                while data := client.recv(4096):
+                    client.sendall(data)
+
+
+def measure_round_trip(port: int, rounds: int = 200) -> float:
+    """Return the median time of a round trip to an echo server, in ms."""
+    times = []
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(rounds):
+            began = time.perf_counter()
+            client.sendall(b"x" * 500)
+            client.recv(500, socket.MSG_WAITALL)
+            times.append(1000 * (time.perf_counter() - began))
+    return median(times)
 
 
 @contextmanager

@@ -1,14 +1,14 @@
 """Every benchmark runs with the smallest numbers."""
 
-import json
 import socket
 import subprocess
 import sys
 from pathlib import Path
 from threading import Thread
-from time import perf_counter
 
 import pytest
+
+from tests.bench import servers
 
 BENCH = Path(__file__).parent
 SECONDS = 100
@@ -44,24 +44,8 @@ def test_a_bench_runs_to_its_end(name: str, tmp_path: Path) -> None:
     assert done.stdout
 
 
-def echo(listener: socket.socket) -> None:
-    client, _ = listener.accept()
-    with client:
-        while data := client.recv(4096):
-            client.sendall(data)
-
-
 def test_the_delaying_proxy_adds_its_delay_to_a_round_trip() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        Thread(target=echo, args=(listener,), daemon=True).start()
-        command = [sys.executable, str(BENCH / "delay.py"), str(listener.getsockname()[1]), "--milliseconds", "20"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as proxy:
-            assert proxy.stdout is not None
-            port = json.loads(proxy.stdout.readline())["port"]
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
-                began = perf_counter()
-                for _ in range(5):
-                    client.sendall(b"x" * 1000)
-                    assert len(client.recv(1000, socket.MSG_WAITALL)) == 1000
-                assert perf_counter() - began >= 5 * 0.020
-            proxy.terminate()
+        Thread(target=servers.echo, args=(listener,), daemon=True).start()
+        with servers.delayed(listener.getsockname()[1], 5) as port:
+            assert servers.measure_round_trip(port, rounds=5) >= 0.9 * 5
