@@ -52,22 +52,13 @@ class Query(NamedTuple, Generic[Result]):
 class Transaction(ABC):
     """Runs queries; valid until the end of the `with` block that created it."""
 
-    __slots__ = ("_cache",)
-
-    _cache: dict[object, Any]
+    __slots__ = ()
 
     node: int | None = None
     """The number under which this connection counts grants, None where all writers share one row."""
 
     decoding_errors: tuple[type[Exception], ...] = ()
     """What a query raises for text that is not UTF-8, if it can be stored."""
-
-    def cached(self, query: Callable[["Transaction"], Result]) -> Result:
-        """Return the result of `query`, run once per transaction."""
-        if query not in self._cache:
-            self._cache[query] = query(self)
-        result: Result = self._cache[query]
-        return result
 
     @abstractmethod
     def data_version(self) -> DataVersion | None:

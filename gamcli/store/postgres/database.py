@@ -58,7 +58,6 @@ class PostgresStore(Store):
         self.clock = clock or DatabaseClock()
         self._connections = Reconnecting(url, durable=durable, on_connect=self.clock.update)
         self._lock = RLock()
-        self._cache: dict[object, Any] = {}
         self._slot: tuple[DatabaseConnection, IdSlot] | None = None
         self._open: PostgresTransaction | None = None
         self._begun: DatabaseConnection | None = None
@@ -144,7 +143,7 @@ class PostgresStore(Store):
             for is_last in (False, True):
                 connection = self._connections.get(end - monotonic() if self.timeout else 0)
                 try:
-                    return query(PostgresTransaction(connection, self._find_slot, {}, is_open=False))
+                    return query(PostgresTransaction(connection, self._find_slot, is_open=False))
                 except psycopg.OperationalError:
                     if is_last or not connection.closed:
                         raise
@@ -193,7 +192,6 @@ class PostgresStore(Store):
 
     def rollback(self) -> None:
         was_open, self._open = self._open, None
-        self._cache.clear()
         if was_open is not None and self._begun is not None and not self._begun.closed:
             with suppress(psycopg.Error):  # then the database rolls back
                 self._begun.execute("ROLLBACK")
@@ -222,7 +220,7 @@ class PostgresStore(Store):
         while True:
             connection = self._connections.get(end - monotonic() if self.timeout else 0)
             is_writing = len(statements) > 1
-            tx = PostgresTransaction(connection, self._find_slot, self._cache, is_writing=is_writing)
+            tx = PostgresTransaction(connection, self._find_slot, is_writing=is_writing)
             self._transaction_id = "" if is_writing else None
             try:
                 results = connection.run([*statements, *tx.format_queries(queries)])

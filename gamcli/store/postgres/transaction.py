@@ -49,14 +49,12 @@ class PostgresTransaction(Transaction):
         self,
         connection: DatabaseConnection,
         find_slot: Callable[[DatabaseConnection], IdSlot],
-        cache: dict[object, Any],
         *,
         is_open: bool = True,
         is_writing: bool = False,
     ) -> None:
         self._connection = connection
         self._find_slot = find_slot
-        self._cache = cache
         self._is_open = is_open
         self._is_writing = is_writing
         self._answered: tuple[Sequence[Query[Any]], list[StatementResult] | psycopg.Error] = (), []

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import RLock
 from time import monotonic
@@ -56,7 +56,6 @@ class SqliteStore(Store):
         self.is_read_only = is_read_only
         self._lock = RLock()
         self._open_cursors: WeakSet[sqlite3.Cursor] = WeakSet()
-        self._cache: dict[object, Any] = {}
         self._watch: file_watch.FileWatch | None = None
 
     @classmethod
@@ -178,26 +177,31 @@ class SqliteStore(Store):
             except READ_ERRORS as error:
                 raise translate_error(error, self.path) from error
 
-    @contextmanager
-    def reading(self) -> Iterator[Transaction]:
-        """Read one snapshot, whatever other processes write in the meantime."""
-        with self._lock, self._translate_errors(), self._transaction("BEGIN"):
-            yield SqliteTransaction(self._connection, self._open_cursors, self._cache)
+    def reading(self) -> AbstractContextManager[Transaction]:
+        return self._transact("BEGIN")
+
+    def writing(self) -> AbstractContextManager[Transaction]:
+        return self._transact("BEGIN IMMEDIATE")
+
+    def dry_run(self) -> AbstractContextManager[Transaction]:
+        return self._transact("BEGIN IMMEDIATE", "ROLLBACK")
 
     @contextmanager
-    def writing(self) -> Iterator[Transaction]:
-        """
-        Write exclusively; commit at the end of the `with` block, or roll back when it raises.
-
-        Nested in another `writing` or `dry_run` it takes part in that transaction.
-        """
-        with self._lock, self._translate_errors(), self._transaction("BEGIN IMMEDIATE"):
-            yield SqliteTransaction(self._connection, self._open_cursors, self._cache)
-
-    @contextmanager
-    def dry_run(self) -> Iterator[Transaction]:
-        with self._lock, self._translate_errors(), self._transaction("BEGIN IMMEDIATE", "ROLLBACK"):
-            yield SqliteTransaction(self._connection, self._open_cursors, self._cache)
+    def _transact(self, begin: str, end: str = "COMMIT") -> Iterator[Transaction]:
+        with self._lock, self._translate_errors():
+            tx = SqliteTransaction(self._connection, self._open_cursors)
+            if self._connection.in_transaction:  # nested: this thread holds the lock
+                yield tx
+                return
+            self._begin(begin)
+            try:
+                self._require_same_file()
+                yield tx
+                self._connection.execute(end)
+                if begin != "BEGIN" or self.is_read_only:
+                    self._require_same_file()  # as in `commit`; and nothing protects a file that may only be read
+            finally:
+                self.rollback()
 
     def begin(self, queries: Sequence[Query[Any]] = ()) -> Transaction:  # noqa: ARG002 - a file has no round trips
         with self._translate_errors():
@@ -207,7 +211,7 @@ class SqliteStore(Store):
             except BaseException:
                 self.rollback()
                 raise
-        return SqliteTransaction(self._connection, self._open_cursors, self._cache)
+        return SqliteTransaction(self._connection, self._open_cursors)
 
     def run(self, task: Callable[[], Result]) -> Result:
         with self._translate_errors():
@@ -224,24 +228,8 @@ class SqliteStore(Store):
     def rollback(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
-        self._cache.clear()
         while self._open_cursors:  # an open cursor would keep this snapshot for the following transactions
             self._open_cursors.pop().close()
-
-    @contextmanager
-    def _transaction(self, begin: str, end: str = "COMMIT") -> Iterator[None]:
-        if self._connection.in_transaction:  # nested: this thread holds the lock
-            yield
-            return
-        self._begin(begin)
-        try:
-            self._require_same_file()
-            yield
-            self._connection.execute(end)
-            if begin != "BEGIN" or self.is_read_only:
-                self._require_same_file()  # as in `commit`; and nothing protects a file that may only be read
-        finally:
-            self.rollback()
 
     def _require_same_file(self) -> None:
         """Raise StoreUnusableError when a file was removed, replaced or overwritten: changes would be lost."""

@@ -23,13 +23,11 @@ class SqliteTransaction(Transaction):
         self,
         connection: sqlite3.Connection,
         open_cursors: WeakSet[sqlite3.Cursor] | None = None,
-        cache: dict[object, Any] | None = None,
         last_commit: bytes = b"",
     ) -> None:
         self._connection = connection
         self._last_commit = last_commit
         self._open_cursors = open_cursors
-        self._cache = {} if cache is None else cache
 
     def data_version(self) -> DataVersion:
         if self._last_commit:

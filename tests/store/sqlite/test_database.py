@@ -25,7 +25,7 @@ from gamcli.errors import (
     StoreVersionError,
     UsageError,
 )
-from gamcli.store import Store, Transaction, audit, schema, users
+from gamcli.store import Store, audit, schema, users
 from gamcli.store.sqlite.database import RETRY_STEP
 
 
@@ -401,24 +401,6 @@ def test_a_second_connection_is_not_opened_to_another_file(store: Store, store_p
     with pytest.raises(StoreUnusableError, match="removed or replaced"), store.open_again(durable=True, timeout=1):
         pass
     assert {path.name: path.read_bytes() for path in store_path.parent.iterdir()} == before
-
-
-def test_what_a_transaction_cached_is_forgotten_with_it(store: Store) -> None:
-    def count(tx: Transaction) -> object:
-        return tx.one("SELECT count(*) FROM audit")
-
-    def fail() -> None:
-        with store.writing() as tx:
-            audit.add(tx, "2026-03-01T12:00:00Z", "", "", "", "{}")
-            assert tx.cached(count) == (1,)
-            raise UsageError("no")
-
-    with pytest.raises(UsageError):
-        fail()
-    for expected in ((0,), (1,)):
-        with store.reading() as tx:
-            assert tx.cached(count) == expected
-        note(store)
 
 
 def test_too_many_open_files_are_not_called_a_wrong_mode(store: Store) -> None:
