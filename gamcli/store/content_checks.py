@@ -41,7 +41,8 @@ def check_content(tx: Transaction) -> Iterator[StoreCheck]:
     version = tx.number("SELECT max(version) FROM migration")
     is_current = version == len(schema.MIGRATIONS)
     yield StoreCheck("format", is_current, f"version {version}", None if is_current else command("store", "migrate"))
-    yield _check_audit_log(tx)
+    is_intact, what = check_audit_log(tx)
+    yield StoreCheck("audit log", is_intact, what, None if is_intact else command("audit", "verify"))
     orphans = sessions.count_orphans(tx)
     found = f"{format_count(orphans, 'session')} without application or user"
     what = found if orphans else "every session has its application and user"
@@ -49,12 +50,13 @@ def check_content(tx: Transaction) -> Iterator[StoreCheck]:
     yield _check_records(tx)
 
 
-def _check_audit_log(tx: Transaction) -> StoreCheck:
+def check_audit_log(tx: Transaction) -> tuple[bool, str]:
+    """Return whether the hash chain is intact, and its head or the first problem."""
     try:
         head = audit.verify(tx)
     except StoreAuditLogError as error:
-        return StoreCheck("audit log", ok=False, what=error.message, mend=command("audit", "verify"))
-    return StoreCheck("audit log", ok=True, what=f"every entry is unchanged; head: {head.hash[:12]}")
+        return False, error.message
+    return True, f"every entry is unchanged; head: {head.hash[:12]}"
 
 
 def _check_records(tx: Transaction) -> StoreCheck:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from gamcli.errors import ConflictError, FailedError, StoreMissingError, command
+from gamcli.errors import ConflictError, FailedError
 from gamcli.store import schema
 from gamcli.store.sqlite import file_header, files, lock_file
 from gamcli.store.sqlite.connection import SIDECAR_SUFFIXES, open_readonly
 from gamcli.store.sqlite.errors import error_name, translate_errors
+from gamcli.store.sqlite.transaction import SqliteTransaction
 
 PAGES_PER_STEP = 1024
 """Pages per step (4 MiB); Ctrl-C takes effect between steps."""
@@ -40,16 +41,22 @@ def copy(source: Path, target: Path, progress: Progress = lambda *_: None) -> Ro
 
     Raises a StoreError about the source, FailedError when `target` cannot be written.
     """
-    _require_exists(source)
+    files.require_exists(source)
     with (
         translate_errors(source),
         open_readonly(source, TIMEOUT) as reading,
         closing(_open_target(target)) as writing,
     ):
         reading.execute("BEGIN")
-        read_version(reading, source)  # the first read starts the snapshot
+        file_header.read_version(SqliteTransaction(reading), source)  # the first read starts the snapshot
         counts = count_rows(reading)
-        _copy_pages(reading, writing, target, progress)
+        try:
+            reading.backup(writing, pages=PAGES_PER_STEP, progress=progress, sleep=0)
+            writing.close()
+        except sqlite3.Error as error:
+            if error_name(error).startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE")):
+                raise FailedError(f"the disk of {target.absolute().parent} is full", "free some space") from error
+            raise
     try:
         files.sync(target)
     except OSError as error:
@@ -57,31 +64,11 @@ def copy(source: Path, target: Path, progress: Progress = lambda *_: None) -> Ro
     return counts
 
 
-def _copy_pages(reading: sqlite3.Connection, writing: sqlite3.Connection, target: Path, progress: Progress) -> None:
-    try:
-        reading.backup(writing, pages=PAGES_PER_STEP, progress=progress, sleep=0)
-        writing.close()
-    except sqlite3.Error as error:
-        if error_name(error).startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE")):
-            raise FailedError(f"the disk of {target.absolute().parent} is full", "free some space") from error
-        raise
-
-
-def read_version(connection: sqlite3.Connection, path: Path) -> int:
-    """Return the schema version; raises a StoreError when the file is not a store."""
-    return file_header.read_version(lambda sql: connection.execute(sql).fetchone(), path)
-
-
 def read_version_of(path: Path) -> int:
     """Return the schema version without migrating the store."""
-    _require_exists(path)
+    files.require_exists(path)
     with translate_errors(path), open_readonly(path, TIMEOUT) as connection:
-        return read_version(connection, path)
-
-
-def _require_exists(path: Path) -> None:
-    if not files.store_exists(path):
-        raise StoreMissingError(f"the store {path} does not exist", command("--store", str(path), "init"))
+        return file_header.read_version(SqliteTransaction(connection), path)
 
 
 def count_rows(connection: sqlite3.Connection) -> RowCounts:

@@ -10,10 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from gamcli.errors import StoreAuditLogError, StoreError, StoreMissingError, command, format_count
+from gamcli.errors import StoreError, command, format_count
 from gamcli.model.maintenance import StoreCheck
-from gamcli.store import audit, content_checks, schema, sessions
+from gamcli.store import content_checks, schema, sessions
 from gamcli.store.sqlite import backups, file_checks, file_header, files
 from gamcli.store.sqlite.connection import open_readonly
 from gamcli.store.sqlite.errors import error_name, is_busy, is_full, translate_errors
@@ -33,14 +34,8 @@ OUT_OF_RANGE = f"NOT BETWEEN 0 AND {to_micros(LATEST)}"
 
 RESTORE = command("store", "restore", "FILE", "--replace")
 
-FIXES = {
-    "pages": RESTORE,
-    "references": RESTORE,
-    "audit log": command("audit", "verify"),
-    "sessions": command("token", "prune"),
-    "records": "compare it with a backup: another program has written to this file",
-}
-"""What to do about a problem, by the name of its check."""
+CheckResult = tuple[bool, str]
+"""Whether a check is passed, and what was found."""
 
 CHECKS_THAT_COPIES_KEEP = ("audit log", "sessions", "records")
 """Checks of content that a backup preserves: a copy with such problems is still a correct copy."""
@@ -58,8 +53,7 @@ INVARIANTS = {
 
 def check_store(path: Path) -> list[StoreCheck]:
     """Check the store and the files around it; raises a StoreError when it is missing or busy."""
-    if not files.store_exists(path):
-        raise StoreMissingError(f"the store {path} does not exist", command("--store", str(path), "init"))
+    files.require_exists(path)
     return [*check_content(path), *check_journal(path), *file_checks.check_files(path, os.geteuid())]
 
 
@@ -67,15 +61,15 @@ def check_content(path: Path) -> list[StoreCheck]:
     """Check what the file contains; when it cannot be opened as a store, that is the only result."""
     try:
         with translate_errors(path), open_readonly(path, backups.TIMEOUT) as connection:
-            version = backups.read_version(connection, path)
+            tx = SqliteTransaction(connection)
+            version = file_header.read_version(tx, path)
             connection.execute("BEGIN")  # one snapshot for all checks
-            checker = ContentChecker(connection)
-            last_migration = file_header.read_last_migration(checker.query_one)
-            return [
-                _check_version(version, last_migration),
-                checker.pages(),
-                checker.references(),
-                *checker.records(max(version, last_migration)),
+            last_migration = file_header.read_last_migration(tx)
+            problem = file_header.find_version_problem(version, last_migration)
+            what = problem or f"a gamcli store, version {version}"
+            result = [StoreCheck("format", problem is None, what, RESTORE if problem else None)]
+            return result + [
+                _run_check(check, tx) for check in CHECKS if max(version, last_migration) >= check.first_version
             ]
     except StoreError as error:
         if error.__cause__ is not None and _is_temporary(error.__cause__):
@@ -90,18 +84,11 @@ def _is_temporary(error: BaseException) -> bool:
     return isinstance(error, sqlite3.Error) and (is_busy(error) or is_full(error))
 
 
-def _check_version(version: int, last_migration: int) -> StoreCheck:
-    problem = file_header.find_version_problem(version, last_migration)
-    if problem is not None:
-        return StoreCheck("format", ok=False, what=problem, mend=RESTORE)
-    return StoreCheck("format", ok=True, what=f"a gamcli store, version {version}")
-
-
 def check_counts(path: Path, expected: backups.RowCounts) -> list[StoreCheck]:
     """Check that a copy has the expected number of rows, without reading every page."""
     try:
         with translate_errors(path), open_readonly(path, backups.TIMEOUT) as connection:
-            backups.read_version(connection, path)
+            file_header.read_version(SqliteTransaction(connection), path)
             counts = backups.count_rows(connection)
     except StoreError as error:
         return [StoreCheck("format", ok=False, what=error.message, mend=error.hint)]
@@ -110,105 +97,99 @@ def check_counts(path: Path, expected: backups.RowCounts) -> list[StoreCheck]:
     return [StoreCheck("counts", not problems, "; ".join(problems) or "as many rows as in the store")]
 
 
-class ContentChecker:
-    """The checks of an open store."""
+def _run_check(check: "Check", tx: SqliteTransaction) -> StoreCheck:
+    """Return the result of a check; content that cannot be read is a problem too."""
+    try:
+        is_ok, what = check.run(tx)
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite quotes damaged text, which Python cannot decode
+        if _is_temporary(error):
+            raise
+        return StoreCheck(check.name, ok=False, what=f"cannot be read completely: {error}", mend=RESTORE)
+    return StoreCheck(check.name, is_ok, what, None if is_ok else check.fix)
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
 
-    def query_one(self, sql: str) -> tuple[object, ...] | None:
-        row: tuple[object, ...] | None = self._connection.execute(sql).fetchone()
-        return row
+def _check_pages(tx: SqliteTransaction) -> CheckResult:
+    rows = [*tx.each(f"PRAGMA integrity_check({MAX_SHOWN})")]
+    problems = [] if rows == [("ok",)] else [" ".join(str(row[0]).split()) for row in rows]
+    return not problems, "; ".join(problems) or "every page and index is intact"
 
-    def pages(self) -> StoreCheck:
-        """Check every page, and every index against its table."""
-        return self._check("pages", "every page and index is intact", self._find_damaged_pages)
 
-    def _find_damaged_pages(self) -> list[str]:
-        rows = self._connection.execute(f"PRAGMA integrity_check({MAX_SHOWN})").fetchall()
-        return [] if rows == [("ok",)] else [" ".join(str(row[0]).split()) for row in rows]
+def _check_references(tx: SqliteTransaction) -> CheckResult:
+    rows: Iterator[Any] = islice(tx.each("PRAGMA foreign_key_check"), MAX_SHOWN)
+    problems = [f"a row of {table} refers to a missing {parent}" for table, _, parent, _ in rows]
+    return not problems, "; ".join(problems) or "every referenced row exists"
 
-    def references(self) -> StoreCheck:
-        return self._check("references", "every referenced row exists", self._find_dangling_references)
 
-    def _find_dangling_references(self) -> list[str]:
-        rows = self._connection.execute("PRAGMA foreign_key_check")
-        return [f"a row of {table} refers to a missing {parent}" for table, _, parent, _ in rows.fetchmany(MAX_SHOWN)]
+def _check_sessions(tx: SqliteTransaction) -> CheckResult:
+    number = sessions.count_orphans(tx)
+    found = f"{format_count(number, 'session')} of deleted applications or users"
+    return not number, found if number else "every session has its application and user"
 
-    def records(self, version: int) -> Iterator[StoreCheck]:
-        """Check the audit log and, in a store of the current version, what the schema cannot enforce."""
-        if version >= FIRST_CHAINED_VERSION:
-            yield self.audit_log()
-        if version == len(schema.MIGRATIONS):
-            yield self._check("sessions", "every session has its application and user", self._find_orphaned_sessions)
-            yield self._check("records", "all records are consistent", self._find_broken_records)
 
-    def audit_log(self) -> StoreCheck:
-        head = ""
+def _check_records(tx: SqliteTransaction) -> CheckResult:
+    counts = ((what, tx.number(sql)) for what, sql in INVARIANTS.items())
+    violations = (f"{count} violations of: {what}" for what, count in counts if count)
+    unreadable = [*islice(find_unreadable_values(tx), MAX_SHOWN)]
+    damaged = () if unreadable else content_checks.find_damaged_rows(tx)
+    problems = [*islice(chain(unreadable, damaged, violations), MAX_SHOWN)]
+    return not problems, "; ".join(problems) or "all records are consistent"
 
-        def find_problems() -> list[str]:
-            nonlocal head
-            try:
-                head = audit.verify(SqliteTransaction(self._connection)).hash
-            except StoreAuditLogError as error:
-                return [error.message]
-            return []
 
-        check = self._check("audit log", "every entry is unchanged", find_problems)
-        return StoreCheck(check.name, ok=True, what=f"{check.what}; head: {head[:12]}") if check.ok else check
+class Check(NamedTuple):
+    """A check of stores from `first_version` on; `run` returns whether it is passed and what was found."""
 
-    def _find_orphaned_sessions(self) -> list[str]:
-        number = sessions.count_orphans(SqliteTransaction(self._connection))
-        return [f"{format_count(number, 'session')} of deleted applications or users"] if number else []
+    name: str
+    run: Callable[[SqliteTransaction], CheckResult]
+    fix: str
+    first_version: int = 0
 
-    def _find_broken_records(self) -> list[str]:
-        counts = ((what, self._connection.execute(sql).fetchone()[0]) for what, sql in INVARIANTS.items())
-        violations = (f"{count} violations of: {what}" for what, count in counts if count)
-        unreadable = [*islice(self.find_unreadable_values(), MAX_SHOWN)]
-        damaged = () if unreadable else content_checks.find_damaged_rows(SqliteTransaction(self._connection))
-        return [*islice(chain(unreadable, damaged, violations), MAX_SHOWN)]
 
-    def find_unreadable_values(self) -> Iterator[str]:
-        """Yield the tables with text that is not UTF-8 or timestamps that are out of range."""
-        tables = self._connection.execute(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
-        )
-        for (table,) in tables.fetchall():
-            columns = self._connection.execute("SELECT name, type FROM pragma_table_info(?)", [table]).fetchall()
-            texts = [f'"{name}"' for name, kind in columns if kind == "TEXT"]
-            if texts and not self._can_read(f'SELECT {", ".join(texts)} FROM "{table}"'):
-                yield f"a text in {table} is not valid UTF-8"
-            times = [name for name, kind in columns if kind == "INTEGER" and name.split("_")[-1] in TIMESTAMP_SUFFIXES]
-            condition = " OR ".join(f'"{name}" {OUT_OF_RANGE}' for name in times)
-            if times and self.query_one(f'SELECT 1 FROM "{table}" WHERE {condition} LIMIT 1'):
-                yield f"a timestamp in {table} is out of range"
+CHECKS = (
+    Check("pages", _check_pages, RESTORE),
+    Check("references", _check_references, RESTORE),
+    Check("audit log", content_checks.check_audit_log, command("audit", "verify"), FIRST_CHAINED_VERSION),
+    Check("sessions", _check_sessions, command("token", "prune"), len(schema.MIGRATIONS)),
+    Check(
+        "records",
+        _check_records,
+        "compare it with a backup: another program has written to this file",
+        len(schema.MIGRATIONS),
+    ),
+)
 
-    def _can_read(self, sql: str) -> bool:
-        try:
-            deque(self._connection.execute(sql), maxlen=0)
-        except sqlite3.OperationalError as error:
-            if error_name(error):  # an error of SQLite, not of decoding its result
-                raise
-            return False
-        return True
 
-    def _check(self, name: str, success: str, find_problems: Callable[[], list[str]]) -> StoreCheck:
-        """Return the result of `find_problems`; content that cannot be read is a problem too."""
-        try:
-            problems = find_problems()
-        except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite quotes damaged text, which Python cannot decode
-            if _is_temporary(error):
-                raise
-            return StoreCheck(name, ok=False, what=f"cannot be read completely: {error}", mend=RESTORE)
-        return StoreCheck(name, not problems, "; ".join(problems) or success, FIXES[name] if problems else None)
+def find_unreadable_values(tx: SqliteTransaction) -> Iterator[str]:
+    """Yield the tables with text that is not UTF-8 or timestamps that are out of range."""
+    tables = tx.each("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+    for (table,) in [*tables]:
+        columns = [*tx.each("SELECT name, type FROM pragma_table_info(?)", [table])]
+        texts = [f'"{name}"' for name, kind in columns if kind == "TEXT"]
+        if texts and not _can_read(tx, f'SELECT {", ".join(texts)} FROM "{table}"'):
+            yield f"a text in {table} is not valid UTF-8"
+        integers = [str(name) for name, kind in columns if kind == "INTEGER"]
+        times = [name for name in integers if name.split("_")[-1] in TIMESTAMP_SUFFIXES]
+        condition = " OR ".join(f'"{name}" {OUT_OF_RANGE}' for name in times)
+        if times and tx.one(f'SELECT 1 FROM "{table}" WHERE {condition} LIMIT 1'):
+            yield f"a timestamp in {table} is out of range"
+
+
+def _can_read(tx: SqliteTransaction, sql: str) -> bool:
+    try:
+        deque(tx.each(sql), maxlen=0)
+    except sqlite3.OperationalError as error:
+        if error_name(error):  # an error of SQLite, not of decoding its result
+            raise
+        return False
+    return True
 
 
 def check_journal(path: Path) -> list[StoreCheck]:
     """Report a store without a WAL; return nothing when it has one or cannot be read."""
     try:
         with translate_errors(path), open_readonly(path, backups.TIMEOUT) as connection:
-            backups.read_version(connection, path)
-            if not file_header.lacks_wal(lambda sql: connection.execute(sql).fetchone(), path):
+            tx = SqliteTransaction(connection)
+            file_header.read_version(tx, path)
+            if not file_header.lacks_wal(tx, path):
                 return []
     except (StoreError, UnicodeDecodeError):  # reported by check_content
         return []

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 from weakref import WeakSet
 
-from gamcli.errors import StoreMissingError, StoreUnusableError, StoreVersionError, UsageError, command
+from gamcli.errors import StoreMissingError, StoreUnusableError, StoreVersionError, command
 from gamcli.store import schema
 from gamcli.store.engine import (
     BUSY_TIMEOUT,
@@ -23,7 +23,7 @@ from gamcli.store.engine import (
     Transaction,
 )
 from gamcli.store.sqlite import connection, file_header, file_watch, files, open_lock
-from gamcli.store.sqlite.errors import READ_ERRORS, is_busy, translate_error
+from gamcli.store.sqlite.errors import READ_ERRORS, is_busy, translate_error, translate_errors
 from gamcli.store.sqlite.transaction import SqliteTransaction
 
 RETRY_STEP = 0.1
@@ -61,14 +61,12 @@ class SqliteStore(Store):
     @classmethod
     def open_file(cls, path: Path, *, durable: bool = True, timeout: float = BUSY_TIMEOUT) -> "SqliteStore":
         """Open the store and migrate it if necessary; raises a StoreError."""
-        if not files.store_exists(path):
-            raise StoreMissingError(f"the store {path} does not exist", _init(path))
+        files.require_exists(path)
         with open_lock.lock_for_opening(path, timeout) as is_used:
             return cls._open(path, durable=durable, timeout=timeout, is_used=is_used)
 
     @classmethod
     def create_in_memory(cls) -> "SqliteStore":
-        """Create a store that is discarded when it is closed."""
         return cls._open(IN_MEMORY, durable=False, create=True)
 
     @property
@@ -88,28 +86,24 @@ class SqliteStore(Store):
         return not self.is_in_memory
 
     def save_snapshot(self) -> sqlite3.Connection:
-        """Return a copy of a store in memory, for `restore_snapshot`; close it in the end."""
-        with self._lock, self._translate_errors():
+        with self._lock, translate_errors(self.path):
             snapshot = sqlite3.connect(":memory:", check_same_thread=False)
             self._connection.backup(snapshot)
             return snapshot
 
     def restore_snapshot(self, snapshot: sqlite3.Connection) -> None:
-        """Replace the content of a store in memory with an earlier one."""
-        with self._lock, self._translate_errors():
+        with self._lock, translate_errors(self.path):
             self.rollback()
             snapshot.backup(self._connection)
             self._connection.execute("UPDATE repository SET guid = guid")  # so that `data_version` changes
 
     def require_writable(self) -> None:
-        """Raise StoreUnusableError when this user may only read the store."""
         if self.is_read_only:
             hint = f"check the mode and the owner of {self.path} and its folder"
             raise StoreUnusableError(f"the store {self.path} cannot be written", hint)
 
     @contextmanager
     def open_again(self, *, durable: bool, timeout: float) -> Iterator["SqliteStore"]:
-        """Open a second connection to this store; a store in memory has only one, which is returned."""
         if self.path is IN_MEMORY:
             yield self
             return
@@ -132,7 +126,7 @@ class SqliteStore(Store):
         connect = connection.connect_readonly if is_read_only else connection.connect
         store = cls(path, connect(path, timeout), timeout, is_read_only=is_read_only)
         try:
-            with store._translate_errors():
+            with translate_errors(path):
                 store._connection.execute("PRAGMA foreign_keys = ON")
                 store._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 store.migrated = store._migrate(create=create)
@@ -161,7 +155,6 @@ class SqliteStore(Store):
             return cls._open(path, durable=True, create=True, is_used=is_used)
 
     def close(self) -> None:
-        """Close the file and roll back what was not committed."""
         self._connection.close()
         if self._watch is not None:
             self._watch.close()
@@ -170,7 +163,7 @@ class SqliteStore(Store):
     def read_without_transaction(self, query: Callable[[Transaction], Result]) -> Result:
         """Return the result of `query`, each statement on its own snapshot: twice as fast as `reading`."""
         with self._lock:
-            try:  # as `_told` does, for every request
+            try:  # as `translate_errors` does, for every request
                 self._require_same_file()
                 last_commit = self._watch.last_commit() if self._watch is not None else b""
                 return query(SqliteTransaction(self._connection, last_commit=last_commit))
@@ -188,7 +181,7 @@ class SqliteStore(Store):
 
     @contextmanager
     def _transact(self, begin: str, end: str = "COMMIT") -> Iterator[Transaction]:
-        with self._lock, self._translate_errors():
+        with self._lock, translate_errors(self.path):
             tx = SqliteTransaction(self._connection, self._open_cursors)
             if self._connection.in_transaction:  # nested: this thread holds the lock
                 yield tx
@@ -204,7 +197,7 @@ class SqliteStore(Store):
                 self.rollback()
 
     def begin(self, queries: Sequence[Query[Any]] = ()) -> Transaction:  # noqa: ARG002 - a file has no round trips
-        with self._translate_errors():
+        with translate_errors(self.path):
             self._begin("BEGIN IMMEDIATE")
             try:
                 self._require_same_file()
@@ -214,12 +207,12 @@ class SqliteStore(Store):
         return SqliteTransaction(self._connection, self._open_cursors)
 
     def run(self, task: Callable[[], Result]) -> Result:
-        with self._translate_errors():
+        with translate_errors(self.path):
             return task()
 
     def commit(self) -> None:
         try:
-            with self._translate_errors():
+            with translate_errors(self.path):
                 self._connection.execute("COMMIT")
             self._require_same_file()  # what was committed to a removed WAL must not be acknowledged
         finally:
@@ -249,24 +242,19 @@ class SqliteStore(Store):
             else:
                 return
 
-    @contextmanager
-    def _translate_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except READ_ERRORS as error:
-            raise translate_error(error, self.path) from error
-        except UnicodeEncodeError:
-            raise UsageError("an argument is not valid UTF-8", "retype it") from None
-
     def describe(self, tx: Transaction) -> StoreFacts:
         return file_header.load_facts(tx, self.path)
 
     def _migrate(self, *, create: bool) -> Migration | None:
-        version = file_header.read_version(SqliteTransaction(self._connection).one, self.path)
+        version = file_header.read_version(SqliteTransaction(self._connection), self.path)
         if version == 0 and not create:
-            raise StoreMissingError(f"the store {self.path} is empty", _init(self.path))
+            raise StoreMissingError(f"the store {self.path} is empty", command("--store", str(self.path), "init"))
         if self.is_read_only:
-            self._require_current(version)
+            if version != len(schema.MIGRATIONS):
+                raise StoreVersionError(
+                    f"the store {self.path} has version {version} and must be upgraded, but cannot be written",
+                    "run the command as a user with write access to the file and its folder",
+                )
             return None
         # Another program may have turned off the WAL, which `open_lock.is_in_use` needs.
         self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -275,14 +263,3 @@ class SqliteStore(Store):
         from gamcli.store.sqlite import migration  # noqa: PLC0415 - start-up: rarely needed
 
         return migration.migrate(self)
-
-    def _require_current(self, version: int) -> None:
-        if version != len(schema.MIGRATIONS):
-            raise StoreVersionError(
-                f"the store {self.path} has version {version} and must be upgraded, but cannot be written",
-                "run the command as a user with write access to the file and its folder",
-            )
-
-
-def _init(path: Path) -> str:
-    return command("--store", str(path), "init")

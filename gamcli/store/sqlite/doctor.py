@@ -33,17 +33,13 @@ def load_contents(path: Path, now: datetime) -> tuple[int, tuple[str, ...], Stor
     with translate_errors(path), open_readonly(path, TIMEOUT) as connection:
         connection.execute("BEGIN")
         tx = SqliteTransaction(connection)
-        version = file_header.read_version(tx.one, path)
-        problem = file_header.find_version_problem(version, file_header.read_last_migration(tx.one))
+        version = file_header.read_version(tx, path)
+        problem = file_header.find_version_problem(version, file_header.read_last_migration(tx))
         if problem is not None:
             raise StoreUnusableError(f"{path} is damaged: {problem}")
         if version != len(schema.MIGRATIONS):
             return version, (), None
-        _require_undamaged(tx, path)
-        uses_wal = not file_header.lacks_wal(tx.one, path)
+        if path.stat().st_size <= MAX_QUICK_CHECK_BYTES and tx.one("PRAGMA quick_check(1)") != ("ok",):
+            raise StoreUnusableError(f"{path} is damaged")
+        uses_wal = not file_header.lacks_wal(tx, path)
         return version, tuple(contents.load_output_paths(tx)), contents.load_contents(tx, now, uses_wal=uses_wal)
-
-
-def _require_undamaged(tx: SqliteTransaction, path: Path) -> None:
-    if path.stat().st_size <= MAX_QUICK_CHECK_BYTES and tx.one("PRAGMA quick_check(1)") != ("ok",):
-        raise StoreUnusableError(f"{path} is damaged")

@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from gamcli.errors import ConflictError, DamagedRowError, FailedError, GamcliError, StoreBusyError, StoreUnusableError
+from gamcli.errors import (
+    ConflictError,
+    DamagedRowError,
+    FailedError,
+    GamcliError,
+    StoreBusyError,
+    StoreUnusableError,
+    UsageError,
+)
 
 SqlError = sqlite3.Error
 """The base of all errors that a query raises, for code that does not import `sqlite3`."""
@@ -115,3 +123,5 @@ def translate_errors(path: Path) -> Iterator[None]:
         yield
     except READ_ERRORS as error:
         raise translate_error(error, path) from error
+    except UnicodeEncodeError:
+        raise UsageError("an argument is not valid UTF-8", "retype it") from None

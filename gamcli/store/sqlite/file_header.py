@@ -2,9 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from gamcli.errors import StoreUnusableError, StoreVersionError
 from gamcli.store import schema
@@ -12,19 +10,16 @@ from gamcli.store.engine import StoreFacts, Transaction
 from gamcli.store.sqlite.connection import is_writable
 from gamcli.store.sqlite.errors import OTHER_STORE_HINT, SqlError
 
-QueryOne = Callable[[str], Any]
-"""Runs a query and returns its first row, or None."""
 
-
-def read_version(query_one: QueryOne, path: Path) -> int:
+def read_version(tx: Transaction, path: Path) -> int:
     """Return the schema version, 0 for an empty file; raises a StoreError when the file cannot be used."""
-    (version,) = query_one("PRAGMA user_version")
-    application_id = _read_application_id(query_one)
+    version = tx.number("PRAGMA user_version")
+    application_id = tx.number("PRAGMA application_id")
     # Read the id again after the tables: another process may have created the store in between.
     is_foreign = application_id != schema.APPLICATION_ID and (
-        application_id or query_one("SELECT 1 FROM sqlite_schema") is not None
+        application_id or tx.one("SELECT 1 FROM sqlite_schema") is not None
     )
-    if is_foreign and _read_application_id(query_one) != schema.APPLICATION_ID:
+    if is_foreign and tx.number("PRAGMA application_id") != schema.APPLICATION_ID:
         raise StoreUnusableError(f"{path} is not a gamcli store", OTHER_STORE_HINT)
     if version > len(schema.MIGRATIONS):
         raise StoreVersionError(
@@ -34,32 +29,22 @@ def read_version(query_one: QueryOne, path: Path) -> int:
     if version < 0:
         message = f"{path} is damaged: its header has version {version}"
         raise StoreUnusableError(message, f"restore a backup, or {OTHER_STORE_HINT}")
-    return int(version)
+    return version
 
 
 def load_facts(tx: Transaction, path: Path) -> StoreFacts:
     """Return what the header and the file say about the store."""
     status, wal = path.stat(), Path(f"{path.resolve()}-wal")
-
-    def pragma(name: str) -> int:
-        row: Any = tx.one(f"PRAGMA {name}")
-        return int(row[0])
-
     return StoreFacts(
-        version=pragma("user_version"),
+        version=tx.number("PRAGMA user_version"),
         engine=f"SQLite {sqlite3.sqlite_version}",
         size=status.st_size,
         mode=f"{status.st_mode & 0o7777:04o}",
         wal_size=wal.stat().st_size if wal.exists() else 0,
-        pages=pragma("page_count"),
-        free_pages=pragma("freelist_count"),
-        page_size=pragma("page_size"),
+        pages=tx.number("PRAGMA page_count"),
+        free_pages=tx.number("PRAGMA freelist_count"),
+        page_size=tx.number("PRAGMA page_size"),
     )
-
-
-def _read_application_id(query_one: QueryOne) -> int:
-    (application_id,) = query_one("PRAGMA application_id")
-    return int(application_id)
 
 
 _MAGIC = b"SQLite format 3\0"
@@ -94,13 +79,12 @@ def has_store_header(path: Path) -> bool:
     return header.startswith(_MAGIC) and is_ours
 
 
-def read_last_migration(query_one: QueryOne) -> int:
+def read_last_migration(tx: Transaction) -> int:
     """Return the version of the last recorded migration, 0 when none can be read."""
     try:
-        (version,) = query_one("SELECT coalesce(max(version), 0) FROM migration")
+        return tx.number("SELECT max(version) FROM migration")
     except SqlError:  # reported by the check of the pages
         return 0
-    return int(version)
 
 
 def find_version_problem(version: int, last_migration: int) -> str | None:
@@ -110,6 +94,6 @@ def find_version_problem(version: int, last_migration: int) -> str | None:
     return f"its header has version {version}, but its last migration is {last_migration}"
 
 
-def lacks_wal(query_one: QueryOne, path: Path) -> bool:
+def lacks_wal(tx: Transaction, path: Path) -> bool:
     """Return whether a store lacks the WAL that it should have; one that cannot be written needs none."""
-    return is_writable(path.resolve()) and query_one("PRAGMA journal_mode") != ("wal",)
+    return is_writable(path.resolve()) and tx.one("PRAGMA journal_mode") != ("wal",)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from gamcli.errors import StoreUnusableError
+from gamcli.errors import StoreMissingError, StoreUnusableError, command
 from gamcli.model.files import FileFacts
 from gamcli.store.sqlite import file_header
 
@@ -30,6 +30,12 @@ def store_exists(path: Path) -> bool:
         return path.is_file() and path.stat().st_size > 0
     except OSError as error:
         raise StoreUnusableError(f"cannot reach the store {path}: {error.strerror}", "--store PATH") from error
+
+
+def require_exists(path: Path) -> None:
+    """Raise StoreMissingError unless there is a store that is not empty."""
+    if not store_exists(path):
+        raise StoreMissingError(f"the store {path} does not exist", command("--store", str(path), "init"))
 
 
 def require_not_directory(path: Path) -> None:

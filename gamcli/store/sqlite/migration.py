@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gamcli.errors import ConflictError, FailedError, StoreUnusableError
 from gamcli.store import schema
-from gamcli.store.engine import Migration, Transaction
+from gamcli.store.engine import Migration
 from gamcli.store.sqlite import backups, file_header
 
 if TYPE_CHECKING:
@@ -24,25 +24,21 @@ def migrate(store: "SqliteStore") -> Migration | None:
     backup = None
     try:
         with store.writing() as tx:  # no other process writes, so the backup is complete
-            before = file_header.read_version(tx.one, store.path)
+            before = file_header.read_version(tx, store.path)
             if before == len(schema.MIGRATIONS):
                 return None
             if before:
                 backup = _backup(store.path, before)
-            for version in range(before + 1, len(schema.MIGRATIONS) + 1):
-                _apply(tx, version, schema.MIGRATIONS[version - 1])
+            for version, sql in enumerate(schema.MIGRATIONS[before:], before + 1):
+                schema.apply_migration(version, sql, tx)
+                tx.run("INSERT INTO migration (version, at) VALUES (?, ?)", version, time_ns() // 1000)
+                tx.run(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+                tx.run(f"PRAGMA user_version = {version}")
     except BaseException:
         if backup is not None:
             backup.unlink()
         raise
     return Migration(before, backup)
-
-
-def _apply(tx: Transaction, version: int, sql: str) -> None:
-    schema.apply_migration(version, sql, tx)
-    tx.run("INSERT INTO migration (version, at) VALUES (?, ?)", version, time_ns() // 1000)
-    tx.run(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-    tx.run(f"PRAGMA user_version = {version}")
 
 
 def _backup(path: Path, version: int) -> Path:

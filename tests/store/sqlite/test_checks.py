@@ -292,7 +292,7 @@ def test_a_busy_store_is_not_damage(lived_in: Path, monkeypatch: pytest.MonkeyPa
             checks.check_store(lived_in)
 
 
-@pytest.mark.parametrize("place", ["checks.open_readonly", "backups.read_version"])
+@pytest.mark.parametrize("place", ["checks.open_readonly", "file_header.read_version"])
 def test_a_full_disk_is_not_damage_either(lived_in: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     def fail(*_: object) -> None:
         error = sqlite3.OperationalError("disk I/O error")

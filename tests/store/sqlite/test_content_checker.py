@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gamcli.store import Store
-from gamcli.store.sqlite.checks import ContentChecker
+from gamcli.store.sqlite.checks import find_unreadable_values
+from gamcli.store.sqlite.transaction import SqliteTransaction
 
 
 @pytest.fixture
@@ -20,10 +21,10 @@ def connection(peopled: Store, store_path: Path) -> Iterator[sqlite3.Connection]
 
 
 def test_unreadable_values_are_reported_once_per_table(connection: sqlite3.Connection) -> None:
-    assert [*ContentChecker(connection).find_unreadable_values()] == []
+    assert [*find_unreadable_values(SqliteTransaction(connection))] == []
     connection.execute("UPDATE user SET name = CAST(x'ff' AS TEXT), email = name, created_at = -1, updated_at = -1")
     connection.execute("UPDATE app SET api_key_timeout_hours = 9223372036854775807, retiring_digest = x'ff'")
-    assert [*ContentChecker(connection).find_unreadable_values()] == [
+    assert [*find_unreadable_values(SqliteTransaction(connection))] == [
         "a text in user is not valid UTF-8",
         "a timestamp in user is out of range",
     ]
@@ -31,9 +32,9 @@ def test_unreadable_values_are_reported_once_per_table(connection: sqlite3.Conne
 
 def test_the_latest_timestamp_is_valid(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE key SET expires_at = 253402300799999999, created_at = 0")
-    assert [*ContentChecker(connection).find_unreadable_values()] == []
+    assert [*find_unreadable_values(SqliteTransaction(connection))] == []
     connection.execute("UPDATE key SET expires_at = 253402300800000000")
-    assert [*ContentChecker(connection).find_unreadable_values()] == ["a timestamp in key is out of range"]
+    assert [*find_unreadable_values(SqliteTransaction(connection))] == ["a timestamp in key is out of range"]
 
 
 def test_an_error_of_sqlite_is_not_unreadable_text(connection: sqlite3.Connection) -> None:
@@ -41,4 +42,4 @@ def test_an_error_of_sqlite_is_not_unreadable_text(connection: sqlite3.Connectio
     connection.set_trace_callback(lambda sql: reads.append(sql) if 'FROM "user"' in sql else None)
     connection.set_progress_handler(lambda: bool(reads), 1)
     with pytest.raises(sqlite3.OperationalError, match="interrupted"):
-        deque(ContentChecker(connection).find_unreadable_values())
+        deque(find_unreadable_values(SqliteTransaction(connection)))
