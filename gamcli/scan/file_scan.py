@@ -74,8 +74,7 @@ class FileScanner:
         self._current_argument = ""
         self._buffer = bytearray(OVERLAP + CHUNK_BYTES)
         self._view = memoryview(self._buffer)
-        self._clean_names: set[str] = set()
-        """Files without credentials whose names have to be searched."""
+        self._found_in_names: list[tuple[ScanSource, Leak]] = []
 
     def scan(self, paths: Sequence[str]) -> Iterator[tuple[ScanSource, Leak]]:
         """Yield the credentials in files, folders and stdin (`-`)."""
@@ -83,18 +82,18 @@ class FileScanner:
             self._current_argument = STDIN if path == "-" else os.path.normpath(path)
             if path == "-":
                 yield from self._scan_file(0, STDIN)
-            elif os.path.isdir(path):  # noqa: PTH112 - as the names come
+                continue
+            self._search_name(path, path)
+            if os.path.isdir(path):  # noqa: PTH112 - as the names come
                 for file in self._select(self._walk("" if os.path.normpath(path) == "." else path)):
-                    if _NAME_HINT in file:
-                        yield from _scan_name(file)
-                    if file not in self._clean_names:
-                        yield from self._scan_file(file, file)
-                    self._clean_names.discard(file)
+                    yield from self._take_found_in_names()
+                    yield from self._scan_file(file, file)
             elif not os.path.isfile(path) or self._may_contain_credential(path):  # noqa: PTH113 - as above
                 yield from self._scan_file(path, path.removeprefix("./"))
+            yield from self._take_found_in_names()
 
     def _walk(self, folder: str) -> Iterator[str]:
-        """Yield the regular files below a folder, sorted by name."""
+        """Yield the regular files below a folder, sorted by name; search the names of everything in it."""
         queue = [folder]
         while queue:
             parent = queue.pop()
@@ -107,15 +106,36 @@ class FileScanner:
             prefix = os.path.join(parent, "")  # noqa: PTH118 - ten times as fast as a Path
             folders = []
             for entry in entries:
+                self._search_name(prefix + entry.name, entry.name)
                 if entry.is_file(follow_symlinks=False):
                     yield prefix + entry.name
-                elif entry.is_dir(follow_symlinks=False) and entry.name != ".git":
+                elif entry.is_symlink():
+                    self._search_target(prefix + entry.name)
+                elif entry.is_dir() and entry.name != ".git":
                     folders.append(prefix + entry.name)
             queue += reversed(folders)
 
+    def _search_name(self, path: str, name: str) -> None:
+        """Record the credentials in a name, of `path` or of the target of that link."""
+        if _NAME_HINT in name:
+            source = ScanSource(display_path(path))
+            self._found_in_names += [
+                (source, leak._replace(line=1, column=1)) for leak in find_leaks([os.fsencode(name)])
+            ]
+
+    def _search_target(self, link: str) -> None:
+        try:
+            self._search_name(link, os.readlink(link))  # noqa: PTH115 - as the names come
+        except OSError as error:
+            self._report_unreadable(link, error)
+
+    def _take_found_in_names(self) -> list[tuple[ScanSource, Leak]]:
+        found, self._found_in_names = self._found_in_names, []
+        return found
+
     def _select(self, paths: Iterator[str]) -> Iterator[str]:
         """
-        Yield the files that may contain a credential, or whose names may, in order.
+        Yield the files that may contain a credential, in order.
 
         Most files are small: they are joined and searched together, which is faster.
         """
@@ -129,12 +149,8 @@ class FileScanner:
             if content is None or size > CHUNK_BYTES:
                 yield from self._search_batch(batch)
                 batch, size = [], 0
-            if content is None:
-                if self._may_contain_credential(path):
-                    yield path
-                elif _NAME_HINT in path:
-                    self._clean_names.add(path)
-                    yield path
+            if content is None and self._may_contain_credential(path):
+                yield path
         yield from self._search_batch(batch)
 
     def _search_batch(self, batch: list[tuple[str, bytes]]) -> Iterator[str]:
@@ -146,9 +162,6 @@ class FileScanner:
             elif is_clean or not may_contain_credential(content):
                 self.files += 1
                 self.bytes_read += len(content)
-                if _NAME_HINT in path:
-                    self._clean_names.add(path)
-                    yield path
             else:
                 yield path
 
@@ -236,9 +249,3 @@ def _read_small(path: str) -> bytes | None:
             os.close(descriptor)
     except OSError:
         return None
-
-
-def _scan_name(path: str) -> Iterator[tuple[ScanSource, Leak]]:
-    """Yield the credentials in the name of a file or of the folders above it."""
-    for leak in find_leaks([os.fsencode(path)]):
-        yield ScanSource(display_path(path)), leak._replace(line=1, column=1)

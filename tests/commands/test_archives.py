@@ -101,7 +101,7 @@ def test_an_archive_in_a_pipe_is_searched(place: Path) -> None:
 def test_names_of_files_and_members_are_searched_and_not_shown(place: Path) -> None:
     (place / "a.zip").write_bytes(zip_up(f"{KEY}.txt", b""))
     (place / f"{OTHER}.txt").touch()
-    assert look(".") == ([("a.zip!gamkey_....txt", 1, 1), ("gamkey_....txt", 1, 1)], [])
+    assert look(".") == ([("gamkey_....txt", 1, 1), ("a.zip!gamkey_....txt", 1, 1)], [])
 
 
 def test_what_follows_an_archive_is_searched(place: Path) -> None:

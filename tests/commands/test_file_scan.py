@@ -204,6 +204,27 @@ def test_a_stream_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatc
         look(FileScanner(pytest.fail), "-")
 
 
+def test_the_name_of_everything_in_a_folder_is_searched_once(reader: FileScanner, place: Path) -> None:
+    folder, link, target = (mint_api_key(Random(seed).randbytes)[1].reveal() for seed in (1, 2, 3))
+    (place / "a" / folder / "b").mkdir(parents=True)
+    for name in "12":
+        (place / "a" / folder / "b" / name).touch()
+    (place / "c").symlink_to(target)
+    (place / link).symlink_to("c")
+    os.mkfifo(place / f"{KEY}.pipe")
+    found = [(source.file, leak.secret.reveal()) for source, leak in reader.scan(["."])]
+    expected = [("a/gamkey_...", folder), ("c", target), ("gamkey_...", link), ("gamkey_....pipe", KEY)]
+    assert sorted(found) == expected
+
+
+@pytest.mark.parametrize("name", [KEY, f"{KEY}/a"])
+def test_the_name_of_an_argument_is_searched(reader: FileScanner, place: Path, name: str) -> None:
+    path = place / name
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    assert [leak.secret.reveal() for _, leak in reader.scan([str(place / KEY)])] == [KEY]
+
+
 def test_file_names_are_shown_as_text_without_secrets() -> None:
     assert display_path(os.fsdecode(b"caf\xe9.txt")) == "caf\\xe9.txt"
     assert display_path(f"a/{KEY}.bak") == "a/gamkey_....bak"
