@@ -39,7 +39,6 @@ GIT_OPTIONS = ("--no-pager", "--no-replace-objects", "--no-optional-locks", "-c"
 
 LocatedLeaks = Iterator[tuple[ScanSource, Leak]]
 
-
 MemberLeak = tuple[str, Leak]
 """A leak in an object, and the name of the member of an archive that it is in, which begins with `!`, or nothing."""
 
@@ -79,6 +78,12 @@ class GitRepository:
                 "this clone is shallow and lacks most of the history; to fetch it: git fetch --unshallow"
             )
         self._require_complete()
+        with self._run_git(*_LIST_MISSING) as missing:  # at the same time: it walks the history as well
+            yield from self._scan_objects()
+            if count := _count_missing(missing):
+                self._report_incomplete(f"this clone lacks {format_count(count, 'object')} of its history: git fsck")
+
+    def _scan_objects(self) -> LocatedLeaks:
         seen: set[Secret] = set()
         yield from _skip_seen(self._scan_ref_names(), seen)
         with self._run_git("cat-file", "--batch-all-objects", "--batch", "--unordered", "--buffer") as stream:
@@ -141,13 +146,11 @@ class GitRepository:
             is_partial = any(_PARTIAL_CLONE_KEY.fullmatch(line) for line in output)
         if not is_partial:
             return
-        with self._run_git("rev-list", "--all", "--objects", "--quiet", "--missing=print") as output:
-            missing = sum(line.startswith(b"?") for line in output)
-        if missing:
+        with self._run_git(*_LIST_MISSING) as output:
+            missing = _count_missing(output)
+        if missing and not self._allows_partial:
             message = f"this clone is partial and lacks {format_count(missing, 'object')} of the history"
-            if not self._allows_partial:
-                raise FailedError(message, "git fetch --refetch --no-filter")
-            self._report_incomplete(message)
+            raise FailedError(message, "git fetch --refetch --no-filter")
 
     def _find_objects_with_leaks(self, stream: IO[bytes]) -> tuple[dict[str, list[MemberLeak]], dict[str, ScanSource]]:
         """Return the leaks of each object that has any, and the tags among those objects."""
@@ -170,7 +173,7 @@ class GitRepository:
         else:
             head = b"".join(git_object.chunks)
             if git_object.kind in MESSAGE_OBJECTS:
-                head = head.partition(b"\n\n")[2]
+                head = _select_text(head)
             chunks = iter([head])
         if git_object.kind == "blob" and self._reads_archives and is_archive(head):
             return self._scan_archive(git_object.id, chunks)
@@ -200,8 +203,7 @@ class GitRepository:
                     ids.write(columns[3] + b"\n")
                     paths.append(path)
             ids.seek(0)
-            with self._run_git("cat-file", "--batch", "--buffer", stdin=ids) as stream:
-                # if git stops early, `_run_git` raises the error
+            with self._run_git("cat-file", "--batch", "--buffer", stdin=ids) as stream:  # raises if git stops early
                 for path, git_object in zip(paths, self._read_objects(stream), strict=False):
                     yield from self._scan_staged_file(ScanSource(path), git_object)
 
@@ -248,6 +250,9 @@ _DIFF_TREE = ("diff-tree", "--stdin", "-r", "-m", "--root", "--always", "--raw",
 _LIST_STASHES = ("rev-list", "--walk-reflogs", "--glob=refs/stas[h]")
 """All stashes: the ref is the latest, its reflog has the others; a pattern may match nothing."""
 
+_LIST_MISSING = ("rev-list", "--all", "--objects", "--quiet", "--missing=print")
+"""Objects that a partial or damaged repository lacks."""
+
 _LIST_REFS = ("for-each-ref", "--format=%(refname)^{} %(refname)")
 _RESOLVE_REFS = ("cat-file", "--batch-check=%(objecttype) %(objectname) %(rest)", "--buffer")
 """The targets of refs, with nested tags resolved; mostly commits, which the walk has seen."""
@@ -255,6 +260,10 @@ _RESOLVE_REFS = ("cat-file", "--batch-check=%(objecttype) %(objectname) %(rest)"
 _DIFF_STAGED = (
     "diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-relative", "--ignore-submodules",
 )  # fmt: skip
+
+
+def _count_missing(output: Iterable[bytes]) -> int:
+    return sum(line.startswith(b"?") for line in output)
 
 
 def scan_name(source: ScanSource) -> LocatedLeaks:
@@ -267,6 +276,12 @@ def scan_name(source: ScanSource) -> LocatedLeaks:
 def _display(source: ScanSource, member: str = "") -> ScanSource:
     """Return where something is as text, without credentials in the name."""
     return source._replace(file=display_path(source.file + member))
+
+
+def _select_text(content: bytes) -> bytes:
+    """Return the message of a commit or a tag; all of it if its author or another field may have a credential."""
+    fields, _, message = content.partition(b"\n\n")
+    return content if may_contain_credential(fields) else message
 
 
 def _skip_seen(leaks: LocatedLeaks, seen: set[Secret]) -> LocatedLeaks:

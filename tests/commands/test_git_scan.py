@@ -209,6 +209,17 @@ def test_names_of_files_folders_branches_and_tags_are_searched(git: Git, commit:
     assert staged() == [("gamkey_....bak", 1)]
 
 
+def test_authors_and_taggers_are_searched(git: Git, commit: Commit, place: Path) -> None:
+    commit(a_py="1\n")
+    git("commit", "-q", "--amend", "--allow-empty", "--no-edit", "--author", f"{KEY} <n@example.org>")
+    git("tag", "-a", "-m", CLIENT, "v1")
+    assert place
+    assert look() == [
+        ("commit message", git("rev-parse", "HEAD"), 2, KEY),
+        ("tag message", git("rev-parse", "v1"), 1, CLIENT),
+    ]
+
+
 @pytest.fixture
 def leaky(git: Git, commit: Commit, place: Path) -> Path:
     """Another repository, with a leak; that of the working directory has none."""
@@ -456,3 +467,31 @@ def test_a_missing_object_is_reported(git: Git, commit: Commit, place: Path) -> 
     (place / ".git" / "objects" / name[:2] / name[2:]).unlink()
     with pytest.raises(FailedError, match=f"git cannot find the object {name}"):
         staged()
+
+
+@pytest.mark.parametrize("lacking", ["HEAD:a.py", "HEAD^{tree}"])
+def test_a_history_that_lacks_objects_is_incomplete(git: Git, commit: Commit, place: Path, lacking: str) -> None:
+    made = commit(b_py=KEY)
+    commit(a_py="1\n", b_py=None)
+    name = git("rev-parse", lacking)
+    (place / ".git" / "objects" / name[:2] / name[2:]).unlink()
+    warnings: list[str] = []
+    repository = GitRepository(".", warnings.append)
+    assert [at.commit for at, _ in repository.scan_history()] == [made]
+    assert (warnings, repository.incomplete) == (["this clone lacks 1 object of its history: git fsck"], 1)
+
+
+def test_a_history_that_ends_early_is_an_error(git: Git, commit: Commit, place: Path) -> None:
+    lacking = commit(a_py="1\n")
+    commit(a_py="2\n")
+    (place / ".git" / "objects" / lacking[:2] / lacking[2:]).unlink()
+    with pytest.raises(FailedError, match="git rev-list failed"):
+        look()
+    assert git("status")
+
+
+def test_a_branch_without_a_commit_is_an_error(commit: Commit, place: Path) -> None:
+    commit(a_py="1\n")
+    (place / ".git" / "refs" / "heads" / "broken").write_text("1" * 40 + "\n", encoding="ascii")
+    with pytest.raises(FailedError, match="git rev-list failed"):
+        look()
