@@ -84,12 +84,9 @@ def _build_change(action: str, target: str, before: object, after: object) -> "C
 
     verb = CREATE if before is None else DELETE if after is None else UPDATE
     kind = action.partition(".")[0].replace("_", "-")
-    return Change(verb, kind, _record_name(after) if before is None else target, diff_records(before, after))
-
-
-def _record_name(record: object) -> str:
-    """Return how a plan names a new record; the ID of a new key is unknown until it is issued."""
-    return f"{record.user} for {record.app}" if isinstance(record, Key) else str(getattr(record, "name", ""))
+    if before is None:  # the ID of a new key is unknown until it is issued
+        target = f"{after.user} for {after.app}" if isinstance(after, Key) else str(getattr(after, "name", ""))
+    return Change(verb, kind, target, diff_records(before, after))
 
 
 def differences(before: NamedTuple, after: NamedTuple) -> dict[str, object]:

@@ -27,14 +27,6 @@ class AuditVerification:
     head: str
 
 
-@dataclass(frozen=True, slots=True)
-class AuditHead:
-    """The last audit entry; its hash covers all entries."""
-
-    seq: int
-    hash: str
-
-
 @contextmanager
 def search(gam: Gam, filters: AuditFilter, limit: int | None = None) -> Iterator[Iterator[AuditEntry]]:
     """Yield the matching entries; a noun as the action matches all its verbs."""
@@ -59,14 +51,14 @@ def show(gam: Gam, seq: int) -> AuditEntry:
     return entry
 
 
-def read_head(gam: Gam) -> AuditHead:
+def read_head(gam: Gam) -> hash_chain.ChainHead:
     """Return the last entry; raises StoreAuditLogError if there is none or it has no hash."""
     with gam.store.reading() as tx:
         head = store.audit.load_head(tx)
         if head is None or not head.hash:
             store.audit.verify(tx)
     assert head is not None, "verifying an empty audit log fails"
-    return AuditHead(*head)
+    return head
 
 
 def verify(gam: Gam, known_head: str | None = None) -> AuditVerification:

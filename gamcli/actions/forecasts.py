@@ -55,5 +55,5 @@ def forecast(gam: Gam, unit: str, within: timedelta) -> ForecastResult:
             before = end + RESOLUTION if end == until else end
             keys = counts.count_expiring(tx, max(start, now + RESOLUTION), before)
             forecasts.append(Forecast(start, end, keys))
-        later = counts.count_expiring_from(tx, until + RESOLUTION)
+        later = counts.count_expiring(tx, until + RESOLUTION)
         return ForecastResult(tuple(forecasts), until, later, counts.count_unlimited(tx))

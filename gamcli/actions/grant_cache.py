@@ -68,7 +68,7 @@ class GrantCache:
 
     def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
         self.clients: MutableMapping[AskedClient, ClientFacts] = BoundedCache(max_entries)
-        self._grants: BoundedCache[bytes, CachedGrant] = BoundedCache(max_entries)
+        self.grants: BoundedCache[bytes, CachedGrant] = BoundedCache(max_entries)
         self.key_uses = KeyUses()
         self._head: ChainHead | None = None
 
@@ -83,17 +83,10 @@ class GrantCache:
 
     def clear(self) -> None:
         self.clients.clear()
-        self._grants.clear()
+        self.grants.clear()
         self.key_uses.roll_back()
         self.key_uses.forget_writes()
 
-    def find_request(self, digest: bytes) -> CachedGrant | None:
-        """Return the entry of a request, which may be outdated: only the request itself is certain."""
-        return self._grants.get(digest)
-
     def find_grant(self, digest: bytes, now: datetime) -> Grant | None:
-        entry = self._grants.get(digest)
+        entry = self.grants.get(digest)
         return entry.grant if entry is not None and entry.is_valid(now) else None
-
-    def add_grant(self, digest: bytes, entry: CachedGrant) -> None:
-        self._grants[digest] = entry

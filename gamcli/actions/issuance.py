@@ -209,7 +209,7 @@ class Turn:
         grant = api_key_grant.decide(facts, attempt.rules)
         if attempt.digest:
             times = self._now, api_key_grant.decision_expires_at(facts)
-            self._cache.add_grant(attempt.digest, CachedGrant(attempt.request, grant, *times))
+            self._cache.grants[attempt.digest] = CachedGrant(attempt.request, grant, *times)
         return grant
 
     def _with_outcomes_before(self, facts: GrantFacts) -> GrantFacts:

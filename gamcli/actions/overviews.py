@@ -10,7 +10,6 @@ from gamcli.errors import command
 from gamcli.model import App, Key, User
 from gamcli.model.overviews import (
     AppOverview,
-    CountWithNames,
     KeyOverview,
     NextStep,
     StatusCounts,
@@ -39,7 +38,7 @@ def app_overview(gam: Gam, name: str) -> AppOverview:
     now = gam.now()
     with gam.store.reading() as tx:
         app = store.apps.get(tx, name)
-        statuses = counts.count_app_keys(tx, app.client_id, now)
+        statuses = counts.count_keys_of(tx, app, now)
         first_to_expire = store.keys.find_next_to_expire(tx, app.client_id, now)
         first_to_retire = store.keys.find_next_to_retire(tx, app.client_id, now)
         last_used = store.keys.find_last_used(tx, app.client_id, MAX_EXAMPLES)
@@ -74,7 +73,7 @@ def user_overview(gam: Gam, name: str) -> UserOverview:
     now = gam.now()
     with gam.store.reading() as tx:
         user = store.users.get(tx, name)
-        statuses = counts.count_user_keys(tx, user.guid, now)
+        statuses = counts.count_keys_of(tx, user, now)
         user_keys = list(islice(store.keys.search(tx, KeyFilter(user.guid, sort="-created_at")), MAX_SCANNED))
     user_keys.sort(key=lambda key: not key.is_valid(now))  # stable: newest first among valid and among other keys
     with key_lookup.find_available_apps(gam, user.guid) as apps:
@@ -130,8 +129,8 @@ def store_overview(gam: Gam) -> StoreOverview:
             expired_keys=expired,
             disabled_keys=counts.count_disabled_keys(tx, now),
             never_used_keys=counts.count_never_used(tx, now) if is_countable else None,
-            disabled_apps=CountWithNames(*counts.count_disabled(tx, "app", MAX_EXAMPLES)),
-            locked_out_users=CountWithNames(*counts.count_disabled(tx, "user", MAX_EXAMPLES)),
+            disabled_apps=counts.count_with_names(tx, "app", "NOT enabled", MAX_EXAMPLES),
+            locked_out_users=counts.count_with_names(tx, "user", "NOT enabled OR blocked", MAX_EXAMPLES),
             next_steps=tuple(_store_steps(apps, users, statuses, expiring, expired)),
         )
 

@@ -80,7 +80,7 @@ class PruneJob:
             has_prunable = rows is not None and pruning.count_prunable(tx, rows) > 0
             if rows is None and table == "token":
                 # Keep the floors of newer tokens: tokens that they superseded must not become active again.
-                self._floor = min(self._cutoff, pruning.load_last_token_id(tx))
+                self._floor = min(self._cutoff, tx.number("SELECT max(id) FROM token"))
         if rows is None:
             self._tables.pop(0)
             self._first_row = 0

@@ -49,4 +49,4 @@ def check_readable(gam: Gam) -> None:
     """Read what every response of the server needs; raises StoreError, also if `gamcli init` has not been run."""
     with gam.store.reading() as tx:
         store.repository.get(tx)
-        store.tokens.load_id_state(tx)
+        tx.fetch(store.tokens.ID_STATE)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from gamcli.actions import audit, audit_history
-from gamcli.actions.audit import AuditHead, AuditVerification
+from gamcli.actions.audit import AuditVerification
 from gamcli.actions.audit_history import HistorySubject
 from gamcli.commands.context import now
 from gamcli.commands.options import PrintOptions, Run, SortedListOptions, argument, format_option, new_group, option
@@ -17,6 +17,7 @@ from gamcli.model import AuditEntry
 from gamcli.rules import timestamps
 from gamcli.rules.names import escape_unprintable
 from gamcli.store.audit import AuditFilter
+from gamcli.store.hash_chain import ChainHead
 
 verbs = new_group("Show, verify and export the audit log.")
 
@@ -119,7 +120,7 @@ def head(run: PrintOptions) -> None:
 
     Example: gamcli audit head | ssh other-host 'cat >> heads'
     """
-    out = run.make_output(AuditHead)
+    out = run.make_output(ChainHead)
     with run.cli.open_gam() as gam:
         last = audit.read_head(gam)
     if out.is_human:

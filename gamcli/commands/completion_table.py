@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from gamcli.actions.audit import AuditHead, AuditVerification
+from gamcli.actions.audit import AuditVerification
 from gamcli.commands import root
 from gamcli.commands.complete import CompletionRow
 from gamcli.commands.scopes import ListedScope
@@ -15,6 +15,7 @@ from gamcli.model.tokens import Token
 from gamcli.render import machine
 from gamcli.rules.diagnosis import KeyVerification
 from gamcli.store import apps, audit, auth_types, keys, tokens, users
+from gamcli.store.hash_chain import ChainHead
 
 
 def render_table() -> str:
@@ -55,7 +56,7 @@ def _summary(command: Any) -> str:  # noqa: ANN401 - typer's commands
 KINDS: dict[str, type] = {
     "app": App,
     "audit": AuditEntry,
-    "audit head": AuditHead,
+    "audit head": ChainHead,
     "audit verify": AuditVerification,
     "auth-type": AuthType,
     "key": Key,

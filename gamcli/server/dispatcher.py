@@ -111,7 +111,7 @@ class Dispatcher(Generic[RequestT]):
                 for each in claims:  # the rows of the others are intact
                     self._read_claims([each])
                 return
-            self._ready += [(pending, each.fail(error)) for pending, each in claims]
+            self._ready += [(pending, each.context.fail(error)) for pending, each in claims]
         else:
             self._ready += [(pending, each) for (pending, _), each in zip(claims, responses, strict=True)]
 

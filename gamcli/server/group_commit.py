@@ -181,7 +181,7 @@ class GroupCommit(Generic[RequestT]):
             if isinstance(error, StoreUnknownOutcomeError) or (
                 self._is_retry and not (is_busy and seconds_left(pending) > 0)
             ):
-                self._ready.append((pending, grant.fail(error)))
+                self._ready.append((pending, grant.context.fail(error)))
                 self._notify()
             else:
                 self._failed.append((pending, grant))
@@ -195,7 +195,7 @@ class GroupCommit(Generic[RequestT]):
         for queue in (self._failed, self._queue):
             while queue and seconds_left(queue[0][0]) <= 0:
                 pending, grant = queue.popleft()
-                self._ready.append((pending, grant.fail(error)))
+                self._ready.append((pending, grant.context.fail(error)))
 
     def _start_task(self, task: Callable[[], TaskResult]) -> None:
         self._is_task_running = True

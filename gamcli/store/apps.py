@@ -108,28 +108,23 @@ def _row(app: App) -> Row:
 
 def find(tx: Transaction, name: str) -> App | None:
     """Return the application with this name or client ID, or None."""
-    row = tx.one(f"{_SELECT} WHERE app.client_id = ?", name) or tx.one(
-        f"{_SELECT} WHERE app.fold = ?", normalize_name(name)
-    )
-    return None if row is None else _with_use(row)
+    found = tx.build(_with_use, f"{_SELECT} WHERE app.client_id = ?", name)
+    return found or tx.build(_with_use, f"{_SELECT} WHERE app.fold = ?", normalize_name(name))
 
 
 def find_by_client_id_any_case(tx: Transaction, text: str) -> App | None:
     """Return the application whose client ID differs at most in case, or None. Reads every application."""
-    row = tx.one(f"{_SELECT} WHERE lower(app.client_id) = ?", text.lower())
-    return None if row is None else _with_use(row)
+    return tx.build(_with_use, f"{_SELECT} WHERE lower(app.client_id) = ?", text.lower())
 
 
 def find_by_client_id(tx: Transaction, client_id: str) -> App | None:
     """Return the application without its usage counts, or None."""
-    row = tx.one(f"SELECT {FIELDS} {_FROM} WHERE app.client_id = ?", client_id)
-    return None if row is None else build_record(row)
+    return tx.build(build_record, f"SELECT {FIELDS} {_FROM} WHERE app.client_id = ?", client_id)
 
 
 def find_by_secret_digest(tx: Transaction, digest: bytes) -> App | None:
     """Return the application whose current or previous client secret has this digest. Reads every application."""
-    row = tx.one(f"{_SELECT} WHERE app.secret_digest = ?1 OR app.retiring_digest = ?1", digest)
-    return None if row is None else _with_use(row)
+    return tx.build(_with_use, f"{_SELECT} WHERE app.secret_digest = ?1 OR app.retiring_digest = ?1", digest)
 
 
 def get(tx: Transaction, name: str) -> App:
@@ -174,7 +169,7 @@ def find_names_restricted_to(tx: Transaction, auth_type: str) -> list[str]:
 
 def add(tx: Transaction, app: App) -> None:
     """Insert the application; a session that outlasted an earlier one with its client ID is deleted."""
-    store.sessions.delete_for_app(tx, app.client_id)
+    store.sessions.delete_all(tx, "client_id", app.client_id)
     next_number = "(SELECT coalesce(max(number), 0) + 1 FROM app)"
     tx.run(
         f"INSERT INTO app ({', '.join(COLUMNS)}, number) VALUES ({placeholders(COLUMNS)}, {next_number})", *_row(app)
@@ -208,4 +203,4 @@ def record_grants(tx: Transaction, counts: Mapping[str, int], at: datetime) -> N
 def delete(tx: Transaction, client_id: str) -> None:
     """Delete the application with its keys and sessions."""
     tx.run("DELETE FROM app WHERE client_id = ?", client_id)
-    store.sessions.delete_for_app(tx, client_id)
+    store.sessions.delete_all(tx, "client_id", client_id)

@@ -72,8 +72,7 @@ def add(tx: Transaction, at: str, actor: str, action: str, target: str, details:
 
 def load_head(tx: Transaction) -> ChainHead | None:
     """Return the number and the hash of the last entry, or None when the log is empty."""
-    row: Any = tx.one("SELECT seq, coalesce(hash, '') FROM audit ORDER BY seq DESC LIMIT 1")
-    return None if row is None else ChainHead(*row)
+    return tx.build(ChainHead._make, "SELECT seq, coalesce(hash, '') FROM audit ORDER BY seq DESC LIMIT 1")
 
 
 def load_last_change(tx: Transaction) -> Row | None:
@@ -131,10 +130,13 @@ def search(tx: Transaction, filters: AuditFilter | None = None) -> Iterator[Audi
     """Yield the entries that match `filters`, by default all of them in the order of their numbers."""
     filters, conditions = filters or AuditFilter(), Conditions()
     if filters.actor is not None:
-        _add_actor(conditions, filters.actor)
+        word, like = _like_pattern(filters.actor), r"' ' || actor || ' ' LIKE ? ESCAPE '\'"
+        conditions.add(f"({like} OR {like} OR {like})", f"% {word} %", f"% {word}@%", f"%={word} %")
     for column, text in (("action", filters.action), ("target", filters.target)):
-        if text is not None and (text.isascii() or "*" in text):  # SQLite folds the case of ASCII letters alone
-            _add_text(conditions, column, text)
+        if text is not None and "*" in text:
+            conditions.add(rf"{column} LIKE ? ESCAPE '\'", _like_pattern(text))
+        elif text is not None and text.isascii():  # SQLite folds the case of ASCII letters alone
+            conditions.add(f"{column} = ? COLLATE NOCASE", text)
     if filters.since is not None:
         conditions.add("at >= ?", format_rfc3339(filters.since))
     if filters.until is not None:
@@ -158,26 +160,12 @@ def _has_target(text: str, entry: AuditEntry) -> bool:
 
 
 def find(tx: Transaction, seq: int) -> AuditEntry | None:
-    row = tx.one(f"{_SELECT} WHERE seq = ?", seq) if seq <= LAST_SEQ else None
-    return None if row is None else _record(row)
+    return tx.build(_record, f"{_SELECT} WHERE seq = ?", seq) if seq <= LAST_SEQ else None
 
 
 def _record(row: Row) -> AuditEntry:
     seq, at, actor, action, target, details, entry_hash = row
     return AuditEntry(seq, at, actor, action, target, JsonText(details), entry_hash)  # type: ignore[arg-type]
-
-
-def _add_actor(conditions: Conditions, text: str) -> None:
-    word = _like_pattern(text)
-    like = r"' ' || actor || ' ' LIKE ? ESCAPE '\'"
-    conditions.add(f"({like} OR {like} OR {like})", f"% {word} %", f"% {word}@%", f"%={word} %")
-
-
-def _add_text(conditions: Conditions, column: str, text: str) -> None:
-    if "*" in text:
-        conditions.add(rf"{column} LIKE ? ESCAPE '\'", _like_pattern(text))
-    else:
-        conditions.add(f"{column} = ? COLLATE NOCASE", text)
 
 
 def _like_pattern(text: str) -> str:

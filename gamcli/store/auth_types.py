@@ -49,8 +49,7 @@ def build_record(row: Row) -> AuthType:
 
 
 def find(tx: Transaction, name: str) -> AuthType | None:
-    row = tx.one(f"{_SELECT} WHERE auth_type.fold = ?", normalize_name(name))
-    return None if row is None else build_record(row)
+    return tx.build(build_record, f"{_SELECT} WHERE auth_type.fold = ?", normalize_name(name))
 
 
 def get(tx: Transaction, name: str) -> AuthType:

@@ -36,13 +36,11 @@ class BatchPart(NamedTuple):
 NewKey = tuple[str, int, int, str, bytes, int, int | None, str]
 """A row of table key: id, user number, app number, scopes, digest, created at, expires at, label."""
 
-_SELECT = "SELECT id, digest, output, run, delivered FROM batch"
-
 
 def find(tx: Transaction, digest: bytes) -> Batch | None:
     """Return the latest batch for the input with this SHA-256, or None."""
-    row: Any = tx.one(f"{_SELECT} WHERE digest = ? ORDER BY id DESC LIMIT 1", digest)
-    return None if row is None else Batch(*row)
+    sql = "SELECT id, digest, output, run, delivered FROM batch WHERE digest = ? ORDER BY id DESC LIMIT 1"
+    return tx.build(Batch._make, sql, digest)
 
 
 def create(tx: Transaction, digest: bytes, output: str, now: datetime) -> Batch:

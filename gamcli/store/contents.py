@@ -6,6 +6,7 @@ Counts come from indexes or stop after MAX_ROWS, so that a store with a million 
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -34,6 +35,7 @@ def load_contents(tx: Transaction, now: datetime, *, uses_wal: bool = True) -> S
     if record is None:
         raise StoreMissingError("the store is not initialized")
     default: Any = tx.one("SELECT name, enabled FROM auth_type WHERE name = ?", record.default_auth_type)
+    count_apps = partial(counts.count_with_names, tx, "app", limit=MAX_NAMES)
     return StoreContents(
         uses_wal=uses_wal,
         latest_timestamps=tuple(_latest_timestamps(tx)),
@@ -41,11 +43,11 @@ def load_contents(tx: Transaction, now: datetime, *, uses_wal: bool = True) -> S
         default_auth_type=(str(default[0]), bool(default[1])),
         default_type_uses=repository.load_default_type_uses(tx, now, 30),
         disabled_auth_types=tuple(_disabled_auth_types(tx, now)),
-        apps_without_rest=_count_apps(tx, "api_keys_enabled AND enabled AND NOT remote_rest"),
+        apps_without_rest=count_apps("api_keys_enabled AND enabled AND NOT remote_rest"),
         unlimited_keys=counts.count_unlimited(tx),
         unlimited_key=_find_unlimited_key(tx),
-        apps_without_timeout=_count_apps(tx, "api_keys_enabled AND api_key_timeout_hours = 0").names,
-        idle_apps=_count_apps(tx, "api_keys_enabled AND NOT EXISTS (SELECT 1 FROM key WHERE app_number = app.number)"),
+        apps_without_timeout=count_apps("api_keys_enabled AND api_key_timeout_hours = 0").names,
+        idle_apps=count_apps("api_keys_enabled AND NOT EXISTS (SELECT 1 FROM key WHERE app_number = app.number)"),
         idle_users=_count_idle_users(tx),
         orphaned_tokens=_count_orphaned_tokens(tx, now),
         orphaned_sessions=sessions.count_orphans(tx),
@@ -109,15 +111,11 @@ def _disabled_auth_types(tx: Transaction, now: datetime) -> Iterator[DisabledAut
         yield DisabledAuthType(str(name), keys, tuple(str(app) for (app,) in only), more)
 
 
-def _count_apps(tx: Transaction, condition: str) -> CountWithNames:
-    return CountWithNames(*counts.count_with_names(tx, "app", condition, MAX_NAMES))
-
-
 def _count_idle_users(tx: Transaction) -> CountWithNames | None:
     if counts.count_rows(tx, "user") > MAX_ROWS:
         return None
     no_keys = "NOT EXISTS (SELECT 1 FROM key WHERE user_number = user.number)"
-    return CountWithNames(*counts.count_with_names(tx, "user", f"enabled AND NOT blocked AND {no_keys}", MAX_NAMES))
+    return counts.count_with_names(tx, "user", f"enabled AND NOT blocked AND {no_keys}", MAX_NAMES)
 
 
 def _find_unlimited_key(tx: Transaction) -> str | None:

@@ -1,6 +1,7 @@
 """Copying all rows of a store to another one, which may use another engine."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from gamcli.store.engine import Row, Transaction
 from gamcli.store.queries import placeholders
@@ -21,23 +22,20 @@ SUMS = {
 
 def copy_rows(source: Transaction, target: Transaction) -> int:
     """Copy the rows of all tables; return how many there were."""
-    return sum(_copy_table(source, target, table) for table in TABLES)
+    count = 0
+    for table in TABLES:
+        known = source.columns(table).keys() & target.columns(table).keys()
+        columns = {name: is_boolean for name, is_boolean in target.columns(table).items() if name in known - {"node"}}
+        names = ", ".join(f"{table}.{name}" for name in columns)
+        copied = f"({SUMS[table]}) AS {table}" if table in SUMS else table
+        flags = [place for place, is_boolean in enumerate(columns.values()) if is_boolean]
+        converted = map(partial(_convert, flags), source.stream(f"SELECT {names} FROM {copied}"))
+        insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({placeholders([*columns])})"
+        count += target.run_many(insert, converted)
+    return count
 
 
-def _copy_table(source: Transaction, target: Transaction, table: str) -> int:
-    known = source.columns(table).keys() & target.columns(table).keys()
-    columns = {name: is_boolean for name, is_boolean in target.columns(table).items() if name in known - {"node"}}
-    names = ", ".join(f"{table}.{name}" for name in columns)
-    rows = source.stream(
-        f"SELECT {names} FROM ({SUMS[table]}) AS {table}" if table in SUMS else f"SELECT {names} FROM {table}"
-    )
-    flags = [place for place, is_boolean in enumerate(columns.values()) if is_boolean]
-    converted = (_convert(row, flags) for row in rows)
-    insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({placeholders([*columns])})"
-    return target.run_many(insert, converted)
-
-
-def _convert(row: Row, flags: list[int]) -> Row:
+def _convert(flags: list[int], row: Row) -> Row:
     """Return the row with Boolean values where the target has a Boolean column."""
     values = [*row]
     for place in flags:

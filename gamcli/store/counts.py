@@ -7,25 +7,21 @@ The index `key_by_expiry` has the keys that expire and have not ended, `key_reti
 from collections import Counter
 from datetime import datetime
 
+from gamcli.model import App, User
+from gamcli.model.overviews import CountWithNames
 from gamcli.store.engine import Transaction
-from gamcli.store.timestamps import to_micros
+from gamcli.store.timestamps import LATEST, to_micros
 
 _EXPIRING = "SELECT count(*) FROM key WHERE ended_at IS NULL AND expires_at IS NOT NULL"
 _RETIRING = "SELECT count(*) FROM key WHERE ended_at IS NULL AND retires_at IS NOT NULL"
 _ENDED = "SELECT end_status, count(*) FROM key WHERE end_status IS NOT NULL GROUP BY end_status"
 
 
-def count_expiring(tx: Transaction, first: datetime, before: datetime) -> int:
-    """Count the keys that expire in [first, before), without those that have ended or were rotated."""
+def count_expiring(tx: Transaction, first: datetime, before: datetime | None = None) -> int:
+    """Count the keys that expire at `first` or later, and before `before`, unless they have ended or were rotated."""
     span = " AND expires_at >= ? AND expires_at < ?"
-    bounds = (to_micros(first), to_micros(before))
+    bounds = (to_micros(first), to_micros(LATEST) + 1 if before is None else to_micros(before))
     return tx.number(_EXPIRING + span, *bounds) - tx.number(_RETIRING + span, *bounds)
-
-
-def count_expiring_from(tx: Transaction, first: datetime) -> int:
-    """Count the keys that expire at `first` or later, without those that have ended or were rotated."""
-    later = " AND expires_at >= ?"
-    return tx.number(_EXPIRING + later, to_micros(first)) - tx.number(_RETIRING + later, to_micros(first))
 
 
 def count_unlimited(tx: Transaction) -> int:
@@ -66,16 +62,13 @@ _STATUS = """CASE WHEN end_status IS NOT NULL THEN end_status
     WHEN retires_at <= ?2 THEN 'replaced' ELSE 'retiring' END"""
 
 
-def count_app_keys(tx: Transaction, client_id: str, now: datetime) -> Counter[str]:
-    return _count_keys(tx, "app_number = (SELECT number FROM app WHERE client_id = ?1)", client_id, now)
-
-
-def count_user_keys(tx: Transaction, guid: str, now: datetime) -> Counter[str]:
-    return _count_keys(tx, "user_number = (SELECT number FROM user WHERE guid = ?1)", guid, now)
-
-
-def _count_keys(tx: Transaction, owner: str, name: str, now: datetime) -> Counter[str]:
-    rows = tx.each(f"SELECT {_STATUS}, count(*) FROM key WHERE {owner} GROUP BY 1", [name, to_micros(now)])
+def count_keys_of(tx: Transaction, owner: App | User, now: datetime) -> Counter[str]:
+    """Count the keys of an application or a user by their state at `now`."""
+    condition = "app_number = (SELECT number FROM app WHERE client_id = ?1)"
+    if isinstance(owner, User):
+        condition = "user_number = (SELECT number FROM user WHERE guid = ?1)"
+    values = [owner.client_id if isinstance(owner, App) else owner.guid, to_micros(now)]
+    rows = tx.each(f"SELECT {_STATUS}, count(*) FROM key WHERE {condition} GROUP BY 1", values)
     return Counter({str(status): int(str(number)) for status, number in rows})
 
 
@@ -100,14 +93,8 @@ def count_disabled_keys(tx: Transaction, now: datetime) -> int:
     return tx.number(f"{disabled} AND {valid}", to_micros(now))
 
 
-def count_disabled(tx: Transaction, table: str, limit: int) -> tuple[int, tuple[str, ...]]:
-    """Count the disabled or blocked rows of `app` or `user`, and return the first names."""
-    disabled = "NOT enabled" if table == "app" else "NOT enabled OR blocked"
-    return count_with_names(tx, table, disabled, limit)
-
-
-def count_with_names(tx: Transaction, table: str, condition: str, limit: int) -> tuple[int, tuple[str, ...]]:
+def count_with_names(tx: Transaction, table: str, condition: str, limit: int) -> CountWithNames:
     """Count the rows that satisfy the SQL `condition`, and return their first names."""
     rows = tx.each(f"SELECT name FROM {table} WHERE {condition} ORDER BY fold LIMIT ?", [limit])
     names = tuple(str(name) for (name,) in rows)
-    return tx.number(f"SELECT count(*) FROM {table} WHERE {condition}"), names
+    return CountWithNames(tx.number(f"SELECT count(*) FROM {table} WHERE {condition}"), names)

@@ -68,6 +68,11 @@ class Transaction(ABC):
     def one(self, sql: str, *values: object) -> Row | None:
         """Return the first row, or None."""
 
+    def build(self, build: Callable[[Row], Result], sql: str, *values: object) -> Result | None:
+        """Return what `build` makes of the first row, or None."""
+        row = self.one(sql, *values)
+        return None if row is None else build(row)
+
     def number(self, sql: str, *values: object) -> int:
         """Return the number that is the first row, 0 for NULL or no row."""
         row: Any = self.one(sql, *values)

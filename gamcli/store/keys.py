@@ -34,6 +34,7 @@ _SELECT = f"""SELECT {FIELDS}
 _OF_USER = "key.user_number = (SELECT number FROM user WHERE guid = ?)"
 _ALLOWS_AUTH_TYPE = "(app.api_key_auth_type IS NULL OR app.api_key_auth_type = ?)"
 _FOR_APP = "key.app_number = (SELECT number FROM app WHERE client_id = ?)"
+_RETIRING = "key.ended_at IS NULL AND key.retires_at > ? AND coalesce(key.expires_at > ?, TRUE)"
 
 SORTS = {
     "id": "key.id",
@@ -102,8 +103,7 @@ build_record = lru_cache(maxsize=256)(_build_record)  # equal rows give equal re
 
 def find(tx: Transaction, key_id: str) -> Key | None:
     """Return the key with this complete id, or None."""
-    row = tx.one(f"{_SELECT} WHERE key.id = ?", key_id)
-    return None if row is None else build_record(row)
+    return tx.build(build_record, f"{_SELECT} WHERE key.id = ?", key_id)
 
 
 def find_all(tx: Transaction, key_ids: Iterable[str]) -> dict[str, Key]:
@@ -133,16 +133,14 @@ def get_by_prefix(tx: Transaction, prefix: str) -> Key:
 
 def find_retiring(tx: Transaction, user_guid: str, client_id: str, now: datetime) -> list[Key]:
     """Return the rotated keys of a user and application that are still valid, the next to retire first."""
-    retiring = "key.ended_at IS NULL AND key.retires_at > ? AND coalesce(key.expires_at > ?, TRUE)"
     values = [user_guid, client_id, to_micros(now), to_micros(now)]
-    rows = tx.each(f"{_SELECT} WHERE {_OF_USER} AND {_FOR_APP} AND {retiring} ORDER BY key.retires_at", values)
+    rows = tx.each(f"{_SELECT} WHERE {_OF_USER} AND {_FOR_APP} AND {_RETIRING} ORDER BY key.retires_at", values)
     return list(map(build_record, rows))
 
 
 def find_current(tx: Transaction, user_guid: str, client_id: str) -> Key | None:
     """Return the latest key of a user and application, whatever its state, or None."""
-    row = tx.one(f"{_SELECT} WHERE {_OF_USER} AND {_FOR_APP} AND current = 1", user_guid, client_id)
-    return None if row is None else build_record(row)
+    return tx.build(build_record, f"{_SELECT} WHERE {_OF_USER} AND {_FOR_APP} AND current = 1", user_guid, client_id)
 
 
 def find_current_of_users(tx: Transaction, user_guids: Iterable[str]) -> Iterator[Key]:
@@ -156,19 +154,14 @@ def find_current_of_users(tx: Transaction, user_guids: Iterable[str]) -> Iterato
 def find_next_to_expire(tx: Transaction, client_id: str, now: datetime) -> Key | None:
     """Return the key of the application that expires first, without ended and rotated ones, or None."""
     active = "key.ended_at IS NULL AND key.retires_at IS NULL AND key.expires_at > ?"
-    row = tx.one(f"{_SELECT} WHERE {_FOR_APP} AND {active} ORDER BY key.expires_at LIMIT 1", client_id, to_micros(now))
-    return None if row is None else build_record(row)
+    sql = f"{_SELECT} WHERE {_FOR_APP} AND {active} ORDER BY key.expires_at LIMIT 1"
+    return tx.build(build_record, sql, client_id, to_micros(now))
 
 
 def find_next_to_retire(tx: Transaction, client_id: str, now: datetime) -> Key | None:
     """Return the rotated key of the application whose overlap ends first, or None."""
-    retiring = "key.ended_at IS NULL AND key.retires_at > ?1 AND (key.expires_at IS NULL OR key.expires_at > ?1)"
-    row = tx.one(
-        f"{_SELECT} WHERE {_FOR_APP.replace('?', '?2')} AND {retiring} ORDER BY key.retires_at LIMIT 1",
-        to_micros(now),
-        client_id,
-    )
-    return None if row is None else build_record(row)
+    retiring = f"{_FOR_APP} AND {_RETIRING} ORDER BY key.retires_at LIMIT 1"
+    return tx.build(build_record, f"{_SELECT} WHERE {retiring}", client_id, to_micros(now), to_micros(now))
 
 
 def find_last_used(tx: Transaction, client_id: str, limit: int) -> tuple[Key, ...]:

@@ -86,11 +86,6 @@ def count_other_orphans(tx: Transaction, cutoff: int) -> int:
     )
 
 
-def load_last_token_id(tx: Transaction) -> int:
-    """Return the id of the last token, which is never deleted; 0 when there is none."""
-    return tx.number("SELECT max(id) FROM token")
-
-
 def delete_prunable(tx: Transaction, ids: IdRange) -> tuple[int, int]:
     """Delete the inactive rows of a range; return how many, and how many refresh tokens of deleted sessions."""
     refresh = 0

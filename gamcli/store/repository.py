@@ -18,8 +18,7 @@ _SELECT = """SELECT repository.guid, auth_type.name, repository.created_at, repo
 
 def find(tx: Transaction) -> Repository | None:
     """Return the repository, or None before `gamcli init`."""
-    row = tx.one(_SELECT)
-    return None if row is None else build_record(row)
+    return tx.build(build_record, _SELECT)
 
 
 @reports_damage("repository", ("guid", "default_auth_type", "created_at", "pairwise_key"))

@@ -18,8 +18,7 @@ class KeyRequest(NamedTuple):
 
 
 def find(tx: Transaction, request_id: str) -> KeyRequest | None:
-    row = tx.one("SELECT id, key, asked FROM key_request WHERE id = ?", request_id)
-    return None if row is None else _build_record(row)
+    return tx.build(_build_record, "SELECT id, key, asked FROM key_request WHERE id = ?", request_id)
 
 
 def load_all(tx: Transaction) -> Iterator[KeyRequest]:

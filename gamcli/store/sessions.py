@@ -114,12 +114,11 @@ def revoke_password_sessions(tx: Transaction, user_guid: str, at: datetime) -> N
     )
 
 
-def delete_for_user(tx: Transaction, user_guid: str) -> None:
-    _delete(tx, "user_guid = ?", user_guid)
-
-
-def delete_for_app(tx: Transaction, client_id: str) -> None:
-    _delete(tx, "client_id = ?", client_id)
+def delete_all(tx: Transaction, column: str, value: str) -> None:
+    """Delete the sessions of a user or an application: those with a value in `column`."""
+    sessions = f"SELECT id FROM session WHERE {column} = ?"
+    tx.run(f"DELETE FROM refresh_token WHERE session IN ({sessions})", value)
+    tx.run(f"DELETE FROM session WHERE {column} = ?", value)
 
 
 def count_orphans(tx: Transaction, condition: str = "TRUE") -> int:
@@ -132,8 +131,3 @@ def delete_orphans(tx: Transaction, limit: int) -> tuple[int, int]:
     orphans = [*tx.each(f"SELECT id {_ORPHANS} LIMIT ?", [limit])]
     refresh_tokens = tx.run_many("DELETE FROM refresh_token WHERE session = ?", orphans)
     return tx.run_many("DELETE FROM session WHERE id = ?", orphans), refresh_tokens
-
-
-def _delete(tx: Transaction, condition: str, value: str) -> None:
-    tx.run(f"DELETE FROM refresh_token WHERE session IN (SELECT id FROM session WHERE {condition})", value)
-    tx.run(f"DELETE FROM session WHERE {condition}", value)

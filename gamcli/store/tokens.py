@@ -83,8 +83,7 @@ _SELECT_WITH_HEAD = _SELECT.replace(" FROM token ", f", {_HEAD} FROM token ", 1)
 
 
 def find(tx: Transaction, row: int) -> Token | None:
-    columns = tx.one(f"{_SELECT} WHERE token.id = ? AND {_READABLE}", row)
-    return None if columns is None else _record(columns)
+    return tx.build(_record, f"{_SELECT} WHERE token.id = ? AND {_READABLE}", row)
 
 
 def find_with_head(tx: Transaction, rows: Collection[int]) -> tuple[ChainHead | None, dict[int, Token]]:
@@ -138,10 +137,6 @@ def _build_id_state(rows: Iterable[Any]) -> IdState:
 
 ID_STATE = Query(f"SELECT {_HEAD}, (SELECT max(id) FROM token), (SELECT max(id) FROM session)", (), _build_id_state)
 """What a transaction that issues tokens begins with."""
-
-
-def load_id_state(tx: Transaction) -> IdState:
-    return tx.fetch(ID_STATE)
 
 
 def next_id(tx: Transaction, now: datetime, last_id: int) -> int:

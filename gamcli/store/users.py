@@ -93,16 +93,13 @@ def _row(user: User) -> Row:
 def find(tx: Transaction, name: str) -> User | None:
     """Return the user with this name, email or GUID, or None."""
     folded = normalize_name(name)
-    for column in ("fold", "email_fold", "guid"):
-        row = tx.one(f"{_SELECT} WHERE {column} = ?", folded)
-        if row is not None:
-            return build_record(row)
-    return None
+    columns = ("fold", "email_fold", "guid")
+    found = (tx.build(build_record, f"{_SELECT} WHERE {column} = ?", folded) for column in columns)
+    return next(filter(None, found), None)
 
 
 def find_by_guid(tx: Transaction, guid: str) -> User | None:
-    row = tx.one(f"{_SELECT} WHERE guid = ?", guid)
-    return None if row is None else build_record(row)
+    return tx.build(build_record, f"{_SELECT} WHERE guid = ?", guid)
 
 
 def get(tx: Transaction, name: str) -> User:
@@ -165,7 +162,7 @@ def is_attribute_known(tx: Transaction, published: Iterable[str], attribute: str
 
 def add(tx: Transaction, user: User) -> None:
     """Insert the user; a session that outlasted an earlier one with their GUID is deleted."""
-    store.sessions.delete_for_user(tx, user.guid)
+    store.sessions.delete_all(tx, "user_guid", user.guid)
     next_number = "(SELECT coalesce(max(number), 0) + 1 FROM user)"
     tx.run(
         f"INSERT INTO user ({', '.join(_WRITTEN)}, number) VALUES ({placeholders(_WRITTEN)}, {next_number})",
@@ -202,4 +199,4 @@ def replace_password_hashes(tx: Transaction, hashes: Iterable[RenewedHash]) -> N
 def delete(tx: Transaction, guid: str) -> None:
     """Delete the user with their keys and sessions."""
     tx.run("DELETE FROM user WHERE guid = ?", guid)
-    store.sessions.delete_for_user(tx, guid)
+    store.sessions.delete_all(tx, "user_guid", guid)

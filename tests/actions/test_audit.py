@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from gamcli.actions import Gam, apps, audit, users
-from gamcli.actions.audit import AuditHead, AuditVerification
+from gamcli.actions.audit import AuditVerification
 from gamcli.actions.changes import CreateResult
 from gamcli.errors import ProblemsError, StoreAuditLogError
 from gamcli.model import App, AuditEntry
 from gamcli.store import audit as audit_table
 from gamcli.store.audit import AuditFilter
+from gamcli.store.hash_chain import ChainHead
 
 ODD = 'Ñ "\\/\x1f\x7f\x85\u2028\u202e😀'
 """Characters that JSON must or may escape, and those that we escape for terminals."""
@@ -41,7 +42,7 @@ def export(audit_log: ReadAuditLog, **changes: Any) -> list[bytes]:  # noqa: ANN
 
 def test_the_head_verifies_the_whole_audit_log(changed_users: Gam, audit_log: ReadAuditLog) -> None:
     last = audit_log()[-1]
-    assert audit.read_head(changed_users) == AuditHead(5, last.hash or "")
+    assert audit.read_head(changed_users) == ChainHead(5, last.hash or "")
     assert (
         audit.verify(changed_users)
         == audit.verify(changed_users, audit_log()[0].hash)

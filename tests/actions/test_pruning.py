@@ -195,7 +195,7 @@ def test_the_last_token_is_kept_so_that_ids_stay_unique(store: Store) -> None:
     put_token(gam, expires_at=at(-50))
     assert pruned(gam).tokens == 0
     with store.reading() as tx:
-        last_id = stored.tokens.load_id_state(tx).last_id
+        last_id = tx.fetch(stored.tokens.ID_STATE).last_id
         step = stored.tokens.next_id(tx, NOW - 100 * DAY, last_id) - to_micros(NOW - 60 * DAY)
         assert 0 < step <= 64  # a database has a number for each of 64 connections
 

@@ -48,8 +48,8 @@ def test_keys_are_counted_as_their_records_tell(
         assert +counts.count_by_status(tx, now) == Counter(each.status(now) for each in made)
         live = [each for each in made if each.is_valid(now)]
         assert (
-            counts.count_app_keys(tx, portal.client_id, now)
-            == counts.count_user_keys(tx, ana.guid, now)
+            counts.count_keys_of(tx, portal, now)
+            == counts.count_keys_of(tx, ana, now)
             == +counts.count_by_status(tx, now)
         )
         assert counts.count_never_used(tx, now) == len(live)
@@ -70,7 +70,7 @@ def test_keys_are_counted_as_their_records_tell(
         plain = [each for each in made if each.end is None and each.retires_at is None]
         assert counts.count_unlimited(tx) == sum(each.expires_at is None for each in plain)
         later = [each.expires_at for each in plain if each.expires_at and each.expires_at >= now]
-        assert counts.count_expiring_from(tx, now) == len(later)
+        assert counts.count_expiring(tx, now) == len(later)
         day = now + timedelta(days=2)
         assert counts.count_expiring(tx, now, day) == sum(each < day for each in later)
 
@@ -82,7 +82,7 @@ def test_no_row_is_read_for_a_count(store: Store, now: datetime) -> None:
     with store.reading() as tx:
         counts.count_by_status(tx, now)
         counts.count_expiring(tx, now, now)
-        counts.count_expiring_from(tx, now)
+        counts.count_expiring(tx, now)
         counts.count_unlimited(tx)
         questions = [sql for sql in asked if "FROM key" in sql]
         plans = [str(row[3]) for sql in questions for row in tx.each(f"EXPLAIN QUERY PLAN {sql}")]

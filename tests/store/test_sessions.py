@@ -137,9 +137,9 @@ def test_a_token_without_its_session_is_inactive(begun: Store) -> None:
 
 def test_ids_are_larger_than_those_of_all_tokens_and_sessions(begun: Store) -> None:
     with begun.writing() as tx:
-        assert tokens.load_id_state(tx).last_id == 9
+        assert tx.fetch(tokens.ID_STATE).last_id == 9
         tx.run("UPDATE session SET id = 12")
-        assert tokens.load_id_state(tx).last_id == 12
+        assert tx.fetch(tokens.ID_STATE).last_id == 12
 
 
 def hash_of(name: str) -> str:

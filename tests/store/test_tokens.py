@@ -71,7 +71,7 @@ def test_rows_count_up_with_the_microseconds_and_never_back(peopled: Store, key:
     rows = []
     for at in (now, now, now - HOUR, now + HOUR):
         with peopled.writing() as tx:
-            rows.append(tokens.next_id(tx, at, tokens.load_id_state(tx).last_id))
+            rows.append(tokens.next_id(tx, at, tx.fetch(tokens.ID_STATE).last_id))
             add(tx, rows[-1], key, at)
     assert rows[0] - to_micros(now) in range(64)  # a database has a number for each of 64 connections
     assert [0 < after - before <= 64 for before, after in pairwise(rows)] == [True, True, False]

@@ -48,9 +48,6 @@ class PendingGrant(NamedTuple):
         is_rfc = context.config.response_format.is_rfc
         return context.respond(_rfc_token_response(outcome) if is_rfc else _token_response(outcome))
 
-    def fail(self, error: Exception) -> TracedResponse:
-        return self.context.fail(error)
-
 
 def post_access_token(gam: Gam, context: RequestContext) -> PendingGrant | WouldBlock:
     """Issue or renew an access token (GAM wiki 55623, 56104, RFC 6749 §4.3, §6)."""
@@ -69,8 +66,8 @@ def _read_grant(
     """Parse the request, unless it is cached, and verify the password of a password grant."""
     request, config, trace = context.request, context.config, context.trace
     client, password, digest = ClientAttempt(gam, context), None, _digest(request)
-    known = config.grant_cache.find_request(digest) if config.grant_cache is not None else None
-    if known is not None:
+    known = config.grant_cache.grants.get(digest) if config.grant_cache is not None else None
+    if known is not None:  # it may be outdated: only the request itself is certain
         token_request = known.request
         trace.key_id = known.grant.key_id
     else:
@@ -112,7 +109,7 @@ def write_tokens(gam: Gam, pending: Sequence[PendingGrant], cache: GrantCache | 
         with gam.store.writing() as tx:
             return issue_tokens(tx, pending, Turn(gam, [each.attempt for each in pending], cache))
     except Exception as error:  # noqa: BLE001 - the edge: every error becomes a response
-        return [each.fail(error) for each in pending]
+        return [each.context.fail(error) for each in pending]
 
 
 def _token_response(issued: IssuedToken) -> Response:

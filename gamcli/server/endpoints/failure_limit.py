@@ -106,11 +106,7 @@ class FailureLimiter:
         failures = self._failures.pop(key, None) or deque(maxlen=self._limit)
         failures.append(now)
         self._failures[key] = failures
-        self._drop_old(now)
-
-    def _drop_old(self, now: datetime) -> None:
-        while True:
-            oldest = next(iter(self._failures))
-            if len(self._failures) <= self._max_clients and now - self._failures[oldest][-1] < WINDOW:
-                return
+        oldest = next(iter(self._failures))
+        while len(self._failures) > self._max_clients or now - self._failures[oldest][-1] >= WINDOW:
             del self._failures[oldest]
+            oldest = next(iter(self._failures))

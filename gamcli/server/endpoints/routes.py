@@ -70,7 +70,7 @@ def handle_blocking(gam: Gam, request: Request, config: ServerConfig) -> TracedR
     try:
         return read_claims(gam, [result], ClaimsCache())[0]
     except Exception as error:  # noqa: BLE001 - as above
-        return result.fail(error)
+        return result.context.fail(error)
 
 
 def has_route(request: Request, config: ServerConfig) -> bool:

@@ -1,6 +1,7 @@
 """The endpoint that returns the claims of an access token; the claims for all requests of a turn are read together."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from gamcli.actions import Gam
@@ -30,9 +31,6 @@ class PendingClaims(NamedTuple):
             return self.context.fail(result.response)
         return self.context.respond(result.response)
 
-    def fail(self, error: Exception) -> TracedResponse:
-        return self.context.fail(error)
-
 
 def userinfo(_gam: Gam, context: RequestContext) -> PendingClaims:
     """Return the claims that the scopes of an access token reveal (GAM wiki 55623)."""
@@ -43,9 +41,5 @@ def read_claims(gam: Gam, pending: Sequence[PendingClaims], cache: ClaimsCache[R
     """Read the claims for all requests, and return the responses; the requests have the same configuration."""
     is_rfc = pending[0].context.config.response_format.is_rfc
     decide = claims.decide_with_subject if is_rfc else claims.decide
-    results = load_claims(gam, [each.secret for each in pending], cache, _claims_response, decide)
+    results = load_claims(gam, [each.secret for each in pending], cache, partial(json_response, 200), decide)
     return [each.respond(result) for each, result in zip(pending, results, strict=True)]
-
-
-def _claims_response(built: dict[str, object]) -> Response:
-    return json_response(200, built)

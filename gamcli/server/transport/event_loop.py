@@ -145,15 +145,13 @@ class EventLoop:
         for connection in tuple(self._connections):
             if not self._accepting and connection.is_idle:
                 self._close(connection)
-            elif connection.has_timed_out(now):
-                self._expire(connection)
-
-    def _expire(self, connection: Connection) -> None:
-        if connection.is_idle or connection.unsent:
-            self._close(connection)
-        else:
-            self._refuse(connection, RefusedError("request_slow", "the request took too long"))
-            self._limiter.update(connection)
+            elif not connection.has_timed_out(now):
+                continue
+            elif connection.is_idle or connection.unsent:
+                self._close(connection)
+            else:
+                self._refuse(connection, RefusedError("request_slow", "the request took too long"))
+                self._limiter.update(connection)
 
     def _note_clients(self) -> None:
         self._has_clients = True
@@ -165,18 +163,14 @@ class EventLoop:
                 client, address = accept(self._listener, self._family)
             except BlockingIOError:  # no more, or the client has left
                 return
-            except OSError:
-                self._release_descriptor()
+            except OSError:  # the system has no file descriptor left
+                idle = self._limiter.find_idle()
+                if idle is None:
+                    sleep(0.01)
+                else:
+                    self._close(idle)
                 return
             self._admit(client, address)
-
-    def _release_descriptor(self) -> None:
-        """Close an idle connection when the system has no file descriptor left for a new one."""
-        idle = self._limiter.find_idle()
-        if idle is None:
-            sleep(0.01)
-        else:
-            self._close(idle)
 
     def _admit(self, client: socket.socket, address: str) -> None:
         try:

@@ -88,7 +88,9 @@ def connect(url: PostgresUrl, *, durable: bool, timeout: float = CONNECT_SECONDS
     connection = DatabaseConnection.connect(url.conninfo, autocommit=True, cursor_factory=RawCursor, **parameters)
     connection.patience = CONNECT_SECONDS
     try:
-        _require_supported(connection.info.server_version)
+        if connection.info.server_version < OLDEST_SERVER:
+            message = f"PostgreSQL {connection.info.server_version // 10000} is too old"
+            raise StoreVersionError(message, "use PostgreSQL 13 or later")  # noqa: TRY301 - closed below
         connection.execute(
             f"SET search_path = {url.schema}; SET client_encoding = 'UTF8'; SET standard_conforming_strings = on;"
             f" SET synchronous_commit = {'on' if durable else 'off'}; SET client_min_messages = warning"
@@ -97,11 +99,6 @@ def connect(url: PostgresUrl, *, durable: bool, timeout: float = CONNECT_SECONDS
         connection.close()
         raise
     return connection
-
-
-def _require_supported(version: int) -> None:
-    if version < OLDEST_SERVER:
-        raise StoreVersionError(f"PostgreSQL {version // 10000} is too old", "use PostgreSQL 13 or later")
 
 
 class Reconnecting:

@@ -26,7 +26,7 @@ from gamcli.store.postgres import errors, migration
 from gamcli.store.postgres.clock import DatabaseClock
 from gamcli.store.postgres.connection import DatabaseConnection, Reconnecting
 from gamcli.store.postgres.slots import IdSlot
-from gamcli.store.postgres.statements import NoAnswerError, Statement, StatementResult
+from gamcli.store.postgres.statements import NoAnswerError, Statement
 from gamcli.store.postgres.transaction import PostgresTransaction
 from gamcli.store.postgres.url import PostgresUrl
 
@@ -68,14 +68,19 @@ class PostgresStore(Store):
         """Where that transaction began; see `Reconnecting.server`."""
 
     @classmethod
-    def open_database(cls, url: PostgresUrl, *, durable: bool = True, timeout: float = BUSY_TIMEOUT) -> "PostgresStore":
-        """Open the store and migrate it if necessary; raises a StoreError."""
-        return cls._open_store(url, durable=durable, timeout=timeout, create=False)
-
-    @classmethod
-    def create_schema(cls, url: PostgresUrl) -> "PostgresStore":
-        """Open the store, creating its schema and tables if they do not exist."""
-        return cls._open_store(url, durable=True, timeout=BUSY_TIMEOUT, create=True)
+    def open_database(
+        cls, url: PostgresUrl, *, durable: bool = True, timeout: float = BUSY_TIMEOUT, create: bool = False
+    ) -> "PostgresStore":
+        """Open the store and migrate it if necessary; `create` its schema and tables if they do not exist."""
+        store = cls(url, durable=durable, timeout=timeout, clock=None)
+        try:
+            store._connections.connect_once()
+            with store._translate_errors():
+                store.migrated = migration.migrate(store._connections.get(timeout), url, create=create)
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     @classmethod
     def read_version(cls, url: PostgresUrl) -> int:
@@ -87,18 +92,6 @@ class PostgresStore(Store):
                 return migration.read_version(store._connections.get(BUSY_TIMEOUT), url)
         finally:
             store.close()
-
-    @classmethod
-    def _open_store(cls, url: PostgresUrl, *, durable: bool, timeout: float, create: bool) -> "PostgresStore":
-        store = cls(url, durable=durable, timeout=timeout, clock=None)
-        try:
-            store._connections.connect_once()
-            with store._translate_errors():
-                store.migrated = migration.migrate(store._connections.get(timeout), url, create=create)
-        except BaseException:
-            store.close()
-            raise
-        return store
 
     @property
     def name(self) -> str:
@@ -233,15 +226,12 @@ class PostgresStore(Store):
                 tx.set_answers(queries, error)
             else:
                 tx.set_answers(queries, results[len(statements) :])
-                self._read_start(results[: len(statements)])
+                if is_writing:
+                    start: Any = results[len(statements) - 1].rows[0]
+                    *_, self._transaction_id, now = start
+                    self.clock.update(now)
             self._begun, self._server, self._open = connection, self._connections.server, tx
             return tx
-
-    def _read_start(self, results: list[StatementResult]) -> None:
-        if len(results) > 1:
-            row: Any = results[-1].rows[0]
-            *_, self._transaction_id, now = row
-            self.clock.update(now)
 
     def _commit(self) -> None:
         connection = self._begun

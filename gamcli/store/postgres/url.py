@@ -49,7 +49,7 @@ class PostgresUrl(StoreUrl):
         return opened
 
     def create_store(self) -> Store:
-        created: Store = self._engine().create_schema(self)
+        created: Store = self._engine().open_database(self, create=True)
         return created
 
     def read_version(self) -> int:

@@ -13,12 +13,7 @@ Times are integers: microseconds since 1970 in UTC. Booleans are 0 and 1. Scopes
 is a name normalized by `model.normalize_name`: names are unique regardless of case.
 """
 
-from typing import TYPE_CHECKING
-
 from gamcli.store.schema import step1, step2, step3, step4, step5
-
-if TYPE_CHECKING:
-    from gamcli.store.engine import Transaction
 
 APPLICATION_ID = 0x67616D63
 """Identifies the file as a gamcli store ("gamc"), see PRAGMA application_id."""
@@ -28,10 +23,3 @@ MIGRATIONS = (step1.SQL, step2.SQL, step3.SQL, step4.SQL, step5.SQL)
 
 PYTHON_STEPS = {3: step3.hash_existing_entries}
 """The Python part of a migration, by version; runs after its SQL."""
-
-
-def apply_migration(version: int, sql: str, tx: "Transaction") -> None:
-    for statement in sql.split(";\n"):
-        tx.run(statement)
-    if version in PYTHON_STEPS:
-        PYTHON_STEPS[version](tx)

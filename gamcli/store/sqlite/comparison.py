@@ -87,8 +87,13 @@ def compare(present: Path, backup: Path, now: datetime) -> Comparison:
             same = "SELECT 1 FROM main.repository AS one JOIN backup.repository AS other ON other.guid = one.guid"
             note = "" if connection.execute(same).fetchone() else "the backup is of another repository"
             lost = ((kind, str(name)) for kind, sql in _ONLY_PRESENT.items() for (name,) in connection.execute(sql))
-            found, secrets = tuple(_query(connection, now)), _load_secrets(connection)
-            return Comparison(found, tuple(lost), secrets, _load_retirements(connection, now), note)
+            apps: Any = connection.execute(
+                "SELECT client_id, secret_digest, retiring_digest, retiring_until FROM main.app"
+            )
+            secrets = {client_id: (one, other, from_micros_or_none(until)) for client_id, one, other, until in apps}
+            keys = connection.execute("SELECT id, retires_at FROM main.key WHERE retires_at > ?", (to_micros(now),))
+            retirements = {key_id: from_micros(instant) for key_id, instant in keys}
+            return Comparison(tuple(_query(connection, now)), tuple(lost), secrets, retirements, note)
     except StoreError as error:
         return Comparison(note=f"the current store was not compared: {error.message}")
 
@@ -108,26 +113,12 @@ def _migrated(path: Path) -> Iterator[Path]:
         yield copied
 
 
-def _load_secrets(connection: sqlite3.Connection) -> dict[str, tuple[bytes, bytes | None, datetime | None]]:
-    rows: Any = connection.execute("SELECT client_id, secret_digest, retiring_digest, retiring_until FROM main.app")
-    return {client_id: (one, other, from_micros_or_none(until)) for client_id, one, other, until in rows}
-
-
-def _load_retirements(connection: sqlite3.Connection, now: datetime) -> dict[str, datetime]:
-    rows = connection.execute("SELECT id, retires_at FROM main.key WHERE retires_at > ?", (to_micros(now),))
-    return {key_id: from_micros(instant) for key_id, instant in rows}
-
-
-def _query(connection: sqlite3.Connection, now: datetime) -> list[Reactivated]:
-    found = []
+def _query(connection: sqlite3.Connection, now: datetime) -> Iterator[Reactivated]:
     for kind, sql in _QUERIES.items():
-        for each in connection.execute(sql, {"now": to_micros(now)} if ":now" in sql else {}):
-            row: Any = each
-            identity = format_token_id(row[0]) if kind in ("token", "session") else str(row[0])
-            found.append(
-                Reactivated(kind, identity, str(row[1]), str(row[2]), _end_command(kind, identity, *map(str, row[1:])))
-            )
-    return found
+        for key, *rest in connection.execute(sql, {"now": to_micros(now)} if ":now" in sql else {}):
+            identity = format_token_id(key) if kind in ("token", "session") else str(key)
+            name, state = map(str, rest)
+            yield Reactivated(kind, identity, name, state, _end_command(kind, identity, name, state))
 
 
 def _end_command(kind: str, identity: str, name: str, state: str) -> str:

@@ -1,5 +1,6 @@
 """The files of a store: the database, SQLite's files next to it, backups, and the folder around them."""
 
+import glob
 import os
 import re
 import shutil
@@ -54,7 +55,7 @@ def find_files(path: Path) -> Iterator[FileFacts]:
     Only copies are recognized here: what is in a store may still be in its WAL.
     """
     try:
-        siblings = sorted(path.parent.glob(f"{_escape_glob(path.name)}*"))
+        siblings = sorted(path.parent.glob(f"{glob.escape(path.name)}*"))
     except OSError:
         return
     for each in (path.parent, *siblings):
@@ -63,10 +64,6 @@ def find_files(path: Path) -> Iterator[FileFacts]:
         if facts is not None:
             is_recognized = role == "copy" and file_header.has_store_header(each)
             yield facts._replace(is_secret=role != "folder", is_recognized=is_recognized)
-
-
-def _escape_glob(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def find_leftover_files(path: Path, now: datetime) -> Iterator[FileFacts]:
@@ -173,17 +170,13 @@ def require_trusted_path(path: Path) -> None:
     """Raise StoreUnusableError when `path` contains a symbolic link that another user could have created."""
     for link, owner in _links(path):
         folder = os.stat(link.parent)  # noqa: PTH116 - as os.lstat below
-        if owner not in (0, os.geteuid()) or _is_shared(folder):
+        others = stat.S_IWOTH if folder.st_gid == os.getegid() else stat.S_IWOTH | stat.S_IWGRP  # our group is trusted
+        is_shared = folder.st_mode & others and not folder.st_mode & stat.S_ISVTX
+        if owner not in (0, os.geteuid()) or is_shared:
             raise StoreUnusableError(
                 f"the path of the store contains the link {link}, which another user could have created",
                 f"--store {os.path.realpath(path)}, if you trust the target of the link",
             )
-
-
-def _is_shared(folder: os.stat_result) -> bool:
-    """Return whether others can replace our files in the folder; the group of this process is trusted."""
-    others = stat.S_IWOTH if folder.st_gid == os.getegid() else stat.S_IWOTH | stat.S_IWGRP
-    return bool(folder.st_mode & others) and not folder.st_mode & stat.S_ISVTX
 
 
 def _links(path: Path) -> Iterator[tuple[Path, int]]:

@@ -30,7 +30,10 @@ def migrate(store: "SqliteStore") -> Migration | None:
             if before:
                 backup = _backup(store.path, before)
             for version, sql in enumerate(schema.MIGRATIONS[before:], before + 1):
-                schema.apply_migration(version, sql, tx)
+                for statement in sql.split(";\n"):
+                    tx.run(statement)
+                if version in schema.PYTHON_STEPS:
+                    schema.PYTHON_STEPS[version](tx)
                 tx.run("INSERT INTO migration (version, at) VALUES (?, ?)", version, time_ns() // 1000)
                 tx.run(f"PRAGMA application_id = {schema.APPLICATION_ID}")
                 tx.run(f"PRAGMA user_version = {version}")

@@ -33,19 +33,13 @@ def lock_for_opening(path: Path, timeout: float) -> Iterator[bool]:
     if not file_watch.is_open_here(os.path.realpath(path)) and file_header.is_other_file(path):
         yield False  # no lock file next to a file that is not a store
         return
-    with _locked(path, exclusive=False, timeout=timeout):
+    with lock(path, exclusive=False, timeout=timeout):
         yield _check_wal(path, timeout)
 
 
 @contextmanager
-def lock_for_replacing(path: Path, timeout: float) -> Iterator[None]:
-    """Prevent other processes from opening the store in the meantime; raises StoreBusyError."""
-    with _locked(path, exclusive=True, timeout=timeout):
-        yield
-
-
-@contextmanager
-def _locked(path: Path, *, exclusive: bool, timeout: float) -> Iterator[None]:
+def lock(path: Path, *, exclusive: bool, timeout: float) -> Iterator[None]:
+    """Prevent other processes from replacing the store in the meantime, or from opening it; raises StoreBusyError."""
     descriptor = lock_file.open_lock_file(path) if fcntl is not None else None
     try:
         if descriptor is not None:

@@ -34,14 +34,16 @@ def replace_store(path: Path, new: Path, backup: Path) -> bool:
 
     Raises StoreBusyError, with nothing changed, when another process uses it.
     """
-    with open_lock.lock_for_replacing(path, TIMEOUT):
+    with open_lock.lock(path, exclusive=True, timeout=TIMEOUT):
         require_unused(path)
         exists = path.exists()
         try:
             if exists:
                 _merge_wal(path)
                 _keep_copy(path, backup)
-            _move_sidecars_aside(path, backup)
+            for end in SIDECAR_SUFFIXES:  # SQLite would take them for part of the new file
+                with suppress(FileNotFoundError):
+                    Path(f"{path}{end}").rename(f"{backup}{end}")
             new.replace(path)
             files.sync(path.parent)
         except OSError as error:
@@ -71,13 +73,6 @@ def _keep_copy(path: Path, backup: Path) -> None:
         os.close(os.open(backup, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         shutil.copyfile(path, backup)
         files.sync(backup)
-
-
-def _move_sidecars_aside(path: Path, backup: Path) -> None:
-    """Rename the files that SQLite would take for part of the new file."""
-    for end in SIDECAR_SUFFIXES:
-        with suppress(FileNotFoundError):
-            Path(f"{path}{end}").rename(f"{backup}{end}")
 
 
 def compact(path: Path) -> None:

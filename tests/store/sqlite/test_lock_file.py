@@ -87,7 +87,7 @@ def test_the_lock_is_on_the_file_next_to_the_store(store: Store) -> None:
 
 def test_opening_waits_until_the_store_is_replaced_and_no_longer_than_it_may(store: Store) -> None:
     with (
-        open_lock.lock_for_replacing(store.path, 0),
+        open_lock.lock(store.path, exclusive=True, timeout=0),
         pytest.raises(StoreBusyError),
         open_lock.lock_for_opening(store.path, 0.05),
     ):

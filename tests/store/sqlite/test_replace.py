@@ -98,7 +98,7 @@ def test_who_opens_by_a_link_takes_turns_with_who_replaces_the_file(two: tuple[P
     path, _, _ = two
     link = path.parent.with_name("link.db")
     link.symlink_to(path)
-    with open_lock.lock_for_replacing(path, 0.0), pytest.raises(StoreBusyError):
+    with open_lock.lock(path, exclusive=True, timeout=0.0), pytest.raises(StoreBusyError):
         Store.open(link, timeout=0.0)
 
 
@@ -188,12 +188,12 @@ def test_anyone_who_is_killed_in_the_meantime_leaves_one_of_the_two_whole(
 
 def test_nobody_opens_a_store_while_it_is_replaced(two: tuple[Path, Path, Path]) -> None:
     path, _, _ = two
-    with open_lock.lock_for_replacing(path, 0):
+    with open_lock.lock(path, exclusive=True, timeout=0):
         began = monotonic()
         with pytest.raises(StoreBusyError):
             Store.open(path, timeout=0.05)
         assert monotonic() - began >= 0.05
-        with pytest.raises(StoreBusyError), open_lock.lock_for_replacing(path, 0):
+        with pytest.raises(StoreBusyError), open_lock.lock(path, exclusive=True, timeout=0):
             pass
     Store.open(path).close()
 
@@ -204,7 +204,7 @@ def test_those_who_open_a_store_do_not_wait_for_each_other(two: tuple[Path, Path
         open_lock.lock_for_opening(path, 0),
         open_lock.lock_for_opening(path, 0),
         pytest.raises(StoreBusyError),
-        open_lock.lock_for_replacing(path, 0),
+        open_lock.lock(path, exclusive=True, timeout=0),
     ):
         pass
 
