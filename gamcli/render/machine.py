@@ -41,9 +41,8 @@ FIELDS: dict[type, tuple[str, ...]] = {
     tokens.Token: (
         "id", "user", "app", "key", "scopes", "status", "issued_at", "expires_at", "session", "ended_at", "reason",
     ),
-    model.AuditEntry: model.AuditEntry._fields,
 }  # fmt: skip
-"""The fields of each record, in order; dataclasses that are not listed have all their fields."""
+"""The fields of each record, in order; records that are not listed have all their fields."""
 
 FREE_FORM_FIELDS = ("attributes", "details")
 """Fields that hold user-defined names, which are not columns."""
@@ -64,7 +63,9 @@ _ESCAPES = _EscapeTable()
 
 def field_names(kind: type) -> tuple[str, ...]:
     """Return the field names of a kind of record, in order."""
-    return FIELDS[kind] if kind in FIELDS else tuple(definition.name for definition in fields(kind))
+    if is_dataclass(kind) and kind not in FIELDS:
+        return tuple(definition.name for definition in fields(kind))
+    return FIELDS.get(kind) or kind._fields  # type: ignore[attr-defined]
 
 
 _JSON_TYPES = frozenset((str, int, bool, type(None)))
