@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Generic, TypeVar
 
 from gamcli.actions import Gam
@@ -21,6 +21,9 @@ from gamcli.server.transport.connection import PendingRequest
 
 MAX_WAIT_SECONDS = 5.0
 """A request that has waited longer, since it arrived, is answered with 503."""
+
+RETRY_SECONDS = 0.02
+"""Pause before a request is tried again whose connection to the store was lost, or that conflicted with others."""
 
 MAX_THREADS = 4
 """Hashing a password takes 32 MiB."""
@@ -74,6 +77,9 @@ class WorkerPool(Generic[RequestT]):
             self._notify()
 
     def _handle(self, pending: RequestT) -> TracedResponse | PendingGrant:
-        if seconds_left(pending) <= 0:
-            raise StoreBusyError("the request waited too long")
-        return routes.handle_blocking(self._gam, pending.request, self._config)
+        while seconds_left(pending) > 0:
+            result = routes.handle_blocking(self._gam, pending.request, self._config)
+            if isinstance(result, PendingGrant) or result.trace.rule != "store_busy":
+                return result
+            sleep(RETRY_SECONDS)  # nothing was changed
+        raise StoreBusyError("the request waited too long")

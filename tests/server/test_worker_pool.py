@@ -102,6 +102,21 @@ def test_a_store_that_is_busy_when_it_is_read_is_asked_again_with_patience(
 
 
 @pytest.mark.needs_file
+def test_a_thread_asks_a_busy_store_again_while_the_request_may_wait(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, asked = SqliteStore.reading, list[float]()
+
+    def loses_its_connection_twice(store: SqliteStore) -> Any:  # noqa: ANN401 - as reading
+        asked.append(store.timeout)
+        if len(asked) <= 3:
+            raise StoreBusyError("the connection was lost")
+        return reading(store)
+
+    monkeypatch.setattr(SqliteStore, "reading", loses_its_connection_twice)
+    assert ask("GET", "/healthz").status == 200
+    assert asked == [0, *[BUSY_TIMEOUT] * 3]
+
+
+@pytest.mark.needs_file
 def test_a_store_that_is_gone_is_asked_to_those_who_wait(
     post: Ask, takes_long: tuple[Event, Event], gam: Gam, tmp_path: Path
 ) -> None:
