@@ -32,6 +32,9 @@ RETRY_SECONDS = 0.001
 RETRY_PAUSE = 0.001, 0.02
 """Shortest and longest pause before a request is tried again whose transaction conflicted with another one."""
 
+WAITED_PAUSE = 0.1
+"""The longest pause after it waited for a locked row: twice as long, since that blocks the event loop."""
+
 MAX_BATCH = 256
 """At most this many requests share a commit, so that the first does not wait long for the last."""
 
@@ -186,7 +189,9 @@ class GroupCommit(Generic[RequestT]):
             else:
                 self._failed.append((pending, grant))
         if self._is_retry:
-            self._retry_at = monotonic() + uniform(*RETRY_PAUSE)  # noqa: S311 - so that two nodes differ
+            waited = monotonic() - self._batch_started
+            pause = max(min(2 * waited, WAITED_PAUSE), uniform(*RETRY_PAUSE))  # noqa: S311 - so that two nodes differ
+            self._retry_at = monotonic() + pause
         elif self._metrics is not None:
             self._metrics.count_store_error(rule_for_error(error))
 

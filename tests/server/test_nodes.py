@@ -74,6 +74,15 @@ def request_token(server: Server, api_key: str) -> tuple[int, dict[str, Any]]:
     return response.status, content
 
 
+def renew(server: Server, refresh_token: str) -> int:
+    query = urlencode({"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "refresh_token": refresh_token})
+    client = HTTPConnection("127.0.0.1", server.port, timeout=20)
+    client.request("GET", f"/oauth/gam/v2.0/access_token?grant_type=refresh_token&{query}")
+    status = client.getresponse().status
+    client.close()
+    return status
+
+
 def read_claims(server: Server, token: str) -> int:
     client = HTTPConnection("127.0.0.1", server.port, timeout=20)
     client.request("GET", "/oauth/gam/v2.0/userinfo", headers={"Authorization": token})
@@ -123,6 +132,7 @@ def grant_while_rows_are_locked(admin: Gam, node: Server, url: PostgresUrl, secr
     with Store.open(url) as other, ThreadPoolExecutor(1) as pool:
         tx = other.begin()
         tx.run("SET LOCAL deadlock_timeout = '1min'")  # the grant notices it
+        tx.run("SET LOCAL lock_timeout = '1min'")
         assert tx.one("SELECT client_id FROM app_use WHERE grants > 0 FOR UPDATE") == (CLIENT_ID,)
         request = pool.submit(request_token, node, secret)  # it has locked its key when it waits for this row
         wait_until(lambda: count_waiting(admin) == 1)
@@ -196,6 +206,26 @@ def test_a_grant_that_always_conflicts_is_refused_after_its_time_and_holds_up_no
         assert not request.done()
         status, content = request.result()
     assert (status, content["error"]["code"]) == (503, "503")
+
+
+def test_a_renewal_whose_row_is_locked_holds_up_no_other_request(
+    admin: Gam, nodes: list[Server], url: PostgresUrl
+) -> None:
+    apps.update(admin, "portal", {"token.renewals": 9})
+    secrets = [keys.generate(admin, keys.KeySpec(name, "portal")).secret.reveal() for name in ("ana", "bob")]
+    refresh_token = request_token(nodes[0], secrets[0])[1]["refresh_token"]
+    with Store.open(url) as other, ThreadPoolExecutor(1) as pool:
+        assert other.begin().one("SELECT counter FROM refresh_token FOR UPDATE") is not None
+        renewal = pool.submit(renew, nodes[0], refresh_token)
+        seconds = []
+        for _ in range(30):
+            started = monotonic()
+            assert request_token(nodes[0], secrets[1])[0] == 200
+            seconds.append(monotonic() - started)
+        assert max(seconds) < ROW_LOCK_SECONDS / 2
+        assert not renewal.done()
+        other.rollback()
+        assert renewal.result() == 200
 
 
 def test_nodes_go_on_after_their_connections_were_ended(admin: Gam, nodes: list[Server]) -> None:

@@ -44,6 +44,12 @@ DEFAULTS = {
 _SERVER = "SELECT clock_timestamp(), (pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time())::text"
 
 
+class Silence:
+    """Shared by the connections of a process: since when (monotonic) the database has not answered one of them."""
+
+    since = 0.0
+
+
 class DatabaseConnection(psycopg.Connection[Any]):
     """
     A connection that is closed when a statement has had no answer for `patience` seconds.
@@ -52,6 +58,7 @@ class DatabaseConnection(psycopg.Connection[Any]):
     """
 
     patience = STATEMENT_SECONDS
+    silence: Silence
 
     @cached_property
     def _statements(self) -> Statements:
@@ -59,7 +66,11 @@ class DatabaseConnection(psycopg.Connection[Any]):
 
     def run(self, statements: Sequence[Statement]) -> list[StatementResult]:
         """Run statements in one round trip, which is quicker than `execute`; none is run after one that fails."""
-        return self._statements.run(statements, self.patience)
+        try:
+            return self._statements.run(statements, self.patience)
+        except NoAnswerError:
+            self.silence.since = monotonic() - self.patience
+            raise
 
     def wait(self, gen: PQGen[RV], *args: Any, **options: Any) -> RV:  # noqa: ANN401 - they differ between versions
         return super().wait(self._bound(gen), *args, **options)
@@ -73,6 +84,7 @@ class DatabaseConnection(psycopg.Connection[Any]):
                 ready = yield state
                 if not ready and monotonic() > end:
                     self.pgconn.finish()
+                    self.silence.since = end - self.patience
                     raise NoAnswerError(self.patience)
                 state = gen.send(ready)
         except StopIteration as result:
@@ -80,13 +92,15 @@ class DatabaseConnection(psycopg.Connection[Any]):
             return value
 
 
-def connect(url: PostgresUrl, *, durable: bool, timeout: float = CONNECT_SECONDS) -> DatabaseConnection:
+def connect(
+    url: PostgresUrl, *, durable: bool, silence: Silence, timeout: float = CONNECT_SECONDS
+) -> DatabaseConnection:
     """Connect once; raises psycopg.Error."""
     given = psycopg.conninfo.conninfo_to_dict(url.conninfo)
     defaults = {**DEFAULTS, "connect_timeout": str(min(CONNECT_SECONDS, max(SHORTEST_CONNECT_SECONDS, int(timeout))))}
     parameters: dict[str, Any] = {name: value for name, value in defaults.items() if name not in given}
     connection = DatabaseConnection.connect(url.conninfo, autocommit=True, cursor_factory=RawCursor, **parameters)
-    connection.patience = CONNECT_SECONDS
+    connection.patience, connection.silence = CONNECT_SECONDS, silence
     try:
         if connection.info.server_version < OLDEST_SERVER:
             message = f"PostgreSQL {connection.info.server_version // 10000} is too old"
@@ -107,17 +121,22 @@ class Reconnecting:
 
     With a timeout, `get` waits for a database that cannot be reached. Without one, it never blocks: another thread
     connects, and `get` raises StoreBusyError meanwhile, as it does when less than no time is left. `on_connect` is
-    called with the time of the database.
+    called with the time of the database. A connection that is older than a `silence` of the database counts as lost:
+    not each of them waits for an answer.
     """
 
-    def __init__(self, url: PostgresUrl, *, durable: bool, on_connect: Callable[[datetime], None]) -> None:
+    def __init__(
+        self, url: PostgresUrl, *, durable: bool, on_connect: Callable[[datetime], None], silence: Silence
+    ) -> None:
         self.patience = STATEMENT_SECONDS
         self.server = ""
         """A text that differs after the database has crashed and for another database."""
         self._url = url
         self._durable = durable
         self._on_connect = on_connect
+        self.silence = silence
         self._connection: DatabaseConnection | None = None
+        self._connected_at = 0.0
         self._is_closed = False
         self._thread: Thread | None = None
 
@@ -130,7 +149,9 @@ class Reconnecting:
             raise StoreUnusableError(f"the store {self._url} was closed", "open it again")
         connection = self._connection
         if connection is not None and not connection.closed:
-            return connection
+            if self._connected_at > self.silence.since:
+                return connection
+            connection.close()
         if timeout > 0:
             return self._connect_until(monotonic() + timeout)
         if timeout == 0:
@@ -171,12 +192,13 @@ class Reconnecting:
             self._connection.close()
 
     def _connect(self, timeout: float = CONNECT_SECONDS) -> DatabaseConnection:
-        connection = connect(self._url, durable=self._durable, timeout=timeout)
+        connected_at = monotonic()
+        connection = connect(self._url, durable=self._durable, silence=self.silence, timeout=timeout)
         row: Any = connection.execute(_SERVER).fetchone()
         now, self.server = row
         self._on_connect(now)
         connection.patience = self.patience
-        self._connection = connection
+        self._connected_at, self._connection = connected_at, connection
         if self._is_closed:
             connection.close()
         return connection

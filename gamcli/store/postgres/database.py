@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
 from threading import RLock
 from time import monotonic
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 
@@ -24,14 +24,14 @@ from gamcli.errors import DamagedRowError, FailedError, StoreBusyError, UsageErr
 from gamcli.store.engine import BUSY_TIMEOUT, Query, Result, Store, StoreFacts, Transaction
 from gamcli.store.postgres import errors, migration
 from gamcli.store.postgres.clock import DatabaseClock
-from gamcli.store.postgres.connection import DatabaseConnection, Reconnecting
+from gamcli.store.postgres.connection import DatabaseConnection, Reconnecting, Silence
 from gamcli.store.postgres.slots import IdSlot
 from gamcli.store.postgres.statements import NoAnswerError, Statement
 from gamcli.store.postgres.transaction import PostgresTransaction
 from gamcli.store.postgres.url import PostgresUrl
 
-ROW_LOCK_SECONDS = 1.0
-"""How long a grant waits for a row that another transaction changes."""
+ROW_LOCK_SECONDS, FIRST_ROW_LOCK_SECONDS = 1.0, 0.05
+"""How long a grant waits for a row that another transaction changes; the second if its first queries lock rows."""
 
 _READ: Statement = "BEGIN ISOLATION LEVEL REPEATABLE READ", ()  # not READ ONLY: bulk issue creates temporary tables
 _WRITE: Statement = "BEGIN ISOLATION LEVEL READ COMMITTED", ()
@@ -46,17 +46,19 @@ class PostgresStore(Store):
     A store in a database.
 
     With `durable`, a commit returns when the change is on the disk of the database (`synchronous_commit=on`).
+    `first` is another store of this process on the same database.
     """
 
     is_read_only = False
 
     def __init__(
-        self, url: PostgresUrl, *, durable: bool = True, timeout: float = BUSY_TIMEOUT, clock: DatabaseClock | None
+        self, url: PostgresUrl, *, durable: bool = True, timeout: float = BUSY_TIMEOUT, first: Self | None = None
     ) -> None:
         self.url = url
         self.timeout = timeout
-        self.clock = clock or DatabaseClock()
-        self._connections = Reconnecting(url, durable=durable, on_connect=self.clock.update)
+        self.clock: DatabaseClock = first.clock if first else DatabaseClock()
+        self.silence: Silence = first.silence if first else Silence()
+        self._connections = Reconnecting(url, durable=durable, on_connect=self.clock.update, silence=self.silence)
         self._lock = RLock()
         self._slot: tuple[DatabaseConnection, IdSlot] | None = None
         self._open: PostgresTransaction | None = None
@@ -72,7 +74,7 @@ class PostgresStore(Store):
         cls, url: PostgresUrl, *, durable: bool = True, timeout: float = BUSY_TIMEOUT, create: bool = False
     ) -> "PostgresStore":
         """Open the store and migrate it if necessary; `create` its schema and tables if they do not exist."""
-        store = cls(url, durable=durable, timeout=timeout, clock=None)
+        store = cls(url, durable=durable, timeout=timeout)
         try:
             store._connections.connect_once()
             with store._translate_errors():
@@ -85,7 +87,7 @@ class PostgresStore(Store):
     @classmethod
     def read_version(cls, url: PostgresUrl) -> int:
         """Return the schema version of a store, without changing anything."""
-        store = cls(url, clock=None)
+        store = cls(url)
         try:
             store._connections.connect_once()
             with store._translate_errors():
@@ -109,7 +111,7 @@ class PostgresStore(Store):
 
     @contextmanager
     def open_again(self, *, durable: bool, timeout: float) -> Iterator["PostgresStore"]:
-        with PostgresStore(self.url, durable=durable, timeout=timeout, clock=self.clock) as store:
+        with PostgresStore(self.url, durable=durable, timeout=timeout, first=self) as store:
             store._connections.connect_once()
             yield store
 
@@ -133,14 +135,13 @@ class PostgresStore(Store):
 
     def read_without_transaction(self, query: Callable[[Transaction], Result]) -> Result:
         with self._lock_for_thread() as end:
-            for is_last in (False, True):
+            while True:  # until `get` raises, when the database cannot be reached
                 connection = self._connections.get(end - monotonic() if self.timeout else 0)
                 try:
                     return query(PostgresTransaction(connection, self._find_slot, is_open=False))
                 except psycopg.OperationalError:
-                    if is_last or not connection.closed:
+                    if not connection.closed:
                         raise
-            raise AssertionError("the second attempt returns or raises")
 
     def reading(self) -> AbstractContextManager[Transaction]:
         return self._transact(lambda end: self._begin([_READ], end))
@@ -169,8 +170,9 @@ class PostgresStore(Store):
 
     def begin(self, queries: Sequence[Query[Any]] = ()) -> Transaction:
         with self._translate_errors():
-            grant: Statement = _GRANT, [str(int(ROW_LOCK_SECONDS * 1000))]
-            return self._begin([_WRITE, grant], monotonic() + self.timeout, queries)
+            locks = not queries or any(query.keep for query in queries)  # then the event loop waits for them
+            seconds = FIRST_ROW_LOCK_SECONDS if locks else ROW_LOCK_SECONDS
+            return self._begin([_WRITE, (_GRANT, [str(int(seconds * 1000))])], monotonic() + self.timeout, queries)
 
     def run(self, task: Callable[[], Result]) -> Result:
         with self._translate_errors():

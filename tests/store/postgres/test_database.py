@@ -3,12 +3,13 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Timer
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -229,6 +230,44 @@ def test_a_statement_that_a_stopped_database_does_not_answer_fails_in_time(
     created.store.limit_statements(20)
     with created.store.reading() as tx:
         assert audit.load_head(tx) is not None
+
+
+def test_only_one_connection_of_a_process_waits_for_the_answer_of_a_stopped_database(
+    created: Gam, postgres: PostgresServer
+) -> None:
+    stopped = ExitStack()
+
+    def read_while_stopped() -> None:
+        with created.store.reading() as tx:
+            stopped.enter_context(postgres.stopped())
+            tx.number("SELECT 1")
+
+    with created.store.open_again(durable=True, timeout=0) as other:
+        for store in (created.store, other):
+            store.limit_statements(1)
+        with stopped:
+            with pytest.raises(StoreBusyError, match="did not answer"):
+                read_while_stopped()
+            started = monotonic()
+            with pytest.raises(StoreBusyError, match="at the moment"):
+                other.begin()
+            assert monotonic() - started < 0.5
+        wait_until(lambda: can_begin(other))
+
+
+def can_begin(store: Store) -> bool:
+    with suppress(StoreBusyError):
+        store.begin()
+        store.rollback()
+        return True
+    return False
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = monotonic() + seconds
+    while not condition():
+        assert monotonic() < end
+        sleep(0.01)
 
 
 def test_the_outcome_of_a_commit_that_a_stopped_database_does_not_answer_is_unknown_until_it_goes_on(
