@@ -63,11 +63,10 @@ def add(tx: Transaction, at: str, actor: str, action: str, target: str, details:
             f"entry {seq} has the largest possible number: it was inserted by another program", hash_chain.COMPARE_HINT
         )
     entry = (seq + 1, at, actor, action, target, details)
-    tx.run(
-        "INSERT INTO audit (seq, at, actor, action, target, details, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        *entry,
-        hash_chain.hash_entry(before, entry),
-    )
+    digest = hash_chain.hash_entry(before, entry)
+    sql = "INSERT INTO audit (seq, at, actor, action, target, details, hash) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    tx.run(sql, *entry, digest)
+    tx.prove_by("SELECT 1 FROM audit WHERE seq = ? AND hash = ?", seq + 1, digest)
 
 
 def load_head(tx: Transaction) -> ChainHead | None:

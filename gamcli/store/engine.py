@@ -98,6 +98,9 @@ class Transaction(ABC):
     def save(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement for each of `rows`, together with others in one round trip: at the latest with the commit."""
 
+    def prove_by(self, sql: str, *values: object) -> None:  # noqa: B027 - the outcome of a commit to a file is known
+        """Note a query that finds a row if and only if this transaction was committed."""
+
     def fetch(self, query: Query[Result]) -> Result:
         result: Result = self.fetch_together([query])[0]
         return result

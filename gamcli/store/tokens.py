@@ -162,24 +162,26 @@ class NewToken(NamedTuple):
 
 def add(tx: Transaction, added: Iterable[NewToken]) -> None:
     """Insert tokens issued for API keys, or for sessions that began with a password."""
+    rows = [
+        (
+            each.row,
+            each.digest,
+            each.holder.user_guid,
+            each.holder.client_id,
+            each.holder.id if isinstance(each.holder, Key) else each.holder.key,
+            each.scopes,
+            to_micros(each.issued_at),
+            to_micros_or_none(each.expires_at),
+            each.session,
+        )
+        for each in added
+    ]
     tx.save(
         """INSERT INTO token (id, digest, user_guid, client_id, key, scopes, issued_at, expires_at, session)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        [
-            (
-                each.row,
-                each.digest,
-                each.holder.user_guid,
-                each.holder.client_id,
-                each.holder.id if isinstance(each.holder, Key) else each.holder.key,
-                each.scopes,
-                to_micros(each.issued_at),
-                to_micros_or_none(each.expires_at),
-                each.session,
-            )
-            for each in added
-        ],
+        rows,
     )
+    tx.prove_by("SELECT 1 FROM token WHERE id = ? AND digest = ?", *rows[-1][:2])
 
 
 def supersede(tx: Transaction, floors: Mapping[tuple[str, str], int]) -> None:

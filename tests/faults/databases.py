@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException, HTTPResponse
@@ -114,13 +114,12 @@ def generate_key(world: World, *options: str) -> str:
 
 @on_postgres
 def kills(server: PostgresServer, folder: Path, rng: Random, going: Rounds) -> Outcome:
-    """`kill -9` all processes of the database once in a round while two nodes grant, and start it again."""
+    """`kill -9` all processes of the database once in a round while two nodes grant and renew, and start it again."""
     world, outcome = create_world(server, folder), Outcome()
-    tokens = list[str]()
+    tokens, key = list[str](), _generate_key_with_renewals(world, rng)
     with serving(world) as nodes:
-        key = generate_key(world)
         while going():
-            with under_load(nodes, key) as clients:
+            with under_load(nodes, key) as clients, renewing(nodes, key) as renewers:
                 end = monotonic() + going.each
                 wait_for_grants(clients)
                 sleep(rng.uniform(0, going.each / 2))
@@ -131,7 +130,7 @@ def kills(server: PostgresServer, folder: Path, rng: Random, going: Rounds) -> O
                 sleep(max(0, end - monotonic()))
             for client in clients:
                 client.require_only_503()
-            now = [token for client in clients for token in client.tokens]
+            now = _list_tokens([*clients, *renewers])
             outcome = outcome.plus(len(now), world.count_rows("token", now))
             tokens += now
     world.checked()
@@ -243,14 +242,38 @@ class Renewer(Thread):
                     sleep(0.02)
 
 
+@contextmanager
+def renewing(nodes: list[Served], key: str) -> Iterator[list[Renewer]]:
+    """Renew a refresh token at each node, and require that none is used up by a request that failed."""
+    renewers = [Renewer(node, _request_refresh_token(node, key)) for node in nodes]
+    for renewer in renewers:
+        renewer.start()
+    try:
+        yield renewers
+    finally:
+        for renewer in renewers:
+            renewer.ends = True
+            renewer.join()
+    if wrong := [other for renewer in renewers for other in renewer.others if other[0] != 503]:
+        raise LostError(f"a renewal ended its session: {wrong[0]}")
+
+
+def _list_tokens(clients: Sequence[PatientClient | Renewer]) -> list[str]:
+    return [token for client in clients for token in client.tokens]
+
+
+def _generate_key_with_renewals(world: World, rng: Random) -> str:
+    with Store.open(world.location) as store:
+        gam = Gam(store, lambda: datetime.now(UTC), rng.randbytes, "faults")
+        apps.update(gam, APP, {"token.renewals": 999})
+        return keys.generate(gam, keys.KeySpec("user0", APP)).secret.reveal()
+
+
 @on_postgres
 def cuts(server: PostgresServer, folder: Path, rng: Random, going: Rounds) -> Outcome:
     """Cut the network between a node, a command and the database in the middle of a commit, before or after it."""
     direct = create_world(server, folder)
-    with Store.open(direct.location) as store:
-        gam = Gam(store, lambda: datetime.now(UTC), rng.randbytes, "faults")
-        apps.update(gam, APP, {"token.renewals": 999})
-        key = keys.generate(gam, keys.KeySpec("user0", APP)).secret.reveal()
+    key = _generate_key_with_renewals(direct, rng)
     proxy, outcome = CuttingProxy(server.port), Outcome()
     world = World.__new__(World)
     world.folder, world.people = folder, direct.people
@@ -258,21 +281,15 @@ def cuts(server: PostgresServer, folder: Path, rng: Random, going: Rounds) -> Ou
     with serving(world, 1) as (node,):
         while going():
             proxy.arrives, proxy.seconds = rng.choice((True, False)), rng.choice((0, 1.5))
-            renewer = Renewer(node, _request_refresh_token(node, key))
-            renewer.start()
-            with under_load([node], key) as clients:
+            with under_load([node], key) as clients, renewing([node], key) as renewers:
                 wait_for_grants(clients)
                 cut = proxy.cuts
                 proxy.is_cutting = True
                 _wait_for_cut(proxy, cut)
                 wait_for_grants(clients)
-            renewer.ends = True
-            renewer.join()
             for client in clients:
                 client.require_only_503()
-            if wrong := [other for other in renewer.others if other[0] != 503]:
-                raise LostError(f"a renewal ended its session: {wrong[0]}")
-            tokens = [token for each in (*(client.tokens for client in clients), renewer.tokens) for token in each]
+            tokens = _list_tokens([*clients, *renewers])
             outcome = outcome.plus(len(tokens), direct.count_rows("token", tokens))
             acknowledged, found = _cut_command(proxy, world, direct, f"cut{outcome.rounds}")
             outcome = outcome._replace(acknowledged=outcome.acknowledged + acknowledged, found=outcome.found + found)

@@ -170,17 +170,21 @@ class Reconnecting:
         except psycopg.Error as error:
             raise unreachable_error(error, str(self._url)) from error
 
-    def find_outcome(self, transaction_id: str, server: str) -> bool | None:
+    def find_outcome(self, transaction_id: str, server: str, proof: Statement | None) -> bool | None:
         """
         Return whether a transaction that began on `server` was committed, None if that cannot be known.
 
         A database that has crashed gives the IDs of transactions that it lost to others, so only a failure is sure.
+        Otherwise `proof`, if there is one, finds a row that only this transaction has written.
         """
         end = monotonic() + RESOLVE_SECONDS
         status = ""
         while status in ("", "in progress") and monotonic() < end:
             with suppress(psycopg.Error, StoreUnusableError):
-                status = _read_status(self.get(end - monotonic()), transaction_id)
+                connection = self.get(end - monotonic())
+                status = _read_status(connection, transaction_id)
+                if status == "committed" and proof is not None:
+                    return bool(connection.run([proof])[0].rows)
             sleep(0.05 if status in ("", "in progress") else 0)
         if status == "committed" and self.server == server:
             return True

@@ -240,25 +240,25 @@ class PostgresStore(Store):
         assert connection is not None, "a transaction is open"
         if connection.closed:  # before the commit; a new connection knows nothing of the transaction
             raise psycopg.OperationalError("the connection was lost")
+        tx, saved = self._open, [] if self._open is None else self._open.pop_saved()
         try:
-            saved = [] if self._open is None else self._open.pop_saved()
             *_, last = connection.run([*saved, _COMMIT])
         except psycopg.OperationalError:
             if not connection.closed:
                 raise
             self._open = None
-            self._resolve_commit()
+            self._resolve_commit(tx.proof if tx else None)
             return
         self._open = None
         if last.command != "COMMIT":  # PostgreSQL rolls back when a statement has failed before
             raise FailedError("the change was not saved, because one of its statements failed", "report this as a bug")
 
-    def _resolve_commit(self) -> None:
+    def _resolve_commit(self, proof: Statement | None) -> None:
         """Find out on a new connection whether the transaction was committed; raises a StoreError unless it was."""
         if self._transaction_id is None:
             return  # it only read
         tid = self._transaction_id
-        was_committed = self._connections.find_outcome(tid, self._server) if tid else False
+        was_committed = self._connections.find_outcome(tid, self._server, proof) if tid else False
         if was_committed is None:
             raise errors.unknown_outcome_error(self.name)
         if not was_committed:

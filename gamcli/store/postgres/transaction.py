@@ -40,10 +40,10 @@ class PostgresTransaction(Transaction):
     Runs queries; valid until the end of the `with` block that created it.
 
     `find_slot` takes a number for this connection when the first token is issued. `is_open` is false where each
-    statement is a transaction.
+    statement is a transaction. `proof` is the last query of `prove_by`.
     """
 
-    __slots__ = ("_answered", "_connection", "_find_slot", "_is_open", "_is_writing", "_runs", "_saved")
+    __slots__ = ("_answered", "_connection", "_find_slot", "_is_open", "_is_writing", "_runs", "_saved", "proof")
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class PostgresTransaction(Transaction):
         self._answered: tuple[Sequence[Query[Any]], list[StatementResult] | psycopg.Error] = (), []
         self._saved: list[Statement] = []
         self._runs = 0
+        self.proof: Statement | None = None
 
     @property
     def node(self) -> int:  # type: ignore[override] # it is known when it is needed
@@ -99,6 +100,9 @@ class PostgresTransaction(Transaction):
         """Run a statement for each of `rows` before the next query, or in the round trip of the commit."""
         combined = self._combine(sql, rows)  # first: it may send what was saved before
         self._saved += combined
+
+    def prove_by(self, sql: str, *values: object) -> None:
+        self.proof = translate(sql), values
 
     def _execute(self, *statements: Statement) -> list[StatementResult]:
         """Run statements, after those that were saved, in one round trip."""

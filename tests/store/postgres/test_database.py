@@ -302,11 +302,40 @@ def test_after_a_crash_of_the_database_the_id_of_a_transaction_may_be_that_of_an
     with Store.open(through) as store:
         proxy.is_cutting = True
         with pytest.raises(StoreUnknownOutcomeError):
-            users.create(Gam(store, created.now, created.entropy, "tester"), "ana", {})
+            add_adoption(store)
         assert isinstance(store, database.PostgresStore)
-        future = str(2**40 + 5)
-        assert store._connections.find_outcome(future, "") is False  # noqa: SLF001 - a database that lost it says so
+        future, other = str(2**40 + 5), read_transaction_id(created.store)
+        find_outcome = store._connections.find_outcome  # noqa: SLF001 - what the store does then
+        assert find_outcome(future, "", None) is False  # a database that lost it says so
+        assert find_outcome(other, "", None) is None
+        assert find_outcome(other, "", ("SELECT 1 FROM audit WHERE hash = $1", ["lost"])) is False
     proxy.close()
+
+
+def add_adoption(store: Store) -> None:
+    with store.writing() as tx:
+        tx.run("INSERT INTO adoption (kind, id) VALUES ('app', 'unknown')")
+
+
+def read_transaction_id(store: Store) -> str:
+    """Return the ID of a transaction that is committed."""
+    with store.writing() as tx:
+        (found,) = tx.one("SELECT pg_current_xact_id()::text") or ("",)
+    return str(found)
+
+
+def test_a_change_that_a_crash_cut_off_is_known_by_its_audit_entry(
+    created: Gam, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = CuttingProxy(int(url.conninfo.rpartition(":")[2].partition("/")[0]), arrives=True)
+    through = parse_url(str(url).replace(f":{proxy.database_port}/", f":{proxy.port}/"))
+    monkeypatch.setattr(connection, "_SERVER", "SELECT clock_timestamp(), clock_timestamp()::text")  # as if it crashed
+    with Store.open(through) as store:
+        proxy.is_cutting = True
+        users.create(Gam(store, created.now, created.entropy, "tester"), "ana", {})
+    proxy.close()
+    with created.store.reading() as tx:
+        assert get_user(tx, "ana").name == "ana"
 
 
 def test_a_node_whose_clock_is_off_uses_the_clock_of_the_database(created: Gam) -> None:
