@@ -133,15 +133,3 @@ def _simplify(text: str) -> str:
     """Return the help of an option with its default and range as people write them: `[default: 8080; 0-65535]`."""
     text = re.sub(_OPEN_RANGE, lambda match: "" if match[1] == "; " else "  [", text).replace("  []", "")
     return re.sub(_RANGE, r"\1-\2", re.sub(_DEFAULT_IN_PARENTHESES, r"\1", text))
-
-
-_OUT_OF_RANGE = r"(.*) is not in the range (?:(\d+)<=x<=|x>=(\d+))(\d*)"
-
-
-def describe_range(message: str) -> str:
-    """Return click's message about a number, with its limits as people write them."""
-    found = re.fullmatch(_OUT_OF_RANGE, message)
-    if found is None:
-        return message.replace("is not a valid int range", "is not a whole number")
-    problem, first, only_first, last = found.groups()
-    return f"{problem} is not {only_first} or more" if only_first else f"{problem} is not between {first} and {last}"

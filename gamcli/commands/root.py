@@ -1,7 +1,6 @@
-"""The root command: its options, the nouns, each imported when it is called, and the errors of typer."""
+"""The root command: its options, and the nouns, each imported when it is called."""
 
 import gc
-import re
 from collections.abc import Sequence
 from copy import copy
 from functools import cache, partial
@@ -12,15 +11,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from gamcli import __version__
-from gamcli.commands import complete
-from gamcli.commands.command_help import GroupedCommand, describe_range, expand_groups
+from gamcli.commands.command_help import GroupedCommand, expand_groups
 from gamcli.commands.context import CliContext
 from gamcli.errors import FailedError, UsageError
-from gamcli.errors import command as command_line
 from gamcli.render.output import Output
-from gamcli.rules.names import closest_match
-
-PROGRAM = "gamcli"
 
 
 class CommandEntry(NamedTuple):
@@ -67,13 +61,6 @@ NOUNS = {
 }
 """All nouns, in the order of `gamcli --help`."""
 
-_FORMAT_ERROR = r"'(env|github)' is not one of 'table'"
-"""The error for a format that only some commands have."""
-
-_TYPER_HINT = r"\.? \(?((?:Did you mean|Choose from|Possible options)[^()]*)\)?$"
-
-_NO_COMMAND = r"No such command '([^']*)'"
-
 
 class LazyGroup(TyperGroup):
     """Imports a noun only when it is called, so that `key generate` does not load `serve`."""
@@ -87,8 +74,9 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's own types
         """Return the command of a noun; raises UsageError that suggests the closest match of an unknown one."""
         if args and args[0] not in NOUNS and not args[0].startswith("-"):
-            near = closest_match(args[0], NOUNS)
-            raise UsageError(f"unknown command '{args[0]}'", f"did you mean {near}?" if near else f"{PROGRAM} --help")
+            from gamcli.commands import usage_errors  # noqa: PLC0415 - only errors need it
+
+            raise usage_errors.unknown_command(args, [*NOUNS])
         if args and args[0] in NOUNS:
             command = _load_command(args[0], args[1] if len(args) > 1 else None)
             is_bare = len(args) == 1 and isinstance(command, TyperGroup) and not command.invoke_without_command
@@ -139,7 +127,7 @@ app = typer.Typer(
 
 def _print_version(requested: bool) -> None:
     if requested:
-        Output.print_line(f"{PROGRAM} {__version__}")
+        Output.print_line(f"gamcli {__version__}")
         raise typer.Exit
 
 
@@ -184,7 +172,7 @@ def dispatch(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; every failure is raised as GamcliError."""
     command = typer.main.get_command(app)
     try:
-        with command.make_context(PROGRAM, list(arguments)) as context:
+        with command.make_context("gamcli", list(arguments)) as context:
             command.invoke(context)
     except typer.Exit as done:
         return done.exit_code
@@ -194,97 +182,7 @@ def dispatch(arguments: Sequence[str]) -> int:
             raise KeyboardInterrupt from stopped
         raise FailedError("no answer: nothing was changed") from stopped
     except typer.TyperException as problem:
-        raise _translate_error(problem, arguments) from problem
+        from gamcli.commands import usage_errors  # noqa: PLC0415 - only errors need it
+
+        raise usage_errors.translate_error(problem, arguments) from problem
     return 0
-
-
-def _translate_error(problem: Any, arguments: Sequence[str]) -> UsageError:  # noqa: ANN401 - typer's own errors
-    text = " ".join(problem.format_message().split()).removesuffix(".")
-    advice = re.search(_TYPER_HINT, text)
-    message = describe_range(text[: advice.start()] if advice else text)
-    if "unexpected extra argument" in message:
-        message = message.partition(" (")[0]  # the argument may be a secret
-    rows = complete.read_table()
-    words, _, _ = complete.parse_words(rows, arguments)
-    path = context.command_path if (context := getattr(problem, "ctx", None)) else f"{PROGRAM} {words}".strip()
-    hint = (
-        _pasted_key_hint(arguments)
-        or _key_file_hint(message, words)
-        or _subcommand_hint(message, words, rows)
-        or _format_hint(message, rows)
-        or _option_position_hint(getattr(problem, "option_name", None), path, words, rows)
-        or (_lowercase_first(advice[1]) if advice else None)
-        or _missing_option_hint(message, words, rows)
-        or f"{path} --help"
-    )
-    return UsageError(_lowercase_first(message), hint)
-
-
-def _lowercase_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
-
-
-def _pasted_key_hint(arguments: Sequence[str]) -> str | None:
-    from gamcli.rules.credentials import Secret, parse_api_key_id  # noqa: PLC0415 - only errors need it
-
-    if all(parse_api_key_id(Secret(word)) is None for word in arguments):
-        return None
-    return "use --api-key-file FILE; the API key that you typed is now in your shell history"
-
-
-def _key_file_hint(message: str, words: str) -> str | None:
-    """Return how to name a key to the commands that need the whole key."""
-    takes_file = words in ("key import", "key verify", "key inspect") and "unexpected extra argument" in message
-    return command_line(*words.split(), "--api-key-file", "FILE") if takes_file else None
-
-
-def _subcommand_hint(message: str, words: str, rows: list[complete.CompletionRow]) -> str | None:
-    """Return the subcommand that an unknown one stands for, or the closest one, or None."""
-    unknown = re.fullmatch(_NO_COMMAND, message)
-    if unknown is None:
-        return None
-    verbs = {row.path.removeprefix(f"{words} ") for row in rows if row.path.startswith(f"{words} ")}
-    known = SYNONYMS.get(unknown[1], unknown[1])
-    known = KEY_SYNONYMS.get(known, known) if words == "key" else known
-    if known in verbs:
-        return command_line(*words.split(), known)
-    near = closest_match(unknown[1], sorted(verbs))
-    return f"did you mean '{near}'?" if near else None
-
-
-SYNONYMS = {
-    "add": "create", "new": "create", "rm": "delete", "remove": "delete", "del": "delete", "ls": "list",
-    "get": "show", "info": "show", "describe": "show", "edit": "update", "set": "update",
-}  # fmt: skip
-"""Verbs that other programs have, and ours."""
-
-KEY_SYNONYMS = {"create": "generate", "issue": "generate", "delete": "revoke"}
-"""The verbs of keys that the other nouns have."""
-
-
-def _format_hint(message: str, rows: list[complete.CompletionRow]) -> str | None:
-    """Return the commands that have a format which this command does not have, or None."""
-    wrong = re.search(_FORMAT_ERROR, message)
-    if wrong is None:
-        return None
-    commands = [row.path for row in rows if row.text == "--output" and wrong[1] in row.metavar.split("|")]
-    return f"commands with -o {wrong[1]}: {', '.join(commands)}"
-
-
-def _missing_option_hint(message: str, words: str, rows: list[complete.CompletionRow]) -> str | None:
-    """Return the required option with the name of its value, or None."""
-    options = (row for row in rows if row.path == words and message == f"Missing option '{row.text}'")
-    return next((f"{row.text} {row.metavar}" for row in options), None)
-
-
-def _option_position_hint(option: str | None, path: str, words: str, rows: list[complete.CompletionRow]) -> str | None:
-    """Return where an option belongs that was typed too early or too late, or None."""
-    places = {f"{PROGRAM} {row.path}".strip(): row for row in rows if row.text == option}
-    if path in places:
-        return None
-    if PROGRAM in places:
-        usage = f"{option} {places[PROGRAM].metavar}".strip()
-        return f"{option} comes before the command: {PROGRAM} {usage} {words or '...'}"
-    if any(place.startswith(f"{path} ") for place in places):
-        return f"{option} comes after the command: {PROGRAM} {words or '...'} {option}"
-    return None

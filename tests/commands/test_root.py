@@ -51,7 +51,27 @@ def test_an_option_in_the_wrong_place_is_reported_where_it_goes(gamcli: Run, wor
         (["key", "verify", "3GqWOffF"], "gamcli key verify --api-key-file FILE"),
         (["key", "import", "--user", "ana", "old-key"], "gamcli key import --api-key-file FILE"),
         (["app", "show"], "gamcli app show --help"),
-        (["app", "show", "a", "b"], "gamcli app show --help"),
+        (["app", "show", "a", "b"], "gamcli app show APP"),
+        (["user", "block", "--user", "ana"], "gamcli user block USER"),
+        (["key", "generate", "ana", "portal"], "gamcli key generate --user USER --app APP"),
+        (["doctor", "x"], "gamcli doctor --help"),
+        (["key", "generate", "-u", "ana"], "possible options: --user"),
+        (["key", "generate", "-x"], "gamcli key generate --help"),
+        (["user", "delete", "ana", "--force"], "use --yes"),
+        (["apply", "x.toml", "--yes"], "use --accept-invalidating N"),
+        (["doctor", "--yes"], "gamcli doctor --help"),
+        (["key", "list", "--json"], "use --output json"),
+        (["key", "generate", "--ttl", "90d"], "use --expires-in DURATION"),
+        (["key", "list", "--status", "disabled"], "gamcli key list --disabled"),
+        (["key", "list", "--status", "dead"], "gamcli key list --help"),
+        (["app", "secret", "portal"], "gamcli app rotate-secret"),
+        (["key", "rotate", "x"], "--overlap DURATION: keep the old key valid for this long; 0 revokes it now"),
+        (["list", "keys"], "gamcli key list"),
+        (["delete", "key", "x"], "gamcli key revoke"),
+        (["backup"], "gamcli store backup"),
+        (["revoke"], "gamcli key revoke, or gamcli token revoke"),
+        (["list"], "gamcli --help"),
+        (["version"], "gamcli --version"),
         (["app", "list", "--limit"], "gamcli app list --help"),
     ],
     ids=str,
@@ -92,10 +112,16 @@ def test_a_number_out_of_range_is_refused_with_the_valid_ones(gamcli: Run) -> No
         ("serve --port -1", "'--port': -1 is not between 0 and 65535"),
         ("serve --port 8x", "'--port': '8x' is not a whole number"),
         ("audit show 0", "'SEQ': 0 is not 1 or more"),
+        ("app update x --token-timeout 1h", "'--token-timeout': '1h' is not a whole number"),
         ("key revoke K1234567 --accept-invalidating -3", "'--accept-invalidating': -3 is not 0 or more"),
     ):
         ran = gamcli(*words.split())
         assert (ran.code, ran.err.splitlines()[0]) == (2, f"gamcli: error: invalid value for {problem}")
+
+
+def test_too_many_arguments_are_not_quoted_since_they_may_be_secrets(gamcli: Run) -> None:
+    ran = gamcli("app", "show", "portal", "hunter2")
+    assert (ran.code, ran.err.splitlines()[0]) == (2, "gamcli: error: too many arguments")
 
 
 def test_what_a_list_of_available_applications_does_not_look_at_is_refused(world: Run) -> None:
