@@ -161,7 +161,7 @@ class ReactivatesError(ConflictError):
     def __init__(self, count: int, lines: Sequence[str]) -> None:
         noun = "object" if count == 1 else "objects"
         super().__init__(
-            f"this makes {count:,} {noun} usable again that cannot be used now",
+            f"this makes {count:,} {noun} usable again",
             f"add --accept-reactivating {count} to confirm, or use --revoke-again",
         )
         self.lines = lines
@@ -176,7 +176,7 @@ class DeliveredKeysError(ConflictError):
     def __init__(self, count: int, problems: Sequence[Problem]) -> None:
         super().__init__(
             f"{format_count(count, 'key')} of this input {'was' if count == 1 else 'were'} delivered before",
-            f"use the earlier output, or --reissue {count} to end the delivered secrets and issue new ones",
+            f"use the earlier output, or --reissue {count} to invalidate the delivered secrets and issue new ones",
         )
         self.problems = problems
 

@@ -89,7 +89,7 @@ def exit_codes() -> Iterator[str]:
 
 
 def formats() -> Iterator[str]:
-    return _table(("`-o`", "what it is"), ((_code(name), meaning) for name, meaning in FORMATS.items()))
+    return _table(("`-o`", "description"), ((_code(name), meaning) for name, meaning in FORMATS.items()))
 
 
 def scope_table() -> Iterator[str]:

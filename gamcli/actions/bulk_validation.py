@@ -276,4 +276,4 @@ def conflict_message(key: Key, batch: Batch | None = None) -> str:
     if batch is None:
         return f"user '{key.user}' already has an active key for application '{key.app}': {key.id}"
     rotate = command("key", "rotate", key.id, "--overlap", "0")
-    return f"an earlier run of this input issued key {key.id} to {batch.output}, and it was used since; {rotate}"
+    return f"an earlier run of this input issued key {key.id} to {batch.output}, and it has been used since; {rotate}"

@@ -18,7 +18,7 @@ def copy_store(source: Location, target: Location) -> CopyResult:
         repository = store.repository.get(tx)
         with Store.create(target) as created, created.writing() as target_tx:
             if store.repository.find(target_tx) is not None:
-                raise ConflictError(f"the store {created.name} exists already", "choose another target")
+                raise ConflictError(f"the store {created.name} already exists", "choose another target")
             rows = copies.copy_rows(tx, target_tx)
             head = audit.verify(target_tx)
             keys = counts.count_rows(target_tx, "key")

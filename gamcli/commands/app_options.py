@@ -10,7 +10,10 @@ from gamcli.rules import durations
 
 API_KEYS, TOKENS = "API keys", "Access tokens"
 
-Scopes = Annotated[list[str] | None, option("SCOPE", "Publish this scope; a+b for several, repeatable.", "--scope")]
+Scopes = Annotated[
+    list[str] | None,
+    option("SCOPE", "Publish this scope; a+b for several, repeatable. Replaces all scopes.", "--scope"),
+]
 
 
 class AppSettings(OptionGroup):
@@ -22,7 +25,7 @@ class AppSettings(OptionGroup):
     api_keys: Annotated[bool | None, flag("Accept API keys.", "--api-keys/--no-api-keys", panel=API_KEYS)] = None
     api_key_timeout: Annotated[
         str | None,
-        option("DURATION", "Lifetime of new keys, such as 90d, or in hours; 0 for no expiry.", panel=API_KEYS),
+        option("DURATION", "Lifetime of new keys, such as 90d, or a number of hours; 0 for no expiry.", panel=API_KEYS),
     ] = None
     api_key_auth_type: Annotated[
         str | None,

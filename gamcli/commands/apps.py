@@ -170,7 +170,7 @@ def rotate_secret(
     """
     Issue a new client secret and print it once.
 
-    A secret that is still retiring from an earlier rotation is revoked now.
+    A secret that is still retiring from an earlier rotation is revoked immediately.
 
     Example: gamcli app rotate-secret portal --overlap 24h
     """

@@ -32,7 +32,9 @@ def list_(
     actor: Annotated[
         str | None, option("NAME", "Show only entries of this OS user or CI job (github=acme/app#7).")
     ] = None,
-    action: Annotated[str | None, option("ACTION", "Show only this action, such as key.revoke, or all of key.")] = None,
+    action: Annotated[
+        str | None, option("ACTION", "Show only this action, such as key.revoke; key for all actions on keys.")
+    ] = None,
     target: Annotated[str | None, option("NAME", "Show only changes to this object, such as app:portal.")] = None,
     key: Annotated[str | None, option("KEY", "Show all entries about this key, even if it was deleted.")] = None,
     user: Annotated[str | None, option("USER", "Show all entries about this user and their keys.")] = None,

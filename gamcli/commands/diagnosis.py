@@ -81,7 +81,7 @@ def inspect(api_key_file: ApiKeyFile = None, *, run: PrintOptions) -> None:
     """
     Check a credential's format, with or without a store; exit code 4 if damaged.
 
-    An imported key has another format; it is recognized if it is in the store.
+    Imported keys have other formats; they are recognized only if they are in the store.
 
     Example: pbpaste | gamcli key inspect --api-key-file -
     """

@@ -22,8 +22,8 @@ def import_(
     """
     Import an API key that a client already holds, so that it stays valid.
 
-    A key of another system has 20 to 2,048 printable ASCII characters. Import many with the column api_key of
-    gamcli key generate --from.
+    A key from another system must have 20 to 2,048 printable ASCII characters. To import many keys, use
+    gamcli key generate --from with a column api_key.
 
     Example: gamcli key import --user ana --app portal --api-key-file old_key
     """

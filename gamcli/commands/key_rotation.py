@@ -51,9 +51,9 @@ def rotate(
     """
     Replace a key with one that has the same scopes and lifetime, and print it once.
 
-    Name the key, or its --user and --app. With --due, rotate all keys that expire soon, or those of --user or --app,
-    and write the new keys to --out FILE.csv or --out-dir DIR. If that is interrupted, run it again to continue. Exit
-    code 7 if a key could not be rotated.
+    Name the key, or its --user and --app. With --due, rotate all keys that expire soon, or only those of --user and
+    --app, and write the new keys to --out FILE.csv or --out-dir DIR. If that is interrupted, run it again to continue.
+    Exit code 7 if a key could not be rotated.
 
     Example: NEXT=$(gamcli key rotate 3GqWOffF --overlap 7d)
     """
@@ -102,9 +102,9 @@ def _report_rotated(
     if lifetime is None and issued.record.expires_at is not None:
         lifetime = durations.MAX_DURATION
     if is_shortened(issued.record, lifetime):
-        out.print_note(f"the lifetime of the new key is that of application '{issued.record.app}'")
+        out.print_note(f"the new key has the maximum lifetime of application '{issued.record.app}'")
     elif lifetime is not None:
-        out.print_note("the lifetime of the new key is that of the old one")
+        out.print_note("the new key has the same lifetime as the old one")
 
 
 def _rotate_due(run: KeyIssueOptions, out: Output, search: KeySearch, overlap: timedelta, out_dir: str | None) -> None:
@@ -182,8 +182,8 @@ def due(
                 raise FailedError(f"the command failed with exit code {code} for key {key.id}", f"--exec '{program}'")
         out.print_records(Key, found)
     if refusals:
-        more = format_count(len(refusals), "key")
-        out.print_note(f"{more} due cannot be rotated now, such as: {refusals[0]}")
+        more = f"{format_count(len(refusals), 'key')} that {'is' if len(refusals) == 1 else 'are'} due"
+        out.print_note(f"{more} cannot be rotated now; the first: {refusals[0]}")
     if found:
         raise typer.Exit(ATTENTION_NEEDED)
 

@@ -135,7 +135,7 @@ def plan(
     with _report_problems(run.output):
         loaded = _load(run, out, files, owner, PlanOptions(prune, adopt))
         if loaded.saved is not None and out_file is not None:
-            raise UsageError(f"{files[0]} is a saved plan already", "omit --out")
+            raise UsageError(f"{files[0]} is already a saved plan", "omit --out")
         with run.cli.open_gam() as gam, gam.store.reading() as tx:
             new_plan = loaded.make_plan(gam, tx)
             text = None if out_file is None else plan_file.serialize(tx, new_plan, loaded.options)

@@ -62,8 +62,8 @@ def scan(run: ScanOptions) -> None:
     """
     Find leaked credentials, their users and their status; exit code 7 if one is active.
 
-    Credentials are recognized by format and checksum, also encoded ones and those in archives, and looked up in the
-    store. Without a store their status is unknown, and the exit code is 7 if there are any. Exit code 1 if something
+    Credentials are recognized by format and checksum, even if they are encoded or in an archive, and looked up in the
+    store. Without a store their status is unknown, and the exit code is 7 if any are found. Exit code 1 if something
     could not be read.
 
     Example: gamcli scan src && gamcli scan --git

@@ -65,7 +65,7 @@ class Network(OptionGroup):
         int,
         option(
             "N",
-            "Maximum connections per client address; 0 for half of all 512.",
+            "Maximum connections per client address; 0 for 256, half of the total.",
             default=True,
             panel=NETWORK,
             min=0,
@@ -115,7 +115,9 @@ class Behavior(OptionGroup):
     )
     issuer: Annotated[
         str | None,
-        option("URL", "With --extras: URL of the server in its metadata.", default="Host", panel=BEHAVIOR),
+        option(
+            "URL", "With --extras: URL of the server in its metadata.", default="from the Host header", panel=BEHAVIOR
+        ),
     ] = None
     log_format: Annotated[
         Literal["text", "json"] | None, option(None, "Format of the request log.", default="text", panel=BEHAVIOR)
@@ -131,7 +133,7 @@ class Behavior(OptionGroup):
         int | None,
         option(
             "N",
-            "Failed requests per minute, client_id and address; 0 for no limit.",
+            "Maximum failures per minute for a client_id and address; 0 for no limit.",
             default=f"{DEFAULT_LIMIT}; 0 with --ephemeral",
             panel=BEHAVIOR,
             min=0,
@@ -178,11 +180,11 @@ class TestingOptions(OptionGroup):
         option("N", "With --fault: seed for random faults.", default="0", panel=TESTING, min=0, max=MAX_SEED),
     ] = None
     now: Annotated[
-        str | None, option("INSTANT", "With --ephemeral: freeze the clock at this time, such as -1d.", panel=TESTING)
+        str | None, option("INSTANT", "With --ephemeral: set the clock to this time, such as -1d.", panel=TESTING)
     ] = None
     clock: Annotated[
         Literal["running", "stopped"] | None,
-        option(None, "With --now: stop the clock, or let it run from that time.", default="stopped", panel=TESTING),
+        option(None, "With --now: stop the clock at that time, or let it run on.", default="stopped", panel=TESTING),
     ] = None
     control: Annotated[
         bool, flag("With --ephemeral: let tests control the server over HTTP.", "--control", panel=TESTING)

@@ -60,7 +60,9 @@ def add_rename(
     """Add the subcommand `rename`; `argument` is the type of its first argument."""
     _, title = NOUNS[kind]
 
-    @group.command("rename", help=f"Rename {'an' if kind is App else 'a'} {title}; keep its keys, tokens and history.")
+    owned = "an application; keep its" if kind is App else f"a {title}; keep their"
+
+    @group.command("rename", help=f"Rename {owned} keys, tokens and history.")
     def change(name: argument, new_name: NewName, run: KeyChangeOptions) -> None:
         out = run.make_output(kind)
         with run.open_for_change(out) as gam:

@@ -112,7 +112,7 @@ def restore(
     run: ChangeOptions,
 ) -> None:
     """
-    Check a backup and replace the store with it; keeps a copy of the old store.
+    Check a backup, replace the store with it, and keep a copy of the old store.
 
     Example: gamcli store restore backup.db --replace
     """
@@ -163,7 +163,7 @@ def migrate(
     run: ChangeOptions,
 ) -> None:
     """
-    Migrate the store to the current schema version, with a backup; or copy it to another store.
+    Migrate the store to the current schema version, after a backup, or copy it to another store.
 
     Keys and tokens stay valid in a copy, and its audit log has the same head. Stop the servers of the store first.
 

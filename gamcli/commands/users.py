@@ -46,8 +46,8 @@ def create(
     """
     Create a user, or one for each row of a CSV file (--from).
 
-    The columns are those of `gamcli user list -o csv`. Lists are separated by '+', ',' or ';'; attributes are JSON.
-    GUIDs are kept; managed_by, created_at and updated_at are ignored.
+    The columns are those of `gamcli user list -o csv`. List items are separated by '+', ',' or ';'; attributes are
+    JSON. GUIDs are kept; managed_by, created_at and updated_at are ignored.
 
     Example: gamcli user create ana --email ana@example.com --first-name Ana --role operator
     """
@@ -72,7 +72,7 @@ def create(
 def list_(
     enabled: EnabledFilter = None,
     blocked: Annotated[bool | None, flag("Show only blocked (or unblocked) users.", "--blocked/--unblocked")] = None,
-    text: Annotated[str | None, option("TEXT", "Show only users with this in a name or the email.", "--search")] = None,
+    text: Annotated[str | None, option("TEXT", "Show only users with TEXT in a name or the email.", "--search")] = None,
     role: Annotated[str | None, option("ROLE", "Show only users with this role.")] = None,
     attribute: Annotated[str | None, option("ID", "Show only users with this attribute.")] = None,
     *,
@@ -124,7 +124,7 @@ def set_password(
         bool, typer.Option("--must-change", help="Reject logins until the password is changed.")
     ] = False,
     expires_in: Annotated[str | None, option("DURATION", "Expire the password after this time, such as 90d.")] = None,
-    expires_at: Annotated[str | None, option("DATE", "Expire the password at this date, such as 2027-06-30.")] = None,
+    expires_at: Annotated[str | None, option("DATE", "Expire the password on this date, such as 2027-06-30.")] = None,
     *,
     run: ChangeOptions,
 ) -> None:

@@ -213,7 +213,7 @@ _USER = (
     Field("enabled", FLAG, "the user is active", unchanged, always=True),
     Field("blocked", FLAG, "the user is blocked", unchanged, always=True),
     Field(
-        "password", TEXT, "password for authentication types of kind GAMLocal", checks.password, secret=True, seed=True,
+        "password", TEXT, "password for authentication types of type GAMLocal", checks.password, secret=True, seed=True,
     ),
     Field(
         "password_status", TEXT, f"state of the password: {', '.join(PASSWORD_STATUSES)}",

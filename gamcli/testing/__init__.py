@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", "gam(seed=FILE_OR_TEXT, format='gam' or 'rfc6749', expired_status=401 or 403): begin gam_server so"
+        "markers", "gam(seed=FILE_OR_TEXT, format='gam' or 'rfc6749', expired_status=401 or 403): configure gam_server"
     )
 
 

@@ -56,7 +56,7 @@ def test_keys_of_blocked_users_and_disabled_applications_are_counted_apart(
     world("user", "disable", "bea")
     ran = world("key", "due")
     assert (ran.code, ran.out) == (0, "")
-    assert "1 key due cannot be rotated now, such as: user 'ana' is blocked" in ran.err
+    assert "1 key that is due cannot be rotated now; the first: user 'ana' is blocked" in ran.err
     world("user", "unblock", "ana")
     key = issue("cleo", 0, 2)
     world("key", "disable", key)
@@ -86,10 +86,10 @@ def test_the_new_key_has_the_lifetime_of_the_old_one_or_of_the_application(
 ) -> None:
     old = issue("ana", 28, 30)
     ran = world("key", "rotate", old, "--overlap", "1d")
-    assert "the lifetime of the new key is that of the old one" in ran.err
+    assert "the new key has the same lifetime as the old one" in ran.err
     world("app", "update", "portal", "--api-key-timeout", "24")
     ran = world("key", "rotate", "--user", "ana", "--app", "portal", "--overlap", "1h")
-    assert "the lifetime of the new key is that of application 'portal'" in ran.err
+    assert "the new key has the maximum lifetime of application 'portal'" in ran.err
 
 
 def test_a_key_is_rotated_by_user_and_application(world: Run, issue: Callable[..., str]) -> None:
@@ -213,7 +213,7 @@ def test_due_lists_the_keys_and_counts_those_that_cannot_be_rotated_in_every_for
     world("user", "block", "bea")
     rest = world("key", "due", "-o", "jsonl")
     assert (rest.code, len(rest.out.splitlines())) == (7, 1)
-    assert "1 key due cannot be rotated now, such as: user 'bea' is blocked" in rest.err
+    assert "1 key that is due cannot be rotated now; the first: user 'bea' is blocked" in rest.err
 
 
 def test_a_key_expires_at_a_date(world: Run) -> None:

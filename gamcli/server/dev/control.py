@@ -212,12 +212,12 @@ ROUTES = (
     Route("GET", "faults", "Return the injected faults", lambda controls, _: [*controls.faults]),
     Route("POST", "faults", "Inject faults, in the syntax of --fault", _add_faults, {"fault": "token=503:2x"}),
     Route("DELETE", "faults", "Remove all faults", lambda controls, _: _clear(controls.faults)),
-    Route("POST", "reset", "Restore the store, clock, faults and journal of the start", _reset),
+    Route("POST", "reset", "Restore the initial store, clock, faults and journal", _reset),
     Route("POST", "apply", "Apply a manifest and return its new credentials", _apply, {"manifest": "[user.eva]\n"}),
     Route(
         "GET",
         "credentials",
-        "Return the credentials of the start as environment variables",
+        "Return the initial credentials as environment variables",
         lambda controls, _: dict(controls.credentials),
     ),
     Route("POST", "keys", "Issue an API key", _issue_key, {"user": "ana", "app": "portal"}),
@@ -252,7 +252,7 @@ def _find_route(method: str, parts: list[str]) -> tuple[Route, list[str]]:
         )
         if is_match and method == route.method:
             return route, [unquote(part) for known, part in zip(pattern, parts, strict=True) if known.startswith("{")]
-    raise NotFoundError(f"the control API has no {method} {'/'.join(parts)}", "GET openapi.json lists what it has")
+    raise NotFoundError(f"the control API has no {method} {'/'.join(parts)}", "GET openapi.json lists the endpoints")
 
 
 def _parse_body(request: Request) -> Body:

@@ -34,10 +34,10 @@ def require_effective(faults: Sequence[Fault]) -> None:
     for number, fault in enumerate(faults):
         for earlier in faults[:number]:
             if fault.text == earlier.text:
-                raise UsageError(f"the fault '{fault.text}' is there already", "use a count, such as token=503:2x")
+                raise UsageError(f"the fault '{fault.text}' is already injected", "use a count, such as token=503:2x")
             if fault.is_failure and _covers(earlier, fault):
                 raise UsageError(
-                    f"the fault '{fault.text}' never applies: '{earlier.text}' comes first and always does",
+                    f"the fault '{fault.text}' never applies, because '{earlier.text}' before it always does",
                     f"limit the first one, such as {earlier.text}:2x, or leave one of them out",
                 )
 

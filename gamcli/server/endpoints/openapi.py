@@ -124,7 +124,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("healthz", "GET"): Operation("Check that the store can be read", frozenset(), "Health", _PUBLIC, _ADDED),
     ("readyz", "GET"): Operation(
-        "Check whether the server should get requests", READYZ_REFUSALS, "Health", _PUBLIC, _ADDED
+        "Check whether the server should receive requests", READYZ_REFUSALS, "Health", _PUBLIC, _ADDED
     ),
     ("introspect", "POST"): Operation(
         "With --extras: return the state of a token (RFC 7662)",

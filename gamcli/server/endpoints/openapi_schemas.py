@@ -120,7 +120,7 @@ _INTROSPECTION: Document = {
     "active": {"type": "boolean"},
     "scope": {**TEXT, "description": "scopes joined by spaces"},
     "client_id": TEXT,
-    "username": {**TEXT, "description": "if the scopes reveal it"},
+    "username": {**TEXT, "description": "if a scope includes it"},
     "token_type": {"const": "Bearer"},
     "exp": _SECONDS,
     "iat": _SECONDS,

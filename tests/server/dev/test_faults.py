@@ -206,7 +206,7 @@ def test_a_fault_behind_a_limited_one_is_accepted(first: str, second: str) -> No
 
 
 def test_the_same_fault_twice_is_refused() -> None:
-    with pytest.raises(UsageError, match="'token=503:2x' is there already"):
+    with pytest.raises(UsageError, match="'token=503:2x' is already injected"):
         Faults(map(parse_fault, ("token=503:2x", "token=503:2x")))
 
 
