@@ -37,7 +37,7 @@ class BulkTarget(NamedTuple):
     Where a run writes its keys: the absolute path of a file or folder; `batch` is that of an earlier run of the input.
 
     `reissue` confirms the number of keys that get a new secret although the one before was delivered. With
-    `only_missing`, rows whose user has an active key for the application are passed over.
+    `only_missing`, rows whose user has an active key for the application are skipped.
     """
 
     batch: Batch | None
