@@ -205,6 +205,7 @@ def test_a_store_on_a_full_disk_is_8_and_unharmed(new_program: Run, world: Run, 
     assert world("user", "list", "--field", "name").out == "ana\n"
 
 
-def test_a_missing_option_is_named_with_its_value(world: Run) -> None:
-    assert world("app", "rotate-secret", "portal").hint == "--overlap DURATION"
+def test_a_missing_option_is_named_with_its_value_and_its_help(world: Run) -> None:
+    overlap = "--overlap DURATION: keep the old secret valid for this long; 0 revokes it now"
+    assert world("app", "rotate-secret", "portal").hint == overlap
     assert world("app", "show").hint == "gamcli app show --help"
