@@ -20,13 +20,13 @@ def identity(record: Manageable) -> tuple[str, str]:
 
 
 def add(tx: Transaction, record: Manageable) -> None:
-    tx.run("INSERT INTO adoption (kind, id) VALUES (?, ?) ON CONFLICT DO NOTHING", *identity(record))
+    tx.change("INSERT INTO adoption (kind, id) VALUES (?, ?) ON CONFLICT DO NOTHING", *identity(record))
 
 
 def inherit(tx: Transaction, old: Manageable, new: Manageable) -> None:
     """Remember `new` as adopted if `old` is: it succeeds `old`."""
     kind, record_id = identity(old)
-    tx.run(
+    tx.change(
         "INSERT INTO adoption (kind, id) SELECT kind, ? FROM adoption WHERE kind = ? AND id = ? ON CONFLICT DO NOTHING",
         identity(new)[1],
         kind,
@@ -35,7 +35,7 @@ def inherit(tx: Transaction, old: Manageable, new: Manageable) -> None:
 
 
 def remove(tx: Transaction, record: Manageable) -> None:
-    tx.run("DELETE FROM adoption WHERE kind = ? AND id = ?", *identity(record))
+    tx.change("DELETE FROM adoption WHERE kind = ? AND id = ?", *identity(record))
 
 
 def load_all(tx: Transaction) -> frozenset[tuple[str, str]]:

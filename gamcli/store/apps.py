@@ -171,10 +171,10 @@ def add(tx: Transaction, app: App) -> None:
     """Insert the application; a session that outlasted an earlier one with its client ID is deleted."""
     store.sessions.delete_all(tx, "client_id", app.client_id)
     next_number = "(SELECT coalesce(max(number), 0) + 1 FROM app)"
-    tx.run(
+    tx.change(
         f"INSERT INTO app ({', '.join(COLUMNS)}, number) VALUES ({placeholders(COLUMNS)}, {next_number})", *_row(app)
     )
-    tx.run(
+    tx.change(
         "INSERT INTO app_use (client_id, grants, last_used_at) VALUES (?, ?, ?)",
         app.client_id,
         app.grants,
@@ -184,7 +184,7 @@ def add(tx: Transaction, app: App) -> None:
 
 def save(tx: Transaction, app: App) -> None:
     settings = ", ".join(f"{column} = ?" for column in COLUMNS)
-    tx.run(f"UPDATE app SET {settings} WHERE client_id = ?", *_row(app), app.client_id)
+    tx.change(f"UPDATE app SET {settings} WHERE client_id = ?", *_row(app), app.client_id)
 
 
 def record_grants(tx: Transaction, counts: Mapping[str, int], at: datetime) -> None:
@@ -202,5 +202,5 @@ def record_grants(tx: Transaction, counts: Mapping[str, int], at: datetime) -> N
 
 def delete(tx: Transaction, client_id: str) -> None:
     """Delete the application with its keys and sessions."""
-    tx.run("DELETE FROM app WHERE client_id = ?", client_id)
+    tx.change("DELETE FROM app WHERE client_id = ?", client_id)
     store.sessions.delete_all(tx, "client_id", client_id)

@@ -57,7 +57,7 @@ class AuditFilter(NamedTuple):
 
 def add(tx: Transaction, at: str, actor: str, action: str, target: str, details: str) -> None:
     """Append an entry; `at` is RFC 3339, `details` compact JSON without secrets."""
-    seq, before = load_head(tx) or (0, "")
+    seq, before = tx.written_head or load_head(tx) or (0, "")
     if seq >= LAST_SEQ:
         raise StoreAuditLogError(
             f"entry {seq} has the largest possible number: it was inserted by another program", hash_chain.COMPARE_HINT
@@ -65,7 +65,8 @@ def add(tx: Transaction, at: str, actor: str, action: str, target: str, details:
     entry = (seq + 1, at, actor, action, target, details)
     digest = hash_chain.hash_entry(before, entry)
     sql = "INSERT INTO audit (seq, at, actor, action, target, details, hash) VALUES (?, ?, ?, ?, ?, ?, ?)"
-    tx.run(sql, *entry, digest)
+    tx.change(sql, *entry, digest)
+    tx.keep_head(seq + 1, digest)
     tx.prove_by("SELECT 1 FROM audit WHERE seq = ? AND hash = ?", seq + 1, digest)
 
 

@@ -73,7 +73,7 @@ def search(
 
 
 def add(tx: Transaction, auth_type: AuthType) -> None:
-    tx.run(
+    tx.change(
         """INSERT INTO auth_type (fold, name, type, description, enabled, created_at, updated_at, managed_by)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
         normalize_name(auth_type.name),
@@ -88,7 +88,7 @@ def add(tx: Transaction, auth_type: AuthType) -> None:
 
 
 def save(tx: Transaction, auth_type: AuthType) -> None:
-    tx.run(
+    tx.change(
         "UPDATE auth_type SET description = ?, enabled = ?, updated_at = ?, managed_by = ? WHERE fold = ?",
         auth_type.description,
         auth_type.enabled,
@@ -99,4 +99,4 @@ def save(tx: Transaction, auth_type: AuthType) -> None:
 
 
 def delete(tx: Transaction, name: str) -> None:
-    tx.run("DELETE FROM auth_type WHERE fold = ?", normalize_name(name))
+    tx.change("DELETE FROM auth_type WHERE fold = ?", normalize_name(name))

@@ -57,6 +57,9 @@ class Transaction(ABC):
     node: int | None = None
     """The number under which this connection counts grants, None where all writers share one row."""
 
+    written_head: tuple[int, str] | None = None
+    """The number and the hash of the audit entry that this transaction wrote last, if it was kept."""
+
     decoding_errors: tuple[type[Exception], ...] = ()
     """What a query raises for text that is not UTF-8, if it can be stored."""
 
@@ -90,6 +93,10 @@ class Transaction(ABC):
     def run(self, sql: str, *values: object) -> int:
         """Run a statement and return the number of changed rows."""
 
+    def change(self, sql: str, *values: object) -> None:
+        """Run a statement like `run`, but possibly not before the next query or the commit."""
+        self.save(sql, [values])
+
     @abstractmethod
     def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         """Run a statement for each of `rows` and return the number of changed rows."""
@@ -97,6 +104,9 @@ class Transaction(ABC):
     @abstractmethod
     def save(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement for each of `rows`, together with others in one round trip: at the latest with the commit."""
+
+    def keep_head(self, seq: int, digest: str) -> None:  # noqa: B027 - a file can be read as fast
+        """Keep the audit entry that was written last, so that the next one needs no query."""
 
     def prove_by(self, sql: str, *values: object) -> None:  # noqa: B027 - the outcome of a commit to a file is known
         """Note a query that finds a row if and only if this transaction was committed."""

@@ -180,7 +180,7 @@ def find_managed_ids(tx: Transaction, owners: Collection[str]) -> Iterator[str]:
 
 
 def set_managed_by(tx: Transaction, key_id: str, owner: str | None) -> None:
-    tx.run("UPDATE key SET managed_by = ? WHERE id = ?", owner, key_id)
+    tx.change("UPDATE key SET managed_by = ? WHERE id = ?", owner, key_id)
 
 
 def search(tx: Transaction, filters: KeyFilter) -> Iterator[Key]:
@@ -223,7 +223,7 @@ def add(tx: Transaction, key: Key, *, is_first: bool = False, is_current: bool =
     """
     if is_current and not is_first:
         pair = (key.user_guid, key.client_id)
-        tx.run(f"UPDATE key SET current = NULL WHERE {_OF_USER} AND {_FOR_APP} AND current = 1", *pair)
+        tx.change(f"UPDATE key SET current = NULL WHERE {_OF_USER} AND {_FOR_APP} AND current = 1", *pair)
     values = (
         key.id,
         "+".join(key.scopes),
@@ -242,7 +242,7 @@ def add(tx: Transaction, key: Key, *, is_first: bool = False, is_current: bool =
         key.grants,
         key.last_used_from,
     )
-    tx.run(
+    tx.change(
         f"""INSERT INTO key ({", ".join(_COLUMNS)}, user_number, app_number, current) VALUES ({placeholders(values)},
         (SELECT number FROM user WHERE guid = ?), (SELECT number FROM app WHERE client_id = ?), ?)""",
         *values,
@@ -254,20 +254,20 @@ def add(tx: Transaction, key: Key, *, is_first: bool = False, is_current: bool =
 
 def retire(tx: Transaction, key_id: str, at: datetime) -> None:
     """Keep a rotated key valid until `at`; it is no longer the current one of its user and application."""
-    tx.run("UPDATE key SET retires_at = ?, current = NULL WHERE id = ?", to_micros(at), key_id)
+    tx.change("UPDATE key SET retires_at = ?, current = NULL WHERE id = ?", to_micros(at), key_id)
 
 
 def set_label(tx: Transaction, key_id: str, label: str) -> None:
-    tx.run("UPDATE key SET label = ? WHERE id = ?", label, key_id)
+    tx.change("UPDATE key SET label = ? WHERE id = ?", label, key_id)
 
 
 def set_disabled(tx: Transaction, key_id: str, at: datetime | None, reason: str | None) -> None:
     """Disable a key since `at`; None enables it again."""
-    tx.run("UPDATE key SET disabled_at = ?, reason = ? WHERE id = ?", to_micros_or_none(at), reason, key_id)
+    tx.change("UPDATE key SET disabled_at = ?, reason = ? WHERE id = ?", to_micros_or_none(at), reason, key_id)
 
 
 def record_end(tx: Transaction, key_id: str, status: str, at: datetime, reason: str | None) -> None:
     """Record that a key was permanently revoked, replaced or invalidated."""
-    tx.run(
+    tx.change(
         "UPDATE key SET ended_at = ?, end_status = ?, reason = ? WHERE id = ?", to_micros(at), status, reason, key_id
     )

@@ -107,7 +107,7 @@ def revoke(tx: Transaction, revoked: Iterable[int], at: datetime) -> None:
 
 def revoke_password_sessions(tx: Transaction, user_guid: str, at: datetime) -> None:
     """Revoke the sessions of a user that began with a password."""
-    tx.run(
+    tx.change(
         "UPDATE session SET revoked_at = ? WHERE user_guid = ? AND key IS NULL AND revoked_at IS NULL",
         to_micros(at),
         user_guid,
@@ -117,8 +117,8 @@ def revoke_password_sessions(tx: Transaction, user_guid: str, at: datetime) -> N
 def delete_all(tx: Transaction, column: str, value: str) -> None:
     """Delete the sessions of a user or an application: those with a value in `column`."""
     sessions = f"SELECT id FROM session WHERE {column} = ?"
-    tx.run(f"DELETE FROM refresh_token WHERE session IN ({sessions})", value)
-    tx.run(f"DELETE FROM session WHERE {column} = ?", value)
+    tx.change(f"DELETE FROM refresh_token WHERE session IN ({sessions})", value)
+    tx.change(f"DELETE FROM session WHERE {column} = ?", value)
 
 
 def count_orphans(tx: Transaction, condition: str = "TRUE") -> int:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from gamcli import store
 from gamcli.errors import DamagedRowError, NotFoundError, command
 from gamcli.model import AttributeValue, User, normalize_name
 from gamcli.store.damage import parse_json, reports_damage
-from gamcli.store.engine import Row, Transaction
+from gamcli.store.engine import Query, Row, Transaction
 from gamcli.store.queries import Conditions, chunks, order_by, placeholders, split_joined, suggest_name
 from gamcli.store.timestamps import from_micros_or_none, to_micros_or_none
 
@@ -93,9 +94,9 @@ def _row(user: User) -> Row:
 def find(tx: Transaction, name: str) -> User | None:
     """Return the user with this name, email or GUID, or None."""
     folded = normalize_name(name)
-    columns = ("fold", "email_fold", "guid")
-    found = (tx.build(build_record, f"{_SELECT} WHERE {column} = ?", folded) for column in columns)
-    return next(filter(None, found), None)
+    sqls = (f"{_SELECT} WHERE {column} = ?" for column in ("fold", "email_fold", "guid"))
+    found = tx.fetch_together([Query(sql, (folded,), lambda rows: [*map(build_record, rows)]) for sql in sqls])
+    return next(chain.from_iterable(found), None)
 
 
 def find_by_guid(tx: Transaction, guid: str) -> User | None:
@@ -148,7 +149,7 @@ def find_managed(tx: Transaction, owners: Collection[str]) -> Iterator[User]:
 def release_emails(tx: Transaction, guids: Iterable[str]) -> None:
     """Free the emails of users who get another one, or are deleted, later in this transaction."""
     for chunk in chunks(guids):
-        tx.run(f"UPDATE user SET email_fold = NULL WHERE guid IN ({placeholders(chunk)})", *chunk)
+        tx.change(f"UPDATE user SET email_fold = NULL WHERE guid IN ({placeholders(chunk)})", *chunk)
 
 
 def is_attribute_used(tx: Transaction, attribute: str) -> bool:
@@ -164,7 +165,7 @@ def add(tx: Transaction, user: User) -> None:
     """Insert the user; a session that outlasted an earlier one with their GUID is deleted."""
     store.sessions.delete_all(tx, "user_guid", user.guid)
     next_number = "(SELECT coalesce(max(number), 0) + 1 FROM user)"
-    tx.run(
+    tx.change(
         f"INSERT INTO user ({', '.join(_WRITTEN)}, number) VALUES ({placeholders(_WRITTEN)}, {next_number})",
         *_row(user),
     )
@@ -173,14 +174,14 @@ def add(tx: Transaction, user: User) -> None:
 
 def save(tx: Transaction, user: User) -> None:
     settings = ", ".join(f"{column} = ?" for column in _WRITTEN)
-    tx.run(f"UPDATE user SET {settings} WHERE guid = ?", *_row(user), user.guid)
-    tx.run("DELETE FROM user_attribute WHERE user_guid = ?", user.guid)
+    tx.change(f"UPDATE user SET {settings} WHERE guid = ?", *_row(user), user.guid)
+    tx.change("DELETE FROM user_attribute WHERE user_guid = ?", user.guid)
     _index_attributes(tx, user)
 
 
 def _index_attributes(tx: Transaction, user: User) -> None:
     for attribute in user.attributes:
-        tx.run("INSERT INTO user_attribute (id, user_guid) VALUES (?, ?)", attribute, user.guid)
+        tx.change("INSERT INTO user_attribute (id, user_guid) VALUES (?, ?)", attribute, user.guid)
 
 
 class RenewedHash(NamedTuple):
@@ -198,5 +199,5 @@ def replace_password_hashes(tx: Transaction, hashes: Iterable[RenewedHash]) -> N
 
 def delete(tx: Transaction, guid: str) -> None:
     """Delete the user with their keys and sessions."""
-    tx.run("DELETE FROM user WHERE guid = ?", guid)
+    tx.change("DELETE FROM user WHERE guid = ?", guid)
     store.sessions.delete_all(tx, "user_guid", guid)

@@ -1,6 +1,7 @@
 """Fixtures: an application that accepts API keys, its user, their key, and the audit log."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from gamcli.model import App, AuditEntry, User
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
 from gamcli.store import audit
+from gamcli.store.postgres.database import PostgresStore
 
 OPEN = {"remote_rest": True, "api_keys.enabled": True, "api_keys.scope_choice": True}
 """The settings of an application that accepts API keys."""
@@ -50,3 +52,16 @@ def asked(portal: CreateResult[App], issued: IssuedKey) -> TokenRequest:
         api_key=issued.secret,
         authentication_type_name="apikey",
     )
+
+
+def count_round_trips(store: PostgresStore, trace: Path, task: Callable[[], object]) -> int:
+    """Run the task, and return how often libpq waits for PostgreSQL."""
+    with trace.open("w+") as file:
+        connection = store._connections.get(0)  # noqa: SLF001 - what libpq sends over it
+        connection.pgconn.trace(file.fileno())
+        task()
+        connection.pgconn.untrace()
+        file.seek(0)
+        sent = [line.rstrip().split("\t")[3] for line in file if "\tF\t" in line]
+    waits = [at for at, each in enumerate(sent) if each in ("Sync", "Query", "Flush")]
+    return sum(sent[at - 1] != "Sync" or sent[at] != "Flush" for at in waits)  # psycopg sends both at the end

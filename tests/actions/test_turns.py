@@ -26,6 +26,7 @@ from gamcli.store.postgres.database import PostgresStore
 from gamcli.store.postgres.url import parse_url
 from gamcli.store.sqlite.database import SqliteStore
 from gamcli.store.sqlite.transaction import SqliteTransaction
+from tests.actions.conftest import count_round_trips
 
 pytestmark = pytest.mark.both_engines
 
@@ -169,18 +170,14 @@ def test_on_postgresql_a_turn_is_two_round_trips(
 
 def round_trips(store: PostgresStore, estate: Estate, turn: Sequence[GrantAttempt], trace: Path) -> int:
     """Issue the tokens in one turn, and return how often libpq waits for PostgreSQL."""
-    with trace.open("w+") as file:
-        connection = store._connections.get(0)  # noqa: SLF001 - what libpq sends over it
-        connection.pgconn.trace(file.fileno())
+
+    def issue() -> None:
         planned = Turn(estate.gam, turn, estate.cache)
         outcomes = issuance.issue_tokens(store.begin(planned.queries), planned)
         store.commit()
-        connection.pgconn.untrace()
-        file.seek(0)
-        sent = [line.rstrip().split("\t")[3] for line in file if "\tF\t" in line]
-    assert all(isinstance(each, IssuedToken) for each in outcomes), outcomes
-    waits = [at for at, each in enumerate(sent) if each in ("Sync", "Query", "Flush")]
-    return sum(sent[at - 1] != "Sync" or sent[at] != "Flush" for at in waits)  # psycopg sends both at the end
+        assert all(isinstance(each, IssuedToken) for each in outcomes), outcomes
+
+    return count_round_trips(store, trace, issue)
 
 
 @pytest.mark.needs_file

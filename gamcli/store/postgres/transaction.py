@@ -18,6 +18,9 @@ from gamcli.store.postgres.statements import Statement, StatementResult
 ROWS_PER_FETCH = 2000
 ROWS_PER_STATEMENT = 5000
 
+MAX_SAVED = 1000
+"""At most this many statements wait for the next query."""
+
 FIRST_REPLAN = 64
 """
 Plan statements again after this many changes in a transaction, then each time the number doubles.
@@ -43,7 +46,9 @@ class PostgresTransaction(Transaction):
     statement is a transaction. `proof` is the last query of `prove_by`.
     """
 
-    __slots__ = ("_answered", "_connection", "_find_slot", "_is_open", "_is_writing", "_runs", "_saved", "proof")
+    __slots__ = (
+        "_answered", "_connection", "_find_slot", "_is_open", "_is_writing", "_runs", "_saved", "proof", "written_head"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -61,6 +66,7 @@ class PostgresTransaction(Transaction):
         self._saved: list[Statement] = []
         self._runs = 0
         self.proof: Statement | None = None
+        self.written_head: tuple[int, str] | None = None
 
     @property
     def node(self) -> int:  # type: ignore[override] # it is known when it is needed
@@ -86,10 +92,13 @@ class PostgresTransaction(Transaction):
             yield from cursor.execute(translate(sql), _clean(values))
 
     def run(self, sql: str, *values: object) -> int:
+        self._count_change()
+        return self._execute((translate(sql), values))[0].row_count
+
+    def _count_change(self) -> None:
         self._runs += 1
         if self._runs >= FIRST_REPLAN and self._runs.bit_count() == 1:
-            self._execute(("DISCARD PLANS", ()))
-        return self._execute((translate(sql), values))[0].row_count
+            self._saved.append(("DISCARD PLANS", ()))
 
     def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         remaining = iter(rows)
@@ -98,8 +107,14 @@ class PostgresTransaction(Transaction):
 
     def save(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement for each of `rows` before the next query, or in the round trip of the commit."""
+        self._count_change()
         combined = self._combine(sql, rows)  # first: it may send what was saved before
         self._saved += combined
+        if len(self._saved) > MAX_SAVED:
+            self._execute()
+
+    def keep_head(self, seq: int, digest: str) -> None:
+        self.written_head = seq, digest
 
     def prove_by(self, sql: str, *values: object) -> None:
         self.proof = translate(sql), values

@@ -1,0 +1,66 @@
+"""A change of many keys or users on PostgreSQL: what it costs in round trips does not depend on their number."""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gamcli.actions import Gam, apps, audit, keys, repository, users
+from gamcli.actions.problems import ProblemList
+from gamcli.store import Store
+from gamcli.store.postgres.database import PostgresStore
+from gamcli.store.postgres.url import parse_url
+from tests.actions.conftest import count_round_trips
+
+FEW, MANY = 3, 60
+"""Keys of the first and of the second application."""
+
+APPS = {"small": FEW, "large": MANY}
+
+
+@pytest.fixture
+def estate(postgres_url: str, now: datetime) -> Iterator[Gam]:
+    with Store.create(parse_url(postgres_url)) as store:
+        gam = Gam(store, lambda: now, os.urandom, "test")
+        repository.initialise(gam)
+        create_users(gam, "u", MANY)
+        for name, count in APPS.items():
+            wanted = {"remote_rest": True, "api_keys.enabled": True}
+            apps.create(gam, apps.AppSpec(name, wanted, ("gam_user_data",)))
+            for number in range(count):
+                keys.generate(gam, keys.KeySpec(f"u{number}", name))
+        yield gam
+        audit.verify(gam)
+
+
+def create_users(gam: Gam, prefix: str, count: int) -> None:
+    rows = (users.UserRow(number, f"{prefix}{number}", None, {}) for number in range(count))
+    users.create_all(gam, ProblemList("users.csv"), rows)
+
+
+def revoke_all(gam: Gam, app: str, count: int) -> None:
+    keys.revoke_all(gam, keys.KeySearch(app=app), None, count)
+
+
+def withdraw_scope(gam: Gam, app: str, count: int) -> None:
+    apps.update(gam, app, {}, apps.ScopeEdit(remove=("gam_user_data",)), count)
+
+
+def delete(gam: Gam, app: str, count: int) -> None:
+    apps.delete(gam, app, count)
+
+
+@pytest.mark.parametrize("change", [revoke_all, withdraw_scope, delete])
+def test_keys_are_invalidated_together(estate: Gam, change: Callable[[Gam, str, int], None], tmp_path: Path) -> None:
+    assert isinstance(estate.store, PostgresStore)
+    tasks = [partial(change, estate, app, count) for app, count in APPS.items()]
+    few, many = (count_round_trips(estate.store, tmp_path / "trace", task) for task in tasks)
+    assert few == many
+
+
+def test_a_user_of_a_file_costs_one_round_trip(estate: Gam, tmp_path: Path) -> None:
+    assert isinstance(estate.store, PostgresStore)
+    assert count_round_trips(estate.store, tmp_path / "trace", lambda: create_users(estate, "v", 50)) < 50 + 10
