@@ -22,7 +22,6 @@ EngineT = TypeVar("EngineT", bound="Store")
 BUSY_TIMEOUT = 5.0
 """Seconds that a write waits for others before it fails with StoreBusyError."""
 
-
 LONG_STATEMENT_SECONDS = 3600.0
 """How long a statement of a check or a migration may take: it reads or changes whole tables."""
 
@@ -112,8 +111,7 @@ class Transaction(ABC):
         """Note a query that finds a row if and only if this transaction was committed."""
 
     def fetch(self, query: Query[Result]) -> Result:
-        result: Result = self.fetch_together([query])[0]
-        return result
+        return self.fetch_together([query])[0]  # type: ignore[no-any-return]
 
     @abstractmethod
     def fetch_together(self, queries: Sequence[Query[Any]]) -> list[Any]:
