@@ -115,6 +115,13 @@ def test_a_backup_over_an_earlier_one_is_5_unless_asked(world: Run) -> None:
     assert world("store", "backup", "b.db", "--replace").code == 0
 
 
+def test_a_folder_is_not_a_backup_file(world: Run, place: Path) -> None:
+    (place / "backups").mkdir()
+    ran = world("store", "backup", "backups", "--replace")
+    assert (ran.code, ran.hint) == (5, "gamcli store backup backups/store.db")
+    assert "error: backups is a folder\n" in ran.err
+
+
 def test_a_large_backup_says_what_was_not_checked(world: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gamcli.actions.maintenance.MAX_FULL_CHECK_BYTES", 0)
     found = world("store", "backup", "b.db")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from gamcli.errors import ConflictError, FailedError
+from gamcli.errors import ConflictError, FailedError, command
 from gamcli.store import schema
 from gamcli.store.sqlite import file_header, files, lock_file
 from gamcli.store.sqlite.connection import SIDECAR_SUFFIXES, open_readonly
@@ -121,6 +121,8 @@ OTHER_FILE_HINT = "choose another file, or --replace"
 
 def require_target_free(target: Path, *, overwrite: bool) -> None:
     """Raise ConflictError when `target` exists and must not be overwritten."""
+    if target.is_dir():
+        raise ConflictError(f"{target} is a folder", command("store", "backup", str(target / "store.db")))
     is_replaceable = target.is_file() and not target.is_symlink()
     if os.path.lexists(target) and not (overwrite and is_replaceable):
         hint = OTHER_FILE_HINT if is_replaceable else "choose another file"
