@@ -94,7 +94,7 @@ def _create_file(path: str) -> int:
     except OSError as error:
         require_new(path, "--out")
         raise FailedError(
-            f"cannot create {path}: {error.strerror}", "use --out with a path that can be created"
+            f"cannot create {path}: {error.strerror}", "use --out with a file in an existing folder"
         ) from error
 
 

@@ -122,4 +122,4 @@ def find_client_id(cli: CliContext, app: str) -> str:
         with cli.open_gam() as gam:
             return apps.show(gam, app).client_id
     except (NotFoundError, StoreError) as error:
-        raise UsageError(f"unknown client ID of '{app}': {error.message}", "set GAM_CLIENT_ID") from error
+        raise UsageError(f"cannot determine the client ID of '{app}': {error.message}", "set GAM_CLIENT_ID") from error

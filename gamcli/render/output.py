@@ -32,7 +32,7 @@ FORMATS = {
     "csv": "RFC 4180 with a header; nested fields have dotted names, lists are joined by '+', attributes are JSON; "
     "text that a spreadsheet would run as a formula begins with an apostrophe",
     "toml": "for show and export: a manifest",
-    "env": "for an application or key: GAM_CLIENT_ID=, GAM_CLIENT_SECRET=, GAM_API_KEY=, as far as known, shell-quoted",
+    "env": "for an application or key: GAM_CLIENT_ID=, GAM_CLIENT_SECRET=, GAM_API_KEY= if known, shell-quoted",
     "github": "as env, with ::add-mask:: for each secret, appended to the file named by $GITHUB_OUTPUT",
     "sarif": "for scan: SARIF 2.1.0, for code scanning",
     "value": "the raw value of the field named by --field; --field alone selects this format",
