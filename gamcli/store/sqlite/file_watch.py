@@ -1,5 +1,5 @@
 """
-Notices that a file of an open store is removed, replaced or overwritten: later changes would be lost.
+Notices that a file of an open store is removed, replaced, overwritten or truncated: later changes would be lost.
 
 A store has three files: the database, its WAL, and the index of the WAL (SHM). While a connection is open their inodes
 stay the same, and only checkpoints write to the database, which they record in the SHM
@@ -18,6 +18,9 @@ from gamcli.store.sqlite import lock_file, wal_index
 
 Identity = tuple[int, int]
 """Device and inode."""
+
+
+_ATTEMPTS = 3
 
 
 class Content(NamedTuple):
@@ -41,7 +44,7 @@ class FileWatch:
         main, *sidecars = map(_read_status, self._names)
         self._identities = (_identity(main), *map(_identity, sidecars))
         self._shared = _open_shared(self._identities[0], path, self._names[2] if self._identities[2] else None)
-        self._is_overwritten = False
+        self._is_overwritten = self._is_truncated = False
         self._last_look: tuple[int, ...] | None = None
         index = self._index = self._shared.read_index()
         self._content = _content(_read_status(self._names[0]), index)
@@ -65,7 +68,8 @@ class FileWatch:
         except OSError:
             return self._look_closely(index)
         look = (main.st_ino, wal.st_ino, shm.st_ino, main.st_dev, main.st_mtime_ns, main.st_size)
-        if look == self._last_look and wal_index.parse_checkpoint(index) == self._content.checkpoint:
+        is_whole = wal.st_size >= wal_index.parse_wal_size(index)
+        if is_whole and look == self._last_look and wal_index.parse_checkpoint(index) == self._content.checkpoint:
             return None
         problem = self._look_closely(index)
         self._last_look = look if problem is None else None
@@ -79,11 +83,20 @@ class FileWatch:
         if identities != self._identities:
             name = self._names[1] if identities[1] != self._identities[1] else self._names[2]
             return f"is unusable: its file {name} was removed or replaced"
+        self._is_truncated = self._is_truncated or all(self._lacks_frames() for _ in range(_ATTEMPTS))
+        if self._is_truncated:
+            return f"is unusable: its file {self._names[1]} was truncated by another program"
         content = _content(main, index)
         if content != self._content:
             self._content = content
             self._is_overwritten = self._is_overwritten or not self._is_explained(index)
         return "was overwritten by another program" if self._is_overwritten else None
+
+    def _lacks_frames(self) -> bool:
+        """Return whether the WAL is shorter than its index says; a checkpoint may truncate both in between."""
+        least = wal_index.parse_wal_size(self._shared.read_index())
+        wal = _read_status(self._names[1])
+        return wal is not None and wal.st_size < least
 
     def _is_explained(self, index: bytes) -> bool:
         """Return whether a checkpoint explains how the database differs from what was seen last by any process."""

@@ -22,6 +22,9 @@ _WAL_SALT = slice(16, 24)
 LARGEST_PAGE = 65536
 """Stored as 1."""
 
+_SIZES = struct.Struct("=HI")
+"""The size of a page, and how many frames the WAL has."""
+
 
 def parse_commit(index: bytes) -> bytes:
     """Return what identifies the last commit: the first copy of the header, which is the last that a commit writes."""
@@ -37,6 +40,15 @@ def is_running(checkpoint: bytes) -> bool:
     return checkpoint[8:12] != checkpoint[12:]
 
 
+def parse_wal_size(index: bytes) -> int:
+    """Return how large the WAL is at least."""
+    if len(index) < SIZE:
+        return 0
+    page_size, frames = _SIZES.unpack_from(index, 14)
+    size: int = FRAME_HEADER + (LARGEST_PAGE if page_size == 1 else page_size)
+    return WAL_HEADER + frames * size if frames else 0
+
+
 def belongs_to_wal(shm: str, wal: str) -> bool:
     """
     Return whether the index describes this WAL; False while one of the two is missing or being written.
@@ -46,10 +58,8 @@ def belongs_to_wal(shm: str, wal: str) -> bool:
     index, (header, size) = _read(shm, SIZE)[0], _read(wal, WAL_HEADER)
     if len(index) < SIZE or size is None or index[:_HEADER] != index[_HEADER : 2 * _HEADER]:
         return False
-    page_size, frames = struct.unpack("=HI", index[14:20])
-    page_size = LARGEST_PAGE if page_size == 1 else page_size
-    is_long_enough = size >= WAL_HEADER + frames * (FRAME_HEADER + page_size)
-    return frames == 0 or (is_long_enough and header[_WAL_SALT] == index[_SALT])
+    least = parse_wal_size(index)
+    return not least or (size >= least and header[_WAL_SALT] == index[_SALT])
 
 
 def _read(path: str, length: int) -> tuple[bytes, int | None]:

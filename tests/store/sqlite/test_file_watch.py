@@ -1,5 +1,6 @@
 """An open store whose files are removed, replaced or overwritten is unusable: nothing is acknowledged and then lost."""
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from gamcli.errors import StoreUnusableError
 from gamcli.store import Store, audit
 from gamcli.store.sqlite import replace
+from gamcli.store.sqlite.checks import check_store
 from gamcli.store.sqlite.connection import open_readonly
 
 HOLDER = """
@@ -92,6 +94,23 @@ def test_what_is_committed_to_a_removed_wal_is_not_acknowledged(store: Store, by
 
     with pytest.raises(StoreUnusableError, match="removed or replaced"):
         (lose_wal_by_hand if by_hand else lose_wal)()
+
+
+def test_a_store_whose_wal_is_truncated_is_unusable_and_stays_intact(store: Store) -> None:
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        note(store, "copied to the database")
+        other.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        for number in range(40):
+            note(store, f"lost{number}")
+        os.truncate(f"{store.path}-wal", 0)
+        for begin in (store.writing, store.reading):
+            with pytest.raises(StoreUnusableError, match=r"its file .*-wal was truncated by another"), begin():
+                pass
+        with pytest.raises(StoreUnusableError, match="truncated"):
+            store.read_without_transaction(lambda _: None)
+    store.close()
+    assert notes(store.path) == ["copied to the database"]
+    assert [each.name for each in check_store(store.path) if not each.ok] == ["records"]  # without a repository
 
 
 def test_a_store_that_is_overwritten_in_place_is_unusable(store: Store, tmp_path: Path) -> None:
