@@ -69,7 +69,7 @@ def _check_tls(facts: DoctorFacts) -> FindingRows:
 def _check_journal_mode(facts: DoctorFacts) -> FindingRows:
     if not facts.known_contents.uses_wal:
         message = "another program switched the store out of WAL mode: readers and writers now block each other"
-        yield WARN, message, command("store", "migrate")
+        yield WRONG, message, command("store", "migrate")
 
 
 def _check_clock(facts: DoctorFacts) -> FindingRows:

@@ -242,7 +242,7 @@ def test_a_tls_key_that_cannot_be_read_is_wrong(facts: DoctorFacts) -> None:
 @for_each(
     ("change", "expected"),
     [
-        ({"uses_wal": False}, ("log", WARN, "gamcli store migrate")),
+        ({"uses_wal": False}, ("log", WRONG, "gamcli store migrate")),
         ({"clock_step": (7, 3600)}, ("clock", WARN, "gamcli audit list")),
         (
             {"default_auth_type": ("apikey", False), "default_type_uses": 2},

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gamcli.errors import ConflictError, FailedError, command
 from gamcli.store import schema
-from gamcli.store.sqlite import file_header, files, lock_file
+from gamcli.store.sqlite import file_header, files, lock_file, open_lock
 from gamcli.store.sqlite.connection import SIDECAR_SUFFIXES, open_readonly
 from gamcli.store.sqlite.errors import error_name, translate_errors
 from gamcli.store.sqlite.transaction import SqliteTransaction
@@ -42,6 +42,8 @@ def copy(source: Path, target: Path, progress: Progress = lambda *_: None) -> Ro
     Raises a StoreError about the source, FailedError when `target` cannot be written.
     """
     files.require_exists(source)
+    if (problem := open_lock.find_problem(source, TIMEOUT)) is not None:
+        raise problem
     with (
         translate_errors(source),
         open_readonly(source, TIMEOUT) as reading,

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from gamcli.errors import StoreError, command, format_count
 from gamcli.model.maintenance import StoreCheck
 from gamcli.store import content_checks, schema, sessions
-from gamcli.store.sqlite import backups, file_checks, file_header, files
+from gamcli.store.sqlite import backups, file_checks, file_header, files, open_lock
 from gamcli.store.sqlite.connection import open_readonly
 from gamcli.store.sqlite.errors import error_name, is_busy, is_full, translate_errors
 from gamcli.store.sqlite.transaction import SqliteTransaction
@@ -54,7 +54,12 @@ INVARIANTS = {
 def check_store(path: Path) -> list[StoreCheck]:
     """Check the store and the files around it; raises a StoreError when it is missing or busy."""
     files.require_exists(path)
-    return [*check_content(path), *check_journal(path), *file_checks.check_files(path, os.geteuid())]
+    problem = open_lock.find_problem(path, backups.TIMEOUT)
+    if problem is None:
+        content = [*check_content(path), *check_journal(path)]
+    else:  # opening it would create the removed files
+        content = [StoreCheck("open files", ok=False, what=problem.message, mend=problem.hint)]
+    return [*content, *file_checks.check_files(path, os.geteuid())]
 
 
 def check_content(path: Path) -> list[StoreCheck]:

@@ -35,10 +35,6 @@ IN_MEMORY = Path(":memory:")
 __all__ = ["BUSY_TIMEOUT", "IN_MEMORY", "DataVersion", "Row", "SqliteStore", "Transaction"]
 
 
-RECOVERY_HINT = f"stop every process that uses it, then: {command('store', 'check')}"
-"""The hint when a file of an open store was removed, replaced or overwritten."""
-
-
 class SqliteStore(Store):
     """
     A store in a file.
@@ -228,7 +224,7 @@ class SqliteStore(Store):
         """Raise StoreUnusableError when a file was removed, replaced or overwritten: changes would be lost."""
         problem = self._watch.find_problem() if self._watch is not None else None
         if problem is not None:
-            raise StoreUnusableError(f"the store {self.path} {problem}", RECOVERY_HINT)
+            raise StoreUnusableError(f"the store {self.path} {problem}", open_lock.RECOVERY_HINT)
 
     def _begin(self, begin: str) -> None:
         """Begin, retrying while another process writes; in steps, so that Ctrl-C takes effect in between."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from gamcli.errors import StoreMissingError, StoreUnusableError
 from gamcli.model.doctor import StoreContents
 from gamcli.store import contents, schema
-from gamcli.store.sqlite import file_header, files
+from gamcli.store.sqlite import file_header, files, open_lock
 from gamcli.store.sqlite.connection import open_readonly
 from gamcli.store.sqlite.errors import translate_errors
 from gamcli.store.sqlite.transaction import SqliteTransaction
@@ -30,6 +30,8 @@ def load_contents(path: Path, now: datetime) -> tuple[int, tuple[str, ...], Stor
     """
     if not files.store_exists(path):
         raise StoreMissingError(f"the store {path} does not exist")
+    if (problem_in_use := open_lock.find_problem(path, TIMEOUT)) is not None:
+        raise problem_in_use
     with translate_errors(path), open_readonly(path, TIMEOUT) as connection:
         connection.execute("BEGIN")
         tx = SqliteTransaction(connection)

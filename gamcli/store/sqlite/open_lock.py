@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
-from gamcli.errors import StoreBusyError, StoreUnusableError
+from gamcli.errors import StoreBusyError, StoreUnusableError, command
 from gamcli.store.sqlite import file_header, file_watch, lock_file, wal_index
 
 try:
@@ -25,6 +25,9 @@ RETRY_SECONDS = 0.01
 
 LOCK_BYTES = (0x40000000, 512)
 """Offset and length of SQLite's lock bytes (www.sqlite.org/lockingv3.html), locked while a WAL is in use."""
+
+RECOVERY_HINT = f"stop every process that uses it, then: {command('store', 'check')}"
+"""The hint when a file of an open store was removed, replaced, overwritten or truncated."""
 
 
 @contextmanager
@@ -85,6 +88,21 @@ def _check_wal(path: Path, timeout: float) -> bool:
             )
         sleep(RETRY_SECONDS)
     return False
+
+
+def find_problem(path: Path, timeout: float) -> StoreUnusableError | None:
+    """Return what happened to the files of a store that another process has open, or None."""
+    try:
+        if not _check_wal(path, timeout):
+            return None
+    except StoreUnusableError as error:
+        return error
+    watch = file_watch.FileWatch(path, is_used=True)
+    try:
+        problem = watch.find_problem()
+    finally:
+        watch.close()
+    return None if problem is None else StoreUnusableError(f"the store {path} {problem}", RECOVERY_HINT)
 
 
 def _is_used(path: Path) -> bool:

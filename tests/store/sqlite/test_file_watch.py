@@ -7,15 +7,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gamcli.errors import StoreUnusableError
 from gamcli.store import Store, audit
-from gamcli.store.sqlite import replace
+from gamcli.store.sqlite import backups, replace
 from gamcli.store.sqlite.checks import check_store
 from gamcli.store.sqlite.connection import open_readonly
+from gamcli.store.sqlite.doctor import load_contents
 
 HOLDER = """
 import sys
@@ -175,6 +177,25 @@ def test_a_command_beside_a_server_that_lost_its_wal_changes_nothing(
             with pytest.raises(StoreUnusableError, match="its WAL was removed or replaced"):
                 Store.open(path, timeout=0.05)
     assert notes(path) == ["held"]
+
+
+@pytest.mark.parametrize("lost", ["-wal", "-shm", ""])
+def test_check_doctor_and_backup_report_what_an_open_store_has_lost(store: Store, lost: str, tmp_path: Path) -> None:
+    path, copy = store.path, tmp_path / "copy.db"
+    store.close()
+    copy.touch()
+    with held(path):
+        if lost:
+            Path(f"{path}{lost}").unlink()
+        else:
+            path.write_bytes(path.read_bytes())
+        with pytest.raises(StoreUnusableError, match=r"removed or replaced|overwritten") as caught:
+            load_contents(path, datetime.now(tz=UTC))
+        first = check_store(path)[0]
+        assert (first.name, first.ok, first.what) == ("open files", False, caught.value.message)
+        with pytest.raises(StoreUnusableError, match=r"removed or replaced|overwritten"):
+            backups.copy(path, copy)
+        assert not lost or not Path(f"{path}{lost}").exists()
 
 
 def test_closing_a_second_connection_releases_no_lock_of_the_first(store: Store) -> None:
