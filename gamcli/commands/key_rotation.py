@@ -172,7 +172,7 @@ def due(
     refusals: list[str] = []
     with run.cli.open_gam() as gam, rotation.find_due(gam, search) as rows:
         due_keys = _find_rotatable(rows, refusals)
-        found = [*islice(due_keys, None if program else 1)]  # the command may change the store, so it runs afterwards
+        found = [*islice(due_keys, 1 if program is None else None)]  # the command may change the store, so it runs afterwards
         if program is None:
             out.print_records(Key, chain(found, due_keys))
     if program is not None:

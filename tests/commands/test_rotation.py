@@ -196,6 +196,8 @@ def test_due_runs_a_command_for_each_key_with_its_record(world: Run, issue: Call
     assert all(key_id in due.out for key_id in ids)
     seen = [json.loads(line)["id"] for line in (place / "seen").read_text(encoding="utf-8").splitlines()]
     assert sorted(seen) == sorted(ids)
+    empty = world("key", "due", "--exec", "")
+    assert (empty.code, empty.out) == (7, due.out)
     ran = world("key", "due", "--exec", "exit 3")
     assert ran.code == 1
     assert ran.out == ""
