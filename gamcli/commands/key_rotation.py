@@ -172,7 +172,9 @@ def due(
     refusals: list[str] = []
     with run.cli.open_gam() as gam, rotation.find_due(gam, search) as rows:
         due_keys = _find_rotatable(rows, refusals)
-        found = [*islice(due_keys, 1 if program is None else None)]  # the command may change the store, so it runs afterwards
+        found = [
+            *islice(due_keys, 1 if program is None else None)
+        ]  # the command may change the store, so it runs afterwards
         if program is None:
             out.print_records(Key, chain(found, due_keys))
     if program is not None:
@@ -181,9 +183,10 @@ def due(
             if code:
                 raise FailedError(f"the command failed with exit code {code} for key {key.id}", f"--exec '{program}'")
         out.print_records(Key, found)
-    if refusals:
-        more = f"{format_count(len(refusals), 'key')} that {'is' if len(refusals) == 1 else 'are'} due"
-        out.print_note(f"{more} cannot be rotated now; the first: {refusals[0]}")
+    if len(refusals) == 1:
+        out.print_note(f"1 key that is due cannot be rotated now: {refusals[0]}")
+    elif refusals:
+        out.print_note(f"{len(refusals):,} keys that are due cannot be rotated now; the first: {refusals[0]}")
     if found:
         raise typer.Exit(ATTENTION_NEEDED)
 

@@ -56,7 +56,11 @@ def test_keys_of_blocked_users_and_disabled_applications_are_counted_apart(
     world("user", "disable", "bea")
     ran = world("key", "due")
     assert (ran.code, ran.out) == (0, "")
-    assert "1 key that is due cannot be rotated now; the first: user 'ana' is blocked" in ran.err
+    assert "1 key that is due cannot be rotated now: user 'ana' is blocked" in ran.err
+    issue("dan", 0, 4)
+    world("user", "block", "dan")
+    two = "2 keys that are due cannot be rotated now; the first: user 'ana' is blocked"
+    assert two in world("key", "due").err
     world("user", "unblock", "ana")
     key = issue("cleo", 0, 2)
     world("key", "disable", key)
@@ -215,7 +219,7 @@ def test_due_lists_the_keys_and_counts_those_that_cannot_be_rotated_in_every_for
     world("user", "block", "bea")
     rest = world("key", "due", "-o", "jsonl")
     assert (rest.code, len(rest.out.splitlines())) == (7, 1)
-    assert "1 key that is due cannot be rotated now; the first: user 'bea' is blocked" in rest.err
+    assert "1 key that is due cannot be rotated now: user 'bea' is blocked" in rest.err
 
 
 def test_a_key_expires_at_a_date(world: Run) -> None:
