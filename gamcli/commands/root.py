@@ -168,9 +168,14 @@ def root(
         overview.show_store(context.obj)
 
 
+@cache
+def _build_root_command() -> Any:  # noqa: ANN401 - typer's own types
+    return typer.main.get_command(app)
+
+
 def dispatch(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; every failure is raised as GamcliError."""
-    command = typer.main.get_command(app)
+    command = _build_root_command()
     try:
         with command.make_context("gamcli", list(arguments)) as context:
             command.invoke(context)
