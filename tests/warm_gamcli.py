@@ -18,13 +18,14 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from importlib import import_module
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from pathlib import Path
 
 import gamcli
-from gamcli.commands import entry_point
+from gamcli.commands import entry_point, main
+from gamcli.commands.complete import read_table
 from gamcli.rules import passwords
 
 PROGRAM = """#!{python} -IS
@@ -122,6 +123,9 @@ def serve(listener: socket.socket) -> None:
         if not module.name.startswith(("gamcli.testing", "gamcli.store.postgres", "gamcli.__main__")):
             import_module(module.name)
     passwords.CURRENT_COST = passwords.TEST_COST
+    with redirect_stdout(StringIO()):
+        for path in {row.path for row in read_table()}:
+            main([*path.split(), "--help"])  # loads the command, which takes as long as most take to run
     gc.freeze()
     events = selectors.DefaultSelector()
     events.register(listener, selectors.EVENT_READ)
