@@ -21,6 +21,7 @@ import pytest
 from hypothesis import settings
 
 from gamcli.actions import Gam, repository
+from gamcli.rules import passwords
 from gamcli.rules.credentials import Entropy
 from gamcli.store import Store
 from gamcli.store.postgres.url import parse_url
@@ -35,6 +36,9 @@ settings.load_profile("ci" if "CI" in os.environ else "here")
 # Where it is set, pytest and every gamcli that a test starts would compile each module again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+DEFAULT_COST = passwords.CURRENT_COST
+passwords.CURRENT_COST = passwords.TEST_COST  # the default takes a third of a second for each password
 
 MEMORY = Path("/dev/shm")
 if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**32:

@@ -41,11 +41,6 @@ Forward = Callable[[timedelta], datetime]
 Spend = Callable[[Secret], IssuedToken]
 
 
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "CURRENT_COST", TEST_COST)
-
-
 @pytest.fixture
 def login(gam: Gam, portal: CreateResult[App], ana: User) -> TokenRequest:
     assert portal.secret is not None

@@ -17,10 +17,9 @@ from gamcli.actions.grant_cache import GrantCache
 from gamcli.actions.issuance import GrantAttempt, IssuedToken, Turn
 from gamcli.actions.keys import KeySpec
 from gamcli.actions.userinfo import ClaimsCache
-from gamcli.rules import grants, passwords
+from gamcli.rules import grants
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
-from gamcli.rules.passwords import TEST_COST
 from gamcli.store import Store, Transaction
 from gamcli.store.postgres.database import PostgresStore
 from gamcli.store.postgres.url import parse_url
@@ -116,8 +115,7 @@ def list_users(gam: Gam) -> list[object]:
 
 
 @pytest.fixture
-def estate(gam: Gam, monkeypatch: pytest.MonkeyPatch) -> Estate:
-    monkeypatch.setattr(passwords, "CURRENT_COST", TEST_COST)
+def estate(gam: Gam) -> Estate:
     return Estate(gam)
 
 
@@ -145,11 +143,8 @@ def test_the_statements_of_a_turn_do_not_depend_on_its_size(estate: Estate, coun
 
 
 @pytest.mark.parametrize("count", SIZES)
-def test_on_postgresql_a_turn_is_two_round_trips(
-    count: int, postgres_url: str, monkeypatch: pytest.MonkeyPatch, now: datetime, tmp_path: Path
-) -> None:
+def test_on_postgresql_a_turn_is_two_round_trips(count: int, postgres_url: str, now: datetime, tmp_path: Path) -> None:
     """It begins with the head of the audit log and reads what is not cached; it writes all rows with the commit."""
-    monkeypatch.setattr(passwords, "CURRENT_COST", TEST_COST)
     with Store.create(parse_url(postgres_url)) as store:
         assert isinstance(store, PostgresStore)
         gam = Gam(store, lambda: now, os.urandom, "test")

@@ -25,7 +25,6 @@ import pytest
 
 from gamcli.actions import Gam, issuance
 from gamcli.commands import main, wants_json
-from gamcli.rules import passwords
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
 from gamcli.store import Store
@@ -101,7 +100,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [*os.environ]:
         if name.startswith(("GAMCLI_", "XDG_")) or name in ("NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR"):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(passwords, "CURRENT_COST", passwords.TEST_COST)
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)

@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
-from unittest.mock import patch
 
 import pytest
 
@@ -18,7 +17,6 @@ from gamcli.actions import Gam
 from gamcli.conformance import local
 from gamcli.conformance.exchange import TargetServer
 from gamcli.conformance.worlds import World
-from gamcli.rules import passwords
 from gamcli.store import Location, Store
 
 OPTIONS = {
@@ -39,7 +37,7 @@ def world(place: Path) -> World:
 
 
 def create_world(location: Location) -> World:
-    with Store.create(location) as store, patch.object(passwords, "CURRENT_COST", passwords.TEST_COST):
+    with Store.create(location) as store:
         return local.create_world(Gam(store, lambda: datetime.now(UTC), os.urandom, "test"), {})
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from threading import Thread
 from time import sleep
 
-import pytest
 import uvicorn
 
 from gamcli.conformance import suite, table
@@ -15,7 +14,6 @@ from gamcli.conformance.local import SERVER_VARIANTS
 from gamcli.conformance.suite import DIFFERS, SAME, SKIPPED, Verdict
 from gamcli.conformance.table import ExpectedResponse, RequestSpec, Row
 from gamcli.conformance.worlds import World, parse_world
-from gamcli.rules import passwords
 from gamcli.server import asgi
 from gamcli.server.endpoints import context
 from gamcli.server.endpoints.failure_limit import FailureLimiter
@@ -94,8 +92,7 @@ def in_asgi(path: Path, world: World) -> Iterator[TargetServer]:
         thread.join(20)
 
 
-def test_the_asgi_application_meets_the_contract(place: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "CURRENT_COST", passwords.TEST_COST)
+def test_the_asgi_application_meets_the_contract(place: Path, world: World) -> None:
     rows = [row for row in table.load_rows() if not row.request.packets and not row.expected.closes]
     check(lambda configured: in_asgi(place / "store.db", configured), world, rows)
 

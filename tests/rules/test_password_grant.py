@@ -1,6 +1,6 @@
 """The password grant: each rule violated alone and with every other one, and the contents of a grant."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations
@@ -23,13 +23,6 @@ PASSWORD = Secret("correct horse battery staple")
 HASH = passwords.hash_password(PASSWORD, bytes, TEST_COST)
 
 Break = Callable[[GrantFacts], GrantFacts]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cheap() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passwords, "CURRENT_COST", TEST_COST)
-        yield
 
 
 @pytest.fixture(scope="session")

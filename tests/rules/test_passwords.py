@@ -12,6 +12,7 @@ from gamcli.errors import UsageError
 from gamcli.rules import passwords
 from gamcli.rules.credentials import Entropy, Secret
 from gamcli.rules.passwords import TEST_COST, ScryptCost
+from tests.conftest import DEFAULT_COST
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=50)
 
@@ -42,7 +43,7 @@ def test_two_hashes_of_one_password_differ(entropy: Entropy) -> None:
 
 
 def test_the_default_cost_is_one_that_owasp_names() -> None:
-    stored = passwords.hash_password(Secret("hunter2"), no_randomness)
+    stored = passwords.hash_password(Secret("hunter2"), no_randomness, DEFAULT_COST)
     assert stored.startswith("scrypt$32768$8$3$")
     assert passwords.verify(Secret("hunter2"), stored)
 
@@ -73,8 +74,7 @@ def test_a_password_with_nul_characters_behind_it_is_another(monkeypatch: pytest
     assert passwords.verify(Secret("hunter2\0"), stored)
 
 
-def test_the_dummy_hash_has_the_current_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "CURRENT_COST", TEST_COST)
+def test_the_dummy_hash_has_the_current_parameters() -> None:
     stored = passwords.dummy_hash()
     assert stored.startswith("scrypt$2$8$1$")
     assert not passwords.needs_rehash(stored)

@@ -29,8 +29,7 @@ PROPERTIES = [{"Id": "Branch", "Value": "7"}]
 
 
 @pytest.fixture
-def login(gam: Gam, form: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    monkeypatch.setattr(passwords, "CURRENT_COST", passwords.TEST_COST)
+def login(gam: Gam, form: dict[str, str]) -> dict[str, str]:
     auth_types.update(gam, "local", {"enabled": True})
     edit = apps.ScopeEdit(add=("session_initial_prop",))
     apps.update(gam, "portal", {"token.renewals": 2}, edit)
