@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -123,43 +125,6 @@ def test_errors_name_the_value(gam_server):
 """
 
 
-def ran(folder: Path, text: str, *words: str) -> "subprocess.CompletedProcess[str]":
-    (folder / "test_client.py").write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "gamcli.testing", *words, "test_client.py"]
-    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # as it was installed does not matter here
-    environment.pop("PYTEST_ADDOPTS", None)
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False
-    )
-
-
-def test_each_test_has_a_server_separate(tmp_path: Path) -> None:
-    done = ran(tmp_path, MANY)
-    assert "5 passed" in done.stdout, done.stdout
-
-
-def test_tests_that_run_at_once_have_servers_of_their_own(tmp_path: Path) -> None:
-    done = ran(tmp_path, MANY, "-p", "xdist", "-n", "2")
-    assert "5 passed" in done.stdout, done.stdout
-
-
-@pytest.mark.parametrize("words", [(), ("-p", "xdist", "-n", "2")], ids=str)
-def test_a_test_has_the_clock_the_problems_and_the_journal_of_its_server(
-    tmp_path: Path, words: tuple[str, ...]
-) -> None:
-    done = ran(tmp_path, STAGED, *words)
-    assert "4 passed" in done.stdout, done.stdout
-
-
-def test_the_tests_in_the_manual_pass(tmp_path: Path) -> None:
-    page = (ROOT / "gamcli" / "manual" / "testing.md").read_text(encoding="utf-8")
-    (text,) = (
-        each for each in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL) if "def test" in each
-    )
-    done = ran(tmp_path, text)
-    assert "3 passed" in done.stdout, done.stdout
-
-
 SESSION = """
 import pytest
 
@@ -174,27 +139,6 @@ def test_it_fails(gam_server_session):
     gam_server_session.token()
     assert False
 """
-
-
-def test_the_server_of_the_session_is_reset_and_shows_the_requests_of_a_failed_test(tmp_path: Path) -> None:
-    done = ran(tmp_path, SESSION)
-    assert "1 failed, 3 passed" in done.stdout, done.stdout
-    section = done.stdout.partition("gamcli requests")[2]
-    assert section.count('"status":200') == 1
-    assert not re.search(r"gam(key|sec)_", done.stdout)
-
-
-def test_without_the_plugin_nothing_is_imported(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text("import sys\nassert 'gamcli' not in sys.modules\n", encoding="utf-8")
-    (tmp_path / "test_client.py").write_text(
-        "import sys\n\ndef test_it():\n    assert 'gamcli' not in sys.modules\n", encoding="utf-8"
-    )
-    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:gamcli"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=False
-    )
-    assert "1 passed" in done.stdout, done.stdout
 
 
 PROXIED = """
@@ -219,11 +163,6 @@ def test_the_variables_are_restored():
     assert os.environ["no_proxy"] == "example.org"
     assert "NO_PROXY" not in os.environ
 """
-
-
-def test_a_proxy_does_not_come_between(tmp_path: Path) -> None:
-    done = ran(tmp_path, PROXIED)
-    assert "2 passed" in done.stdout, done.stdout
 
 
 MARKED = """
@@ -257,39 +196,98 @@ def test_an_unknown_option(gam_server):
 """
 
 
-def test_a_marker_sets_how_the_server_begins(tmp_path: Path) -> None:
-    done = ran(tmp_path, MARKED)
-    assert "1 passed, 1 error" in done.stdout, done.stdout
-    assert "unknown option of the marker gam: seeds; use seed, format, expired_status" in done.stdout
+def manual_suite() -> str:
+    page = (ROOT / "gamcli" / "manual" / "testing.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (text,) = (each for each in blocks if "def test" in each)
+    return str(text)
+
+
+SUITES = {
+    "many": MANY,
+    "staged": STAGED,
+    "steered": STEERED,
+    "session": SESSION,
+    "proxied": PROXIED,
+    "marked": MARKED,
+    "manual": manual_suite(),
+    "failing": "def test_it(gam_server):\n    assert gam_server.url == ''\n",
+    "unconcerned": "def test_it():\n    pass\n",
+}
+"""The modules of a project that uses the fixture."""
+
+
+def run_pytest(folder: Path, suites: Mapping[str, str], *words: str) -> str:
+    """Run the tests of the suites in one project, and return what pytest prints."""
+    for name, text in suites.items():
+        (folder / f"test_{name}.py").write_text(text, encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-rpfE", "-W", "error", *words],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    return done.stdout
+
+
+PLUGIN = ("--disable-plugin-autoload", "-p", "gamcli.testing")
+"""As it was installed does not matter here."""
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return run_pytest(tmp_path_factory.mktemp("project"), SUITES, *PLUGIN)
+
+
+def outcomes(printed: str, suite: str) -> Counter[str]:
+    """Return how many tests of the suite ended how."""
+    return Counter(re.findall(rf"(?m)^(PASSED|FAILED|ERROR) test_{suite}\.py::", printed))
+
+
+@pytest.mark.parametrize(("suite", "passed"), {"many": 5, "staged": 4, "steered": 2, "proxied": 2, "manual": 3}.items())
+def test_each_test_has_its_server_with_a_clock_faults_and_a_journal(printed: str, suite: str, passed: int) -> None:
+    assert outcomes(printed, suite) == {"PASSED": passed}, printed
+
+
+def test_tests_that_run_at_once_have_separate_servers(tmp_path: Path) -> None:
+    suites = {name: SUITES[name] for name in ("many", "staged")}
+    printed = run_pytest(tmp_path, suites, *PLUGIN, "-p", "xdist", "-n", "2")
+    assert [outcomes(printed, suite) for suite in suites] == [{"PASSED": 5}, {"PASSED": 4}], printed
+
+
+def test_the_server_of_the_session_is_reset_and_shows_the_requests_of_a_failed_test(printed: str) -> None:
+    assert outcomes(printed, "session") == {"PASSED": 3, "FAILED": 1}, printed
+    section = printed.partition("gamcli requests")[2]
+    assert section.count('"status":200') == 1
+
+
+def test_a_marker_sets_how_the_server_begins(printed: str) -> None:
+    assert outcomes(printed, "marked") == {"PASSED": 1, "ERROR": 1}, printed
+    assert "unknown option of the marker gam: seeds; use seed, format, expired_status" in printed
+
+
+def test_a_test_that_fails_still_ends_its_server_and_shows_no_secret(printed: str) -> None:
+    assert outcomes(printed, "failing") == {"FAILED": 1}, printed
+    assert not re.search(r"gam(key|sec)_", printed)
 
 
 def test_the_configuration_sets_how_every_server_begins(tmp_path: Path) -> None:
     (tmp_path / "seed.toml").write_text("[user.eva]\n[app.shop]\n", encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\ngam_seed = seed.toml\n", encoding="utf-8")
-    done = ran(tmp_path, "def test_it(gam_server):\n    assert 'GAM_CLIENT_ID_SHOP' in gam_server.credentials\n")
-    assert "1 passed" in done.stdout, done.stdout
+    text = "def test_it(gam_server):\n    assert 'GAM_CLIENT_ID_SHOP' in gam_server.credentials\n"
+    assert "1 passed" in run_pytest(tmp_path, {"configured": text}, *PLUGIN)
 
 
-def test_functions_of_the_server_change_its_store(tmp_path: Path) -> None:
-    done = ran(tmp_path, STEERED)
-    assert "2 passed" in done.stdout, done.stdout
+def test_without_the_plugin_nothing_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text("import sys\nassert 'gamcli' not in sys.modules\n", encoding="utf-8")
+    text = "import sys\n\ndef test_it():\n    assert 'gamcli' not in sys.modules\n"
+    assert "1 passed" in run_pytest(tmp_path, {"plain": text}, "-p", "no:gamcli")
 
 
-def test_a_test_that_fails_still_ends_its_server(tmp_path: Path) -> None:
-    done = ran(tmp_path, "def test_it(gam_server):\n    assert gam_server.url == ''\n")
-    assert "1 failed" in done.stdout, done.stdout
-    assert not re.search(r"gam(key|sec)_", done.stdout)
-
-
-def test_who_does_not_use_the_fixture_pays_next_to_nothing() -> None:
+def test_who_does_not_use_the_fixture_pays_next_to_nothing(printed: str) -> None:
     probe = "import sys, pytest; had = {*sys.modules}; import gamcli.testing; print(*sorted({*sys.modules} - had))"
     found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["gamcli", "gamcli.testing"]
-
-
-@pytest.mark.parametrize("text", ["def test_it():\n    pass\n"])
-def test_a_project_that_does_not_use_it_is_as_before(tmp_path: Path, text: str) -> None:
-    assert "1 passed" in ran(tmp_path, text).stdout
+    assert outcomes(printed, "unconcerned") == {"PASSED": 1}
 
 
 def test_pytest_finds_the_fixture_by_itself() -> None:
