@@ -1,9 +1,7 @@
 """A clock that is set back or was fast: nothing inactive becomes valid again, and nothing waits for it."""
 
-import ast
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -18,24 +16,6 @@ from gamcli.server.endpoints.failure_limit import Client, FailureLimiter
 
 Forward = Callable[[timedelta], datetime]
 HOUR = timedelta(hours=1)
-PACKAGE = Path(__file__).parent.parent / "gamcli"
-
-WALL = {
-    "gamcli/server/dev/clock.py": {"now"},
-    "gamcli/commands/__init__.py": {"now"},
-    "gamcli/commands/context.py": {"now"},
-    "gamcli/server/asgi.py": {"now"},
-    "gamcli/server/transport/connection.py": {"time", "gmtime"},
-    "gamcli/store/sqlite/database.py": {"now"},
-    "gamcli/store/postgres/clock.py": {"now"},
-    "gamcli/store/postgres/migration.py": {"time_ns"},
-    "gamcli/store/sqlite/migration.py": {"time_ns"},
-    "gamcli/testing.py": {"now"},
-}
-"""
-The code that may read the wall clock: for `Gam.now`, a response header, the clock of a database, and the date and name
-of a migration.
-"""
 
 
 @pytest.fixture
@@ -133,17 +113,3 @@ def test_a_clock_step_delays_nothing_by_more_than_a_minute(now: datetime, step: 
     for _ in range(2):
         failures.record(Client("client"), now + step)
     assert failures.retry_after(Client("client"), now + step) == 60
-
-
-def readings(path: Path) -> set[str]:
-    calls = [node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
-    names = {each.id for each in calls if isinstance(each, ast.Name)} & {"time", "time_ns", "gmtime", "localtime"}
-    owned = [each for each in calls if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name)]
-    return names | {each.attr for each in owned if each.value.id in ("datetime", "date", "time")} & {  # type: ignore[attr-defined]
-        "now", "utcnow", "today", "time", "time_ns", "gmtime", "localtime",
-    }  # fmt: skip
-
-
-def test_code_that_waits_does_not_read_the_wall_clock() -> None:
-    found = {str(path.relative_to(PACKAGE.parent)): readings(path) for path in PACKAGE.rglob("*.py")}
-    assert {path: names for path, names in found.items() if names - WALL.get(path, set())} == {}

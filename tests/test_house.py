@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from statistics import median, quantiles
 
+from tests.syntax import parse_all
+
 ROOT = Path(__file__).parent.parent
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 PACKAGE = ROOT / "gamcli"
@@ -76,19 +78,33 @@ PURE = {
 IMPURE = {"now", "today", "utcnow", "open", "input", "print"}
 """What reads or writes the world when it is called."""
 
+WALL_CLOCK = {
+    "gamcli.server.dev.clock": {"now"},
+    "gamcli.commands": {"now"},
+    "gamcli.commands.context": {"now"},
+    "gamcli.server.asgi": {"now"},
+    "gamcli.server.transport.connection": {"time", "gmtime"},
+    "gamcli.store.sqlite.database": {"now"},
+    "gamcli.store.postgres.clock": {"now"},
+    "gamcli.store.postgres.migration": {"time_ns"},
+    "gamcli.store.sqlite.migration": {"time_ns"},
+    "gamcli.testing": {"now"},
+}
+"""
+The code that may read the wall clock: for `Gam.now`, a response header, the clock of a database, and the date and name
+of a migration.
+"""
+
 NO_NAMES = {"utils", "util", "helpers", "helper", "manager", "common", "misc"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
-
-
 @cache
 def nodes() -> dict[str, list[ast.AST]]:
     """Return the nodes of each module."""
-    return {name: [*ast.walk(tree(path))] for name, path in MODULES.items()}
+    found = parse_all(MODULES.values())
+    return {name: found[path] for name, path in MODULES.items()}
 
 
 def part(module: str) -> str:
@@ -199,8 +215,9 @@ def test_no_class_name_is_used_twice_and_no_name_says_nothing() -> None:
 
 
 def test_a_test_name_is_a_sentence() -> None:
-    for path in TESTS:
-        for node in tree(path).body:
+    for path, (module,) in parse_all(TESTS, (ast.Module,)).items():
+        assert isinstance(module, ast.Module)
+        for node in module.body:
             if isinstance(node, Function) and node.name.startswith("test_"):
                 assert len(node.name.split("_")) >= 4, f"{path}: {node.name}"
 
@@ -215,3 +232,17 @@ def test_the_rules_compare_digests_in_constant_time() -> None:
             ):
                 names = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
                 assert not any("digest" in name for name in names), f"{module}, line {node.lineno}: use compare_digest"
+
+
+def clock_calls(module: list[ast.AST]) -> set[str]:
+    calls = [node.func for node in module if isinstance(node, ast.Call)]
+    names = {each.id for each in calls if isinstance(each, ast.Name)} & {"time", "time_ns", "gmtime", "localtime"}
+    owned = [each for each in calls if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name)]
+    return names | {each.attr for each in owned if each.value.id in ("datetime", "date", "time")} & {  # type: ignore[attr-defined]
+        "now", "utcnow", "today", "time", "time_ns", "gmtime", "localtime",
+    }  # fmt: skip
+
+
+def test_code_that_waits_does_not_read_the_wall_clock() -> None:
+    found = {name: clock_calls(module) for name, module in nodes().items()}
+    assert {name: names for name, names in found.items() if names - WALL_CLOCK.get(name, set())} == {}

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from tests.syntax import parse_all
+
 ROOT = Path(__file__).parent.parent
 RULES = [
     tuple(line.split("\t"))
@@ -43,10 +45,10 @@ def documents() -> Iterator[Text]:
 
 
 @cache
-def nodes(path: Path) -> list[ast.AST]:
-    """Return the nodes of a Python file that hold texts or give names."""
+def nodes() -> dict[Path, list[ast.AST]]:
+    """Return the nodes of each Python file that hold texts or give names."""
     wanted = (ast.Constant, ast.Expr, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.arg)
-    return [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, wanted)]
+    return parse_all(sources(), wanted)
 
 
 def texts_of(path: Path) -> Iterator[Text]:
@@ -57,7 +59,7 @@ def texts_of(path: Path) -> Iterator[Text]:
             if token.type == tokenize.COMMENT:
                 yield place, token.start[0], token.string
     is_test = place.startswith("tests/")
-    for node in nodes(path):
+    for node in nodes()[path]:
         literal = node.value if isinstance(node, ast.Expr) else node
         wanted = literal is not node or not is_test
         if wanted and isinstance(literal, ast.Constant) and isinstance(literal.value, str):
@@ -75,7 +77,7 @@ def names_of(path: Path) -> Iterator[Text]:
     """Yield the names that a Python file gives to modules, classes, functions and parameters."""
     place = name(path)
     yield place, 1, path.stem
-    for node in nodes(path):
+    for node in nodes()[path]:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield place, node.lineno, node.name
         elif isinstance(node, ast.arg):
