@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.cases import for_each
+
 Run = Callable[..., Any]
 
 CHANGES: dict[str, tuple[str, str]] = {
@@ -82,25 +84,22 @@ def dump(file: Path) -> list[str]:
         return list(connection.iterdump())
 
 
-@pytest.mark.parametrize("line", CHANGES)
-def test_a_dry_run_shows_the_step_and_changes_nothing(
-    gamcli: Run, lived_in: dict[str, str], file: Path, line: str
+@for_each("line", CHANGES)
+def test_a_dry_run_changes_nothing_and_shows_what_the_real_thing_does(
+    gamcli: Run, lived_in: dict[str, str], file: Path, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:
-    before = dump(file)
-    found = gamcli(*line.format(**lived_in).split(), "--dry-run", "-o", "json")
-    assert found.code == 0
-    action, kind = CHANGES[line]
-    assert (found.json["changes"][0]["action"], found.json["changes"][0]["kind"]) == (action, kind)
-    assert found.json["summary"][action] == 1
+    monkeypatch.setenv("GAMCLI_STORE", str(file))
+    assert gamcli("store", "backup", f"{line}.db").code == 0
+    monkeypatch.setenv("GAMCLI_STORE", f"{line}.db")
+    before = dump(Path(f"{line}.db"))
+    words = line.format(**lived_in).split()
+    found = gamcli(*words, "--dry-run", "-o", "json")
+    shown, (action, kind) = found.json, CHANGES[line]
+    assert (shown["changes"][0]["action"], shown["changes"][0]["kind"]) == (action, kind)
+    assert shown["summary"][action] == 1
     assert "gamsec_" not in found.out
     assert "gamkey_" not in found.out
-    assert dump(file) == before
-
-
-@pytest.mark.parametrize("line", CHANGES)
-def test_the_real_thing_does_what_the_dry_run_showed(gamcli: Run, lived_in: dict[str, str], line: str) -> None:
-    words = line.format(**lived_in).split()
-    shown = gamcli(*words, "--dry-run", "-o", "json").json
+    assert dump(Path(f"{line}.db")) == before
     live = [key["id"] for key in gamcli("key", "list", "-o", "json", "--status", "active").json]
     accept = ("--accept-invalidating", str(len(shown["invalidates"])))
     judged = ("--remove-scope" in words or "delete" in words) and "local" not in words
