@@ -606,30 +606,29 @@ CHANGES: dict[str, tuple[Callable[[Gam], object], str, str, str]] = {
 """Each change, and the rules that refuse the API key, password and refresh grant after it."""
 
 
-@pytest.mark.parametrize("grant", [grants.API_KEY, grants.PASSWORD, grants.REFRESH])
 @pytest.mark.parametrize("name", CHANGES)
 def test_no_token_is_issued_after_a_change_was_acknowledged(
-    gam: Gam, login: TokenRequest, issued: IssuedKey, name: str, grant: str
+    gam: Gam, login: TokenRequest, issued: IssuedKey, name: str
 ) -> None:
     assert issued.secret is not None
     scope = "gam_user_data"
-    request = {
-        grants.API_KEY: TokenRequest(
-            login.client_id, login.client_secret, api_key=issued.secret, authentication_type_name="apikey"
-        ),
-        grants.PASSWORD: login._replace(scope=scope),
-        grants.REFRESH: renewing(login, issuance.exchange(gam, login._replace(scope=scope)).refresh_token),
-    }[grant]
+    client = TokenRequest(login.client_id, login.client_secret)
+    by_key = client._replace(api_key=issued.secret, authentication_type_name="apikey")
+    by_password = login._replace(scope=scope)
+    refreshing = renewing(login, issuance.exchange(gam, by_password).refresh_token)
+    attempts = [
+        GrantAttempt(by_key, digest=b"digest"),
+        GrantAttempt(by_password, password=issuance.verify_password(gam, by_password)),
+        GrantAttempt(refreshing),
+    ]
+    caches = [GrantCache() for _ in attempts]
+    assert rules_of(issue_turn(gam, attempts[0], cache=caches[0])) == ["granted"]
+    assert caches[0].find_grant(b"digest", gam.now()) is not None
     change, *rules = CHANGES[name]
-    rule = rules[[grants.API_KEY, grants.PASSWORD, grants.REFRESH].index(grant)]
-    password = issuance.verify_password(gam, request) if grant == grants.PASSWORD else None
-    attempt, cache = GrantAttempt(request, password=password, digest=b"digest"), GrantCache()
-    if grant == grants.API_KEY:
-        assert rules_of(issue_turn(gam, attempt, cache=cache)) == ["granted"]
-        assert cache.find_grant(b"digest", gam.now()) is not None
     with gam.store.open_again(durable=True, timeout=5) as other:
         change(replace(gam, store=other))
-    assert rules_of(issue_turn(gam, attempt, cache=cache)) == [rule or "granted"]
+    for attempt, cache, rule in zip(attempts, caches, rules, strict=True):
+        assert rules_of(issue_turn(gam, attempt, cache=cache)) == [rule or "granted"]
 
 
 def test_a_password_is_not_hashed_again_after_a_change(
