@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from gamcli.rules.credentials import checksum
 Run = Callable[..., Any]
 
 TABLE = Path(__file__).parent / "every_command.tsv"
+ROWS = complete.read_table()
 CLIENT_SECRET = "MARKEDclientsecretMARKEDclientsecretMARKED01"
 THIRD_SECRET = "MARKEDthirdsecretMARKEDthirdsecretMARKED0123"
 LEGACY_KEY = "MARKED legacy key of another system"
@@ -95,22 +97,27 @@ class Line:
     words: tuple[str, ...]
     stdin: str | None
 
-    @property
+    @cached_property
     def leaf(self) -> str:
-        return complete.parse_words(complete.read_table(), self.words)[0]
+        return complete.parse_words(ROWS, self.words)[0]
 
 
-def lines() -> Iterator[Line]:
-    for text in TABLE.read_text(encoding="utf-8").splitlines():
-        if not text.startswith("#"):
-            codes, marks, words, stdin = text.split("\t")
-            known = frozenset({int(codes)} if codes in ("0", "1") or len(codes) == 1 else map(int, codes))
-            yield Line(known, frozenset(marks.split()), tuple(shlex.split(words)), None if stdin == "-" else stdin)
+@cache
+def lines() -> list[Line]:
+    rows = [text.split("\t") for text in TABLE.read_text(encoding="utf-8").splitlines() if not text.startswith("#")]
+    return [
+        Line(
+            frozenset(map(int, codes)),
+            frozenset(marks.split()),
+            tuple(shlex.split(words)),
+            None if stdin == "-" else stdin,
+        )
+        for codes, marks, words, stdin in rows
+    ]
 
 
 def leaves() -> set[str]:
-    rows = complete.read_table()
-    paths = {f"{row.path} {row.text}".strip() for row in rows if row.text[:1] not in ("-", "<")}
+    paths = {f"{row.path} {row.text}".strip() for row in ROWS if row.text[:1] not in ("-", "<")}
     return {path for path in paths if not any(other.startswith(f"{path} ") for other in paths)}
 
 
@@ -337,7 +344,7 @@ def connection_key(connection: sqlite3.Connection, table: str) -> str:
 
 def formats(leaf: str) -> Iterator[tuple[str, ...]]:
     yield ()
-    for row in complete.read_table():
+    for row in ROWS:
         if row.path == leaf and row.text == "--output":
             yield from (("-o", name) for name in row.metavar.split("|") if name not in ("value", "github"))
 
