@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from gamcli import store
 from gamcli.errors import NotFoundError, UsageError, command
 from gamcli.model import Key, normalize_name
 from gamcli.store.damage import reports_damage
@@ -120,7 +121,9 @@ def get_by_prefix(tx: Transaction, prefix: str) -> Key:
     end = prefix + "{" if prefix else ""  # in ASCII `{` follows `z`, the last letter of ids
     rows = list(tx.each(f"{_SELECT} WHERE key.id >= ? AND key.id < ? ORDER BY key.id LIMIT 3", [prefix, end]))
     if not rows:
-        raise NotFoundError(f"no key with ID '{prefix}'", command("key", "list"))
+        user = store.users.find(tx, prefix)
+        hint = command("key", "list", "--user", user.name) if user else command("key", "list")
+        raise NotFoundError(f"no key with ID '{prefix}'", hint)
     if len(prefix) < MIN_PREFIX:
         raise UsageError(
             f"the ID prefix '{prefix}' is too short",

@@ -111,6 +111,13 @@ def test_another_beginning_finds_no_key(four: Store, prefix: str) -> None:
     assert (caught.value.message, caught.value.hint) == (f"no key with ID '{prefix}'", "gamcli key list")
 
 
+def test_the_name_of_a_user_instead_of_a_key_lists_the_keys_of_the_user(peopled: Store, ana: User) -> None:
+    for name in (ana.name, ana.email):
+        with pytest.raises(NotFoundError) as caught, peopled.reading() as tx:
+            keys.get_by_prefix(tx, name)
+        assert caught.value.hint == f"gamcli key list --user {ana.name}"
+
+
 @for_each("prefix", ["K", "K1", "K12", "KaB"])
 def test_a_prefix_has_at_least_four_characters(four: Store, prefix: str) -> None:
     with four.reading() as tx, pytest.raises(UsageError, match="is too short"):
