@@ -131,11 +131,11 @@ def _require_readable_arguments(arguments: Sequence[str]) -> None:
 
 
 def _describe_os_error(error: OSError) -> errors.FailedError:
-    """Return the reason of the system and the file that it names; the cause is known only of output."""
+    """Return the reason of the system, with stdout or the file that it names."""
     reason = error.strerror or str(error)
     reason = reason[:1].lower() + reason[1:]
     if isinstance(error, StdoutError):
-        return errors.FailedError(reason, "cannot write the output")
+        return errors.FailedError(f"cannot write to stdout: {reason}", "write the output to another file or disk")
     named = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
     return errors.FailedError(f"{named}{reason}", None)
 

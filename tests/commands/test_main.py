@@ -138,7 +138,10 @@ def test_a_full_disk_is_a_failure(shell: Run, world: Run) -> None:
     for words in ("--version", "app list", "user show ana", "scope list -o csv", "user list -o csv"):
         ran = shell(f"gamcli {words} >/dev/full")
         assert (ran.code, ran.out) == (1, "")
-        assert ran.err == ("gamcli: error: no space left on device\ngamcli: hint: cannot write the output\n")
+        assert ran.err == (
+            "gamcli: error: cannot write to stdout: no space left on device\n"
+            "gamcli: hint: write the output to another file or disk\n"
+        )
 
 
 def test_a_stdout_that_is_closed_is_a_failure(shell: Run, world: Run) -> None:
