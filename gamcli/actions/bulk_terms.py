@@ -77,7 +77,12 @@ class TermsResolver:
         auth_type = find_auth_type(app, self._auth_types)
         facts = GrantFacts(self.now, app, auth_type, store.users.find_by_guid(tx, user.guid))
         requested_scopes = parse_scopes(tx, app.scopes, [words]) if words else None
-        requested_lifetime = _parse_lifetime(expires_in, self.now)
+        requested_lifetime = None
+        if expires_in:  # a duration or a date
+            is_date = "-" in expires_in
+            requested_lifetime = (
+                durations.parse_instant(expires_in) - self.now if is_date else durations.parse(expires_in)
+            )
         granted, expires_at = approve(facts, KeyOptions(requested_scopes, requested_lifetime))
         number, has_keys = store.bulk_rows.find_app_number(tx, app.client_id)
         lifetime = None if expires_at is None else expires_at - self.now
@@ -94,10 +99,3 @@ class TermsResolver:
             expires_in=expires_in,
             is_shortened=requested_lifetime is not None and lifetime is not None and lifetime < requested_lifetime,
         )
-
-
-def _parse_lifetime(text: str, now: datetime) -> timedelta | None:
-    """Return the lifetime that a row asks for, as a duration or as a date."""
-    if not text:
-        return None
-    return durations.parse_instant(text) - now if "-" in text else durations.parse(text)

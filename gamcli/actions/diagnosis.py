@@ -16,7 +16,8 @@ from gamcli.store import Transaction
 def verify(gam: Gam, secret: Secret, app: str | None = None) -> diagnosis.KeyVerification:
     """Say whether the API key is accepted now, for `app` if given."""
     with gam.store.reading() as tx:
-        return diagnosis.verify(_load_facts(tx, gam, _find_key(tx, secret), secret, app))
+        key = store.keys.find(tx, api_key_lookup_id(secret))
+        return diagnosis.verify(_load_facts(tx, gam, key, secret, app))
 
 
 def explain(gam: Gam, key_id: str) -> tuple[diagnosis.RuleResult, ...]:
@@ -28,7 +29,7 @@ def explain(gam: Gam, key_id: str) -> tuple[diagnosis.RuleResult, ...]:
 def explain_secret(gam: Gam, secret: Secret) -> tuple[diagnosis.RuleResult, ...]:
     """Return the result of each rule for an API key; empty if no key has its ID."""
     with gam.store.reading() as tx:
-        key = _find_key(tx, secret)
+        key = store.keys.find(tx, api_key_lookup_id(secret))
         return diagnosis.explain(_load_facts(tx, gam, key, secret)) if key else ()
 
 
@@ -38,16 +39,6 @@ def find_refusal(gam: Gam, request: TokenRequest) -> tuple[Rule, GrantFacts] | N
         (facts,) = load_facts(tx, gam.now(), [request])
     violation = find_violation(PASSWORD_GRANT if request.grant == PASSWORD else API_KEY_GRANT, facts)
     return None if violation is None else (violation, facts)
-
-
-def find_key(gam: Gam, secret: Secret) -> Key | None:
-    """Return the key with the ID in `secret`, or None."""
-    with gam.store.reading() as tx:
-        return _find_key(tx, secret)
-
-
-def _find_key(tx: Transaction, secret: Secret) -> Key | None:
-    return store.keys.find(tx, api_key_lookup_id(secret))
 
 
 def _load_facts(

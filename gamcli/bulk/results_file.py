@@ -24,7 +24,7 @@ from gamcli.render.csv_cells import escape_formula, format_row
 from gamcli.render.text import clean
 from gamcli.rules.credentials import NO_SECRET, Secret
 from gamcli.store.batches import Batch
-from gamcli.system.new_files import sync_folder
+from gamcli.system.new_files import sync_folder, write_all
 
 COLUMNS = ("id", "user", "app", "client_id", "api_key", "scopes", "expires_at")
 HEADER = f"{','.join(COLUMNS)}\n".encode()
@@ -81,13 +81,11 @@ class ResultsFile:
 
     def _write(self, data: bytes, line: int) -> None:
         assert self.descriptor is not None
-        rest = memoryview(data)
+        start = os.lseek(self.descriptor, 0, os.SEEK_CUR)
         try:
-            while rest:
-                rest = rest[os.write(self.descriptor, rest) :]
-            os.fsync(self.descriptor)
+            write_all(self.descriptor, data)
         except OSError as error:
-            line += data[: len(data) - len(rest)].count(b"\n")
+            line += data[: os.lseek(self.descriptor, 0, os.SEEK_CUR) - start].count(b"\n")
             raise FailedError(
                 f"cannot write line {line} of {self.path}: {error.strerror}",
                 "free some space, then run the same command again to issue the missing keys",

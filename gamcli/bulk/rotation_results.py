@@ -17,7 +17,7 @@ from gamcli.errors import ConflictError, FailedError
 from gamcli.model import Key, format_rfc3339
 from gamcli.render.csv_cells import escape_formula, format_row
 from gamcli.rules.credentials import Secret
-from gamcli.system.new_files import sync_folder
+from gamcli.system.new_files import sync_folder, write_all
 
 COLUMNS = ("id", "user", "app", "client_id", "api_key", "scopes", "expires_at", "replaces")
 HEADER = f"{','.join(COLUMNS)}\n".encode()
@@ -102,14 +102,12 @@ def _finish_files(folder: Path, is_saved: Callable[[str], bool]) -> None:
 
 
 def _write(path: str, descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
+    size_before = os.fstat(descriptor).st_size
     try:
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
+        write_all(descriptor, data)
     except OSError as error:
         with suppress(OSError):
-            os.truncate(descriptor, os.fstat(descriptor).st_size - (len(data) - len(rest)))
+            os.truncate(descriptor, size_before)
         raise FailedError(
             f"cannot write {path}: {error.strerror}", "free some space, then run the same command again"
         ) from error

@@ -1,6 +1,5 @@
 """`gamcli config`: settings and where they come from."""
 
-import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -160,7 +159,7 @@ def _edit_file(path: Path, name: str, change: Callable[[Any], object], *, save: 
         outside = document.pop(name, None)
         result = change(_require_toml_table(document.setdefault(config_files.TABLE, tomlkit.table()), path))
         if save:
-            _write_atomically(path, tomlkit.dumps(document))
+            _write_file(path, tomlkit.dumps(document))
     except (ValueError, TOMLKitError, RecursionError) as error:
         reason = config_files.describe_read_error(error)
         raise UsageError(f"cannot read the config file {path}: {reason}", config_files.FIX_HINT) from error
@@ -169,18 +168,11 @@ def _edit_file(path: Path, name: str, change: Callable[[Any], object], *, save: 
     return outside if result is None else result
 
 
-def _write_atomically(path: Path, text: str) -> None:
-    """Write a temporary file in the same folder and rename it."""
+def _write_file(path: Path, text: str) -> None:
     target = path.resolve()  # keeps a symbolic link
     files.make_directory(target.parent)
-    temporary = target.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(new_files.create_private_file(temporary), "w", encoding="utf-8") as file:
-        file.write(text)
-    try:
+    with new_files.replacing(target, text) as new:
         if target.exists():
-            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+            new.chmod(stat.S_IMODE(target.stat().st_mode))
         elif path.name == settings.PROJECT_FILE:
-            temporary.chmod(PROJECT_FILE_MODE)
-        new_files.replace_file(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+            new.chmod(PROJECT_FILE_MODE)

@@ -17,7 +17,7 @@ from gamcli.errors import FailedError, UsageError, command
 from gamcli.model import App, Key
 from gamcli.render.output import Output
 from gamcli.rules.credentials import Secret
-from gamcli.system.new_files import open_or_create, require_new, sync_folder
+from gamcli.system.new_files import open_or_create, require_new, sync_folder, write_all
 
 RecordWithSecret = App | Key
 """The records that have a secret."""
@@ -63,13 +63,19 @@ def open_for_issuing(run: IssueOptions, out: Output) -> Iterator[tuple[Gam, Save
 @contextmanager
 def _write_to_file(out: Output, path: str) -> Iterator[SaveSecret[RecordWithSecret]]:
     """Create a file with mode 0600; remove it when no secret was written or the change failed."""
-    descriptor = _create_file(path)
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except OSError as error:
+        require_new(path, "--out")
+        raise FailedError(
+            f"cannot create {path}: {error.strerror}", "use --out with a file in an existing folder"
+        ) from error
     is_written = False
 
     def save_secret(record: RecordWithSecret, secret: Secret) -> None:
         nonlocal is_written
         try:
-            _write_all(descriptor, out.format_secret(record, _secret_name(record), secret.reveal()))
+            write_all(descriptor, out.format_secret(record, _secret_name(record), secret.reveal()).encode())
             sync_folder(Path(path).parent)
         except OSError as error:
             raise FailedError(
@@ -86,24 +92,6 @@ def _write_to_file(out: Output, path: str) -> Iterator[SaveSecret[RecordWithSecr
         os.close(descriptor)
         if not is_written:
             Path(path).unlink()
-
-
-def _create_file(path: str) -> int:
-    try:
-        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except OSError as error:
-        require_new(path, "--out")
-        raise FailedError(
-            f"cannot create {path}: {error.strerror}", "use --out with a file in an existing folder"
-        ) from error
-
-
-def _write_all(descriptor: int, text: str) -> None:
-    """Write all of `text` and sync it to disk."""
-    rest = memoryview(text.encode())
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-    os.fsync(descriptor)
 
 
 @contextmanager
@@ -127,7 +115,7 @@ def open_step_outputs() -> Iterator[AppendOutputs]:
     def append(secrets: Sequence[Secret], variables: Sequence[tuple[str, str]]) -> None:
         try:
             _print_masks([credentials.format_github_mask(secret.reveal()) for secret in secrets])
-            _write_all(descriptor, _missing_newline(path) + credentials.format_github_outputs(variables))
+            write_all(descriptor, (_missing_newline(path) + credentials.format_github_outputs(variables)).encode())
         except OSError as error:
             raise FailedError(f"cannot write {path}: {error.strerror}", "check $GITHUB_OUTPUT") from error
 

@@ -4,11 +4,11 @@
 The rules are imported inside the commands, since `key revoke` and others load this module, too.
 """
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
-from gamcli.commands.context import CliContext
 from gamcli.commands.options import (
     ApiKeyFile,
     ListOptions,
@@ -19,7 +19,7 @@ from gamcli.commands.options import (
     require_secret,
 )
 from gamcli.errors import NotFoundError, StoreError, UsageError, command
-from gamcli.rules.credentials import Secret, parse_api_key_id
+from gamcli.rules.credentials import parse_api_key_id
 
 verbs = new_group()
 
@@ -85,26 +85,16 @@ def inspect(api_key_file: ApiKeyFile = None, *, run: PrintOptions) -> None:
 
     Example: pbpaste | gamcli key inspect --api-key-file -
     """
+    from gamcli.actions import keys  # noqa: PLC0415 - start-up
     from gamcli.rules import inspection  # noqa: PLC0415 - start-up
 
     out = run.make_output(inspection.Inspection)
     secret = require_secret(api_key_file, "--api-key-file", "API key", any_lines=True)
     result = inspection.inspect(secret.reveal())
-    imported_id = _find_imported_key(run.cli, secret) if result.type == "unknown" else None
-    if imported_id is not None:
-        result = inspection.Inspection("imported API key", imported_id, None, ())
+    if result.type == "unknown":
+        with suppress(StoreError), run.cli.open_gam() as gam:  # there may be no store
+            key = keys.find_by_secret(gam, secret)
+            result = inspection.Inspection("imported API key", key.id, None, ()) if key is not None else result
     out.print_record(result)
     if result.damage:
         raise typer.Exit(REFUSED)
-
-
-def _find_imported_key(cli: CliContext, secret: Secret) -> str | None:
-    """Return the ID of an API key in the store; None if it is not there, or if there is no store."""
-    from gamcli.actions import diagnosis  # noqa: PLC0415 - start-up
-
-    try:
-        with cli.open_gam() as gam:
-            key = diagnosis.find_key(gam, secret)
-    except StoreError:
-        return None
-    return key.id if key is not None and secret.matches(key.digest) else None

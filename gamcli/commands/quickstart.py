@@ -16,8 +16,8 @@ from gamcli.commands.serve import stop_on_signals
 from gamcli.errors import FailedError
 from gamcli.render import machine
 from gamcli.render.output import Output
-from gamcli.server.background import run_in_background
 from gamcli.server.server import Server, ServerOptions
+from gamcli.server.transport.listener import run_in_background
 from gamcli.store import Store
 
 verbs = new_group()

@@ -28,7 +28,7 @@ from gamcli.server.endpoints.extras import parse_issuer
 from gamcli.server.endpoints.failure_limit import DEFAULT_LIMIT
 from gamcli.server.endpoints.refusals import UNAUTHORIZED, ResponseFormat
 from gamcli.server.server import ServerOptions
-from gamcli.server.transport.listener import RunnableServer
+from gamcli.server.transport.listener import RunnableServer, run_in_background
 from gamcli.system import new_files
 
 verbs = new_group()
@@ -136,21 +136,18 @@ def _print_variables(variables: Mapping[str, str], output_format: str, out: Outp
     if output_format == "github":
         from gamcli.commands.delivery import open_step_outputs  # noqa: PLC0415 - start-up: rarely needed
 
+        names = ("GAM_CLIENT_SECRET", "GAM_API_KEY", "GAM_PASSWORD", "GAM_CONTROL_URL")
+        secrets = [Secret(value) for name, value in variables.items() if name.startswith(names)]
         with open_step_outputs() as append:
-            append([Secret(value) for name, value in variables.items() if _is_secret(name)], [*variables.items()])
+            append(secrets, [*variables.items()])
         return
     text = json.dumps(variables, indent=2) if output_format == "json" else credentials.format_env(variables.items())
     out.print_line(text.rstrip("\n"))
     out.flush()
 
 
-def _is_secret(name: str) -> bool:
-    return name.startswith(("GAM_CLIENT_SECRET", "GAM_API_KEY", "GAM_PASSWORD", "GAM_CONTROL_URL"))
-
-
 def _program_runner(program: list[str]) -> RunServer:
     """Return a function that serves while a program runs, and exits with its exit code."""
-    from gamcli.server.background import run_in_background  # noqa: PLC0415 - start-up: rarely needed
     from gamcli.system import subprocesses  # noqa: PLC0415
 
     subprocesses.require_program(program)
@@ -168,18 +165,13 @@ def _program_runner(program: list[str]) -> RunServer:
 
 
 def _write_ready_file(path: str | None, metrics_url: str, url: str) -> None:
-    """Write the file atomically, by rename."""
     if path is None:
         return
-    target = Path(path)
-    temporary = target.parent / f".{target.name}.{os.getpid()}"  # `with_name` refuses "." and "/"
+    ready = {"url": url, "pid": os.getpid(), **({"metrics": metrics_url} if metrics_url else {})}
     try:
-        with os.fdopen(new_files.create_private_file(temporary, READY_FILE_MODE), "w", encoding="utf-8") as file:
-            ready = {"url": url, "pid": os.getpid(), **({"metrics": metrics_url} if metrics_url else {})}
-            file.write(json.dumps(ready) + "\n")
-        new_files.replace_file(temporary, target)
+        with new_files.replacing(Path(path), json.dumps(ready) + "\n", READY_FILE_MODE):
+            pass
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise FailedError(f"cannot write the ready file {path}: {error.strerror}", "--ready-file FILE") from error
 
 

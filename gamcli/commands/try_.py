@@ -89,11 +89,11 @@ def _warn_if_expiring(
     gam: Gam, app_name: str | None, credentials: tuple[Credential, Credential], out: "Output"
 ) -> None:
     """Warn when the API key, or the client secret since it was rotated, is valid only for a few days."""
-    from gamcli.actions import apps, diagnosis  # noqa: PLC0415 - start-up: not needed with a URL
+    from gamcli.actions import apps, keys  # noqa: PLC0415 - start-up: not needed with a URL
 
     client_secret, other = (each.secret for each in credentials)
     if credentials[1].parameter == "api_key":
-        warn_if_expiring(out, gam.now(), diagnosis.find_key(gam, other))
+        warn_if_expiring(out, gam.now(), keys.find_by_secret(gam, other))
     app = apps.show(gam, app_name) if app_name is not None else None
     if app is not None and app.retiring_until is not None and not client_secret.matches(app.secret_digest):
         remaining = app.retiring_until - gam.now()
@@ -141,8 +141,8 @@ def _open_endpoint(cli: CliContext, url: str | None, out: "Output") -> Iterator[
             out.print_warning("the credentials are sent unencrypted; use https://")
         yield base_url, None
         return
-    from gamcli.server.background import run_in_background  # noqa: PLC0415 - start-up: not needed with a URL
     from gamcli.server.server import Server, ServerOptions  # noqa: PLC0415
+    from gamcli.server.transport.listener import run_in_background  # noqa: PLC0415 - start-up: not needed with a URL
 
     with ExitStack() as stack:
         gam = stack.enter_context(cli.open_gam())

@@ -20,9 +20,9 @@ from gamcli.provision import seed
 from gamcli.rules.credentials import Entropy, Secret, mint_api_key, mint_client_id, mint_client_secret, random_base62
 from gamcli.rules.grants import REFRESH_TIMEOUT, TokenRequest
 from gamcli.rules.keys import IssuedKey
-from gamcli.server.background import run_in_background
 from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.server.server import Server, ServerOptions
+from gamcli.server.transport.listener import run_in_background
 
 DAY = timedelta(days=1)
 

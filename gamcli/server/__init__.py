@@ -11,7 +11,6 @@ request_log      one line per request, written by `log_writer`
 refusal_counts   refusals per application and rule, for the audit log
 metrics          numbers of all worker processes, served by `metrics_page`
 pruner           deletes old tokens while the server runs
-background       runs a server in a thread, for commands and tests
 asgi             the same endpoints as an ASGI application
 dev/             the development server: injected faults, clock, journal
 """

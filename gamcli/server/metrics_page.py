@@ -83,17 +83,17 @@ def _requests(row: Sequence[float], response_format: ResponseFormat) -> Iterator
                 yield Sample(value, {"endpoint": endpoint, "status": str(status), "rule": rule})
 
 
-def _durations(row: Sequence[float]) -> Iterator[Sample]:
-    for endpoint, start in zip(metrics.ENDPOINTS, metrics.DURATIONS, strict=True):
-        yield from _histogram(row, start, metrics.SECONDS, {"endpoint": endpoint})
-
-
 def _server_families(row: Sequence[float], response_format: ResponseFormat) -> Iterator[Family]:
     yield Family("gamcli_build_info", "gauge", "Version of gamcli.", [Sample(1, {"version": __version__})])
     requests = _requests(row, response_format)
     yield Family("gamcli_requests_total", "counter", "Responses, by the rule that refused the request.", requests)
+    durations = [
+        sample
+        for endpoint, start in zip(metrics.ENDPOINTS, metrics.DURATIONS, strict=True)
+        for sample in _histogram(row, start, metrics.SECONDS, {"endpoint": endpoint})
+    ]
     text = "Time from the complete request to its response."
-    yield Family("gamcli_request_duration_seconds", "histogram", text, _durations(row))
+    yield Family("gamcli_request_duration_seconds", "histogram", text, durations)
     yield Family("gamcli_connections", "gauge", "Open connections of clients.", [Sample(row[metrics.CONNECTIONS])])
     errors = [Sample(row[metrics.ERRORS + index], {"error": name}) for index, name in enumerate(metrics.STORE_ERRORS)]
     yield Family("gamcli_store_errors_total", "counter", "Errors of the store, including retried ones.", errors)

@@ -1,10 +1,11 @@
-"""Create files atomically and readable only by their owner: saved plans, and files with secrets."""
+"""Create and replace files atomically; without another mode, they are readable only by their owner."""
 
 import errno
 import os
 import re
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gamcli.errors import ConflictError, FailedError
@@ -31,7 +32,7 @@ def write_new_file(path: str, text: str, option: str, *, overwrite: bool = False
         _write_and_sync(part, text)
         try:
             if overwrite:
-                replace_file(part, target)
+                _rename(part, target)
             else:
                 os.link(part, target)
         except OSError:  # it exists, or this file system has no hard links
@@ -64,23 +65,24 @@ def _is_running(process: int) -> bool:
     return True
 
 
-def replace_file(new: Path, target: Path) -> None:
+@contextmanager
+def replacing(target: Path, text: str, mode: int = 0o600) -> Iterator[Path]:
+    """Write `text` to a new file next to `target` and yield its path; then rename or delete it. Raises OSError."""
+    new = target.parent / f".{os.getpid()}.{target.name}"  # `with_name` refuses "." and "/"
+    try:
+        _write_and_sync(new, text, mode)
+        yield new
+        _rename(new, target)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _rename(new: Path, target: Path) -> None:
     """Rename `new` to `target`, unless that is a link, a device or a folder; raises OSError."""
     with suppress(FileNotFoundError):
         if not stat.S_ISREG(target.lstat().st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file")
     new.replace(target)
-
-
-def create_private_file(path: Path, mode: int = 0o600) -> int:
-    """
-    Create a temporary file without following links, and return its descriptor; raises OSError.
-
-    A file left by a killed process is replaced.
-    """
-    with suppress(OSError):
-        path.unlink()
-    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, mode)
 
 
 def open_or_create(path: str | Path, flags: int) -> int:
@@ -98,16 +100,23 @@ def open_or_create(path: str | Path, flags: int) -> int:
             raise OSError(errno.ELOOP, "it is a symbolic link to a missing file") from error
 
 
-def _write_and_sync(path: Path, text: str) -> None:
-    descriptor = create_private_file(path)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
+def _write_and_sync(path: Path, text: str, mode: int = 0o600) -> None:
+    """Create a file without following links; one that a killed process left is replaced."""
+    with suppress(OSError):
         path.unlink()
-        raise
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data` and sync it to disk; raises OSError."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    os.fsync(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

@@ -12,12 +12,12 @@ from gamcli.ephemeral import EphemeralOptions, EphemeralServer
 from gamcli.errors import FailedError
 from gamcli.rules import durations, passwords
 from gamcli.rules.credentials import Secret
-from gamcli.server.background import run_in_background
 from gamcli.server.dev.clock import Clock
 from gamcli.server.dev.faults import Faults
 from gamcli.server.dev.journal import Journal
 from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.server.server import ServerOptions
+from gamcli.server.transport.listener import run_in_background
 
 
 class _TestRecords:

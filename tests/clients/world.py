@@ -10,9 +10,9 @@ from unittest.mock import patch
 from gamcli.actions import Gam, apps, auth_types, keys, repository, users
 from gamcli.rules import passwords
 from gamcli.rules.credentials import Secret
-from gamcli.server.background import run_in_background
 from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.server.server import Server, ServerOptions
+from gamcli.server.transport.listener import run_in_background
 from gamcli.store import Store
 
 PASSWORD = "a password of ana's: ñ & +"

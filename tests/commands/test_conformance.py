@@ -12,8 +12,8 @@ import pytest
 from gamcli.actions import Gam, repository
 from gamcli.conformance import table
 from gamcli.provision import seed
-from gamcli.server.background import run_in_background
 from gamcli.server.server import Server, ServerOptions
+from gamcli.server.transport.listener import run_in_background
 from gamcli.store import Store
 
 Run = Callable[..., Any]

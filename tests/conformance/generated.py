@@ -29,10 +29,10 @@ from gamcli.conformance import exchange, local, table
 from gamcli.conformance.exchange import ReceivedResponse, TargetServer
 from gamcli.conformance.worlds import World
 from gamcli.rules import passwords
-from gamcli.server.background import run_in_background
 from gamcli.server.endpoints import openapi
 from gamcli.server.endpoints.refusals import FORMATS, TABLE, ResponseFormat
 from gamcli.server.server import Server, ServerOptions
+from gamcli.server.transport.listener import run_in_background
 from gamcli.store import Store
 
 DOCUMENT = openapi.build_document()

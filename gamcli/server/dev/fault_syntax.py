@@ -146,7 +146,8 @@ def _parse_outcome(text: str, endpoints: tuple[str, ...], outcome: str) -> dict[
     if outcome == CLOSE:
         return dict.fromkeys(endpoints, FaultDecision(closes=True))
     is_rule = outcome in refusals.TABLE and outcome != _RETRIED_RULE
-    possible = {endpoint for endpoint in ENDPOINTS if is_rule and _has_rule(endpoint, outcome)}
+    owner = "userinfo" if outcome in USERINFO_RULES else "token"
+    possible = {each for each in ENDPOINTS if is_rule and (outcome in _COMMON_RULES or each == owner)}
     if is_rule and possible.isdisjoint(endpoints):
         where = ", ".join(f"{endpoint}={outcome}" for endpoint in ENDPOINTS if endpoint in possible)
         raise UsageError(f"the rule {outcome} of '{text}' does not apply to {', '.join(endpoints)}", f"use {where}")
@@ -159,10 +160,6 @@ def _parse_outcome(text: str, endpoints: tuple[str, ...], outcome: str) -> dict[
             f"one of: {', '.join((*statuses, CLOSE))}; or the rule of a refusal, such as key_expired",
         )
     return decisions
-
-
-def _has_rule(endpoint: str, rule: str) -> bool:
-    return rule in _COMMON_RULES or endpoint == ("userinfo" if rule in USERINFO_RULES else "token")
 
 
 def _parse_frequency(text: str, at: str | None, number: str | None, suffix: str | None) -> Frequency:

@@ -9,7 +9,7 @@ neither buttons nor secrets.
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from html import escape
@@ -189,19 +189,13 @@ def _code(text: str) -> Html:
 
 def _section(title: str, labels: tuple[str, ...], rows: Iterable[tuple[str, ...]], empty: str) -> str:
     head = "".join(f'<th scope="col">{escape(label)}</th>' for label in labels)
-    body = "".join(_rows(labels, rows))
+    body = ""
+    for row in rows:
+        texts = (text if isinstance(text, Html) else escape(text) for text in row)
+        cells = (f'<td data-label="{label}">{text}</td>' for label, text in zip(labels, texts, strict=True))
+        body += f"<tr>{''.join(cells)}</tr>"
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else f"<p>{escape(empty)}</p>"
     return f"<h2>{escape(title)}</h2>{table}"
-
-
-def _rows(labels: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    for row in rows:
-        cells = (f'<td data-label="{label}">{_html(text)}</td>' for label, text in zip(labels, row, strict=True))
-        yield f"<tr>{''.join(cells)}</tr>"
-
-
-def _html(text: str) -> str:
-    return text if isinstance(text, Html) else escape(text)
 
 
 @lru_cache(maxsize=1)

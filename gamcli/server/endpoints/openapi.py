@@ -188,18 +188,15 @@ def _head_operation(operation: Document, operation_id: str) -> Document:
 
 def _operation(name: str, method: str) -> Document:
     summary, rules, success_schema, request, decided = OPERATIONS[name, method]
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{success_schema}"}}}
+    success = {"description": REASONS[200], "headers": _headers(200), "content": content}
     operation = {
         "operationId": f"{method.lower()}_{name.replace('-', '_')}",
         "summary": summary,
         **request,
-        "responses": {"200": _success(success_schema), **dict(_refusal_responses(rules | HTTP_REFUSALS))},
+        "responses": {"200": success, **dict(_refusal_responses(rules | HTTP_REFUSALS))},
     }
     return mark(operation, decided, "summary")
-
-
-def _success(schema: str) -> Document:
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-    return {"description": REASONS[200], "headers": _headers(200), "content": content}
 
 
 def _refusal_responses(rules: frozenset[str]) -> Iterator[tuple[str, Document]]:

@@ -101,15 +101,12 @@ class Connection:
         if self.is_closing:
             self._discarded_bytes += len(data)
         elif data:
-            self._feed(data)
+            was_empty = self._parser.is_empty
+            self._parser.feed(data)
+            if was_empty and not self._parser.is_empty:  # empty lines do not start a request
+                self.deadline = monotonic() + self._timeouts.request
         self._has_ended = not data or self._discarded_bytes > MAX_LINGER_BYTES
         return not self._has_ended
-
-    def _feed(self, data: bytes) -> None:
-        was_empty = self._parser.is_empty
-        self._parser.feed(data)
-        if was_empty and not self._parser.is_empty:  # empty lines do not start a request
-            self.deadline = monotonic() + self._timeouts.request
 
     def next_request(self) -> Request | None:
         """Return the next whole request, None if it is incomplete; raises RefusedError if it is invalid."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from threading import Thread
 from typing import TYPE_CHECKING, Protocol
 
 from gamcli.errors import FailedError
@@ -76,6 +77,18 @@ class RunnableServer(Protocol):
 
     def stop_now(self) -> None:
         """Make `run` return immediately, without finishing the requests; may be called like `stop`."""
+
+
+@contextmanager
+def run_in_background(server: RunnableServer) -> Iterator[Thread]:
+    """Run the server in a thread while the `with` block runs."""
+    thread = Thread(target=server.run, name="serve")
+    thread.start()
+    try:
+        yield thread
+    finally:
+        server.stop()
+        thread.join()
 
 
 def listen(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:

@@ -154,8 +154,9 @@ class Reconnecting:
             connection.close()
         if timeout > 0:
             return self._connect_until(monotonic() + timeout)
-        if timeout == 0:
-            self._connect_in_background()
+        if timeout == 0 and (self._thread is None or not self._thread.is_alive()):
+            self._thread = Thread(target=self._keep_connecting, name="reconnect", daemon=True)
+            self._thread.start()
         raise StoreBusyError(f"the store {self._url} cannot be reached at the moment", "try again", str(self._url))
 
     def limit_statements(self, seconds: float) -> None:
@@ -217,11 +218,6 @@ class Reconnecting:
                     raise unreachable_error(error, str(self._url)) from error
             sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
-
-    def _connect_in_background(self) -> None:
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = Thread(target=self._keep_connecting, name="reconnect", daemon=True)
-            self._thread.start()
 
     def _keep_connecting(self) -> None:
         pause = FIRST_PAUSE

@@ -17,7 +17,11 @@ def check_files(path: Path, uid: int) -> list[StoreCheck]:
     """
     known = sorted(files.find_files(path.resolve()), key=lambda each: list(MODE_CHECKS).index(each.role))
     file_system = files.find_file_system(path.resolve().parent)
-    return [*(_check_mode(each) for each in known), _check_owner(known, uid), _check_file_system(file_system)]
+    what = "no network file system was found"
+    if file_system is not None and is_network_file_system(file_system):
+        what = f"{file_system}: a network file system, where SQLite's locks may not hold"
+    where = StoreCheck("file system", ok=True, what=what)
+    return [*(_check_mode(each) for each in known), _check_owner(known, uid), where]
 
 
 MODE_CHECKS = {
@@ -53,10 +57,3 @@ def _check_owner(known: list[FileFacts], uid: int) -> StoreCheck:
     return StoreCheck(
         "owner", ok=False, what=f"{what}, who can change it", mend=join(("chown", str(uid), foreign.path))
     )
-
-
-def _check_file_system(name: str | None) -> StoreCheck:
-    if name is not None and is_network_file_system(name):
-        what = f"{name}: a network file system, where SQLite's locks may not hold"
-        return StoreCheck("file system", ok=True, what=what)
-    return StoreCheck("file system", ok=True, what="no network file system was found")
