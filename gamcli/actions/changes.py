@@ -75,6 +75,10 @@ class Noun(NamedTuple):
     created_details: tuple[str, ...]
     key_filter: Callable[[Any], KeyFilter]
 
+    @property
+    def command(self) -> str:
+        return self.field.replace("_", "-")
+
 
 NOUNS: dict[type, Noun] = {
     App: Noun(
@@ -97,7 +101,7 @@ def use_existing(record: Named, *, is_same: bool, if_missing: bool) -> CreateRes
     difference = " with different settings" if if_missing else ""
     raise ConflictError(
         f"{noun.title} '{record.name}' already exists{difference}",
-        command(noun.field.replace("_", "-"), "show", record.name),
+        command(noun.command, "show", record.name),
     )
 
 
@@ -138,7 +142,7 @@ def rename(gam: Gam, tx: Transaction, before: Named, name: str, other: Named | N
     noun = NOUNS[type(before)]
     if other is not None and getattr(other, noun.id_field) != getattr(before, noun.id_field):
         raise ConflictError(
-            f"'{name}' already identifies {noun.title} '{other.name}'", command(noun.field, "show", other.name)
+            f"'{name}' already identifies {noun.title} '{other.name}'", command(noun.command, "show", other.name)
         )
     after = before if before.name == name else before._replace(name=name, updated_at=gam.now())
     return save(gam, tx, before, after, verb="rename")  # type: ignore[arg-type] # it is of the same kind

@@ -26,7 +26,6 @@ class ProblemList:
         return ProblemsError(sorted(self.problems, key=lambda problem: problem.line), hint)
 
     def require_none(self) -> None:
-        """Raise ProblemsError if there is a problem."""
         if self.problems:
             raise self.error()
 

@@ -46,7 +46,6 @@ def issue_key(
 
 
 def report_issued(out: Output, issued: "NewKey | RequestedKey", lifetime: timedelta | None, path: str | None) -> None:
-    """Print the key and its warnings."""
     key = issued.record
     delivery.print_result(out, key, issued.secret, _describe_outcome(issued), path)
     if issued.secret is None:
@@ -75,7 +74,6 @@ def _explain_missing_secret(out: Output, key: Key) -> None:
 
 
 def print_import_warnings(out: Output, key: Key, secret: Secret, lifetime: timedelta | None) -> None:
-    """Print the warnings about an imported key."""
     if parse_api_key_id(secret) is None:
         out.print_warning("gamcli scan cannot recognize this key in files: it does not begin with gamkey_")
     _print_warnings(out, key, lifetime)
@@ -93,6 +91,5 @@ def _print_warnings(out: Output, key: Key, lifetime: timedelta | None) -> None:
 
 
 def describe_key(key: Key) -> str:
-    """Return a key in a few words."""
     expiry = f"expires {key.expires_at:%Y-%m-%d %H:%M}Z" if key.expires_at else "never expires"
     return f"key {key.id} of {key.user} for {key.app}, {expiry}"

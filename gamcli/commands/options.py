@@ -235,7 +235,6 @@ def require_secret(
 
 
 def drop_none(**values: object) -> dict[str, object]:
-    """Return the values that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -214,17 +214,14 @@ class ScanSummary:
             self.active += finding.live is True
             self.unknown += finding.live is None
             self.foreign += finding.status == FOREIGN
-            if finding.live:
-                self._record_active(finding)
+            names, name = (self.active_apps, finding.app)
+            if finding.kind == API_KEY:
+                names, name = (self.active_keys, finding.id)
+            if finding.live and name is not None and len(names) <= MAX_NAMED:
+                names[name] = None
             if finding.id and finding.length and len(self.cut_short) < MAX_NAMED:
                 self.cut_short[finding.id] = finding.length
             yield finding
-
-    def _record_active(self, finding: ScanFinding) -> None:
-        is_key = finding.kind == API_KEY
-        names, name = (self.active_keys, finding.id) if is_key else (self.active_apps, finding.app)
-        if name is not None and len(names) <= MAX_NAMED:
-            names[name] = None
 
     def print_summary(self, out: Output, searched: str) -> None:
         """Print the counts, and suggest commands for active credentials."""

@@ -165,7 +165,7 @@ class Settings:
             for each in setting.names:
                 if each in contents:
                     yield _parse_from_file(setting, each, contents[each], path), str(path)
-        yield self._default(setting), "default"
+        yield str(_user_folder("data") / "store.db") if setting.name == "store" else setting.default, "default"
 
     def store(self) -> "Location":
         """Return the URL or the absolute path of the store; raises UsageError if it is relative to a deleted folder."""
@@ -173,9 +173,6 @@ class Settings:
         if url_file is not None:
             return locations.read_url_file(Path(str(url_file)))
         return locations.parse_location(str(self.value("store")), "the store")
-
-    def _default(self, setting: Setting) -> object:
-        return str(_user_folder("data") / "store.db") if setting.name == "store" else setting.default
 
     @cached_property
     def user_path(self) -> Path:

@@ -7,15 +7,12 @@ from typing import Any
 import typer
 
 from gamcli.actions import Gam
-from gamcli.actions.changes import STATE_VERBS, ChangeResult
+from gamcli.actions.changes import NOUNS, STATE_VERBS, ChangeResult
 from gamcli.commands import confirmation
 from gamcli.commands.options import DeleteOptions, KeyChangeOptions, NewName
 from gamcli.errors import command
-from gamcli.model import App, AuthType, User
+from gamcli.model import App, User
 from gamcli.render.output import Output, add_global_options
-
-NOUNS = {App: ("app", "application"), User: ("user", "user"), AuthType: ("auth-type", "authentication type")}
-"""The noun of the command of each kind of record, and its name in messages."""
 
 
 def add_state_verb(
@@ -27,8 +24,7 @@ def add_state_verb(
     update: Callable[[Gam, str, dict[str, object], str], ChangeResult[Any]],
 ) -> None:
     """Add the subcommand `verb`; `argument` is the type of its argument, `update` changes a record of that kind."""
-    state = STATE_VERBS[verb]
-    noun, title = NOUNS[kind]
+    state, noun = STATE_VERBS[verb], NOUNS[kind]
 
     @group.command(verb, help=help_text)
     def change(name: argument, run: KeyChangeOptions) -> None:
@@ -36,8 +32,8 @@ def add_state_verb(
         with run.open_for_change(out) as gam:
             result = update(gam, name, dict(state.changes), verb)
         record = result.record
-        undo = (noun, state.undo, record.name)
-        confirmation.report_change(out, result, f"{title} '{record.name}'", undo, state.past_tense)
+        undo = (noun.command, state.undo, record.name)
+        confirmation.report_change(out, result, f"{noun.title} '{record.name}'", undo, state.past_tense)
         if isinstance(record, User) and out.is_human:
             _warn_if_still_suspended(out, record, verb)
 
@@ -58,7 +54,7 @@ def add_rename(
     rename: Callable[[Gam, str, str], ChangeResult[Any]],
 ) -> None:
     """Add the subcommand `rename`; `argument` is the type of its first argument."""
-    _, title = NOUNS[kind]
+    title = NOUNS[kind].title
 
     owned = "an application; keep its" if kind is App else f"a {title}; keep their"
 
@@ -90,4 +86,4 @@ def add_delete(
                 partial(delete, gam, name), run.accept, yes=run.yes, show_all=run.show_all
             )
         suffix = confirmation.invalidated_suffix(result)
-        out.print_change(result.record, f"deleted {NOUNS[kind][1]} '{result.record.name}'{suffix}")
+        out.print_change(result.record, f"deleted {NOUNS[kind].title} '{result.record.name}'{suffix}")

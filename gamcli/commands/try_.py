@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -144,11 +144,10 @@ def _open_endpoint(cli: CliContext, url: str | None, out: "Output") -> Iterator[
     from gamcli.server.server import Server, ServerOptions  # noqa: PLC0415
     from gamcli.server.transport.listener import run_in_background  # noqa: PLC0415 - start-up: not needed with a URL
 
-    with ExitStack() as stack:
-        gam = stack.enter_context(cli.open_gam())
+    with cli.open_gam() as gam:
         server = Server(gam, ServerOptions(log=lambda _: None))
-        stack.enter_context(run_in_background(server))
-        yield server.url, gam
+        with run_in_background(server):
+            yield server.url, gam
 
 
 def _configured_url(cli: CliContext) -> str:

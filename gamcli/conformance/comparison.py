@@ -29,7 +29,6 @@ class Difference(NamedTuple):
 
 
 def describe_expected(expected: ExpectedResponse, response_format: str) -> str:
-    """Return the expected response in a few words."""
     name, status = _expected_refusal(expected, response_format)
     words = [str(status), "without a name" if expected.gam and not name else name if name != str(status) else ""]
     words += [
@@ -40,7 +39,6 @@ def describe_expected(expected: ExpectedResponse, response_format: str) -> str:
 
 
 def describe_response(response: ReceivedResponse, response_format: str) -> str:
-    """Return the received response in a few words."""
     if response.problem:
         return f"no response: {response.problem}"
     error = _error_name(_parse_json(response), response_format)

@@ -98,7 +98,6 @@ class _WorldBuilder:
         return keys.generate(self.gam, KeySpec(user, app, expires_in=expires_in, replace=True))
 
     def create_user(self, name: str, expires_in: timedelta | None = None) -> IssuedKey:
-        """Create a user with a key."""
         users.create(self.gam, name, {})
         return self.issue_key(name, expires_in=expires_in)
 

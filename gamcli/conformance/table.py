@@ -122,12 +122,10 @@ _EXPECTED_KEYS = ("status", "gam", "rfc", "challenge", "fields", "json", "closes
 
 @cache
 def load_requests() -> dict[str, RequestSpec]:
-    """Return the request templates by name."""
     return {name: _build_request(_resolve_request(name)) for name in _load_toml(REQUESTS)}
 
 
 def load_rows() -> Iterator[Row]:
-    """Yield the rows of all sections."""
     for section in SECTIONS:
         document = _load_toml(f"{section}.toml")
         for row in document["row"]:

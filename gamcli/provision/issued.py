@@ -72,7 +72,6 @@ class IssuedSecrets:
         return [secret for _, secret in (*self.apps, *self.keys)]
 
     def to_dict(self) -> dict[str, list[dict[str, str]]]:
-        """Return the secrets as JSON has them."""
         return {
             "apps": [
                 {"name": app.name, "client_id": app.client_id, "client_secret": secret.reveal()}
@@ -89,7 +88,6 @@ class IssuedSecrets:
 
 
 def collect_secrets(plan: ExecutionPlan) -> IssuedSecrets:
-    """Return the secrets that the steps of a plan issue."""
     new = [(step.after, step.secret) for step in plan.steps if step.secret is not None]
     listed = [plan.apps[normalize_name(app.name)] for app in plan.desired.apps]
     app_names = {app.client_id: app.name for app in [*listed, *plan.apps.values()]}

@@ -39,7 +39,6 @@ def _escape(character: str) -> str:
 
 
 def format_value(value: object) -> str:
-    """Return a value in one line."""
     if isinstance(value, str):
         return quote(value)
     if isinstance(value, bool):

@@ -40,7 +40,6 @@ def print_impacts(impacts: Sequence[object], *, show_all: bool) -> None:
 
 
 def format_impact(impact: Any) -> str:  # noqa: ANN401 - model.KeyImpact, but errors import nothing of model
-    """Return the impact on a key in one line."""
     key = impact.key
     used = f"last used {key.last_used_at:%Y-%m-%d}" if key.last_used_at else "never used"
     return f"  {key.id}  {key.user} for {key.app}, {used}: {impact.reason}"

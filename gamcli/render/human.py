@@ -274,7 +274,6 @@ def format_record(record: dict[str, Any], console: "Console | None") -> str:
 
 
 def capture_rich(renderable: object, console: "Console", *, soft_wrap: bool = False) -> str:
-    """Return the text that rich prints."""
     with console.capture() as captured:
         console.print(renderable, soft_wrap=soft_wrap)
     return captured.get().rstrip("\n")

@@ -105,7 +105,6 @@ def json_document(value: object) -> str:
 
 
 def json_line(value: object) -> str:
-    """Return a JSON document in one line."""
     text = json.dumps(value, ensure_ascii=False)
     return text if text.isprintable() else text.translate(_ESCAPES)
 

@@ -49,7 +49,6 @@ def format_affected_keys(plan: ManifestPlan) -> Iterator[str]:
 
 
 def summarize(plan: ManifestPlan) -> str:
-    """Return the counts of the plan in a line."""
     parts = [plans.summarize(plan).removesuffix("; nothing was changed")]
     parts += [f"{len(plan.adopts):,} to adopt"] if plan.adopts else []
     parts += [f"{len(plan.leaves):,} to delete with apply --prune"] if plan.leaves else []
@@ -57,7 +56,6 @@ def summarize(plan: ManifestPlan) -> str:
 
 
 def to_dict(plan: ManifestPlan) -> dict[str, Any]:
-    """Return the plan as a JSON object."""
     return {
         "format_version": FORMAT_VERSION,
         "changes": [_change_to_dict(each) for each in plan.changes],

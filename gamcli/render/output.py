@@ -58,7 +58,6 @@ class Output(NamedTuple):
 
     @property
     def is_human(self) -> bool:
-        """Whether the output is for people, not for programs."""
         return self.format == "table"
 
     def print_record(self, record: object, **secrets: str) -> None:

@@ -22,7 +22,6 @@ STYLES = {"+": "green", "~": "yellow", "-": "red", "!": "bold red"}
 
 
 def format_lines(plan: Plan) -> Iterator[str]:
-    """Yield the plan as plain lines."""
     for change in plan.changes:
         yield from _format_change(change)
     for key in plan.invalidates:
@@ -42,7 +41,6 @@ def _format_change(change: Change) -> Iterator[str]:
 
 
 def format_value(value: object) -> str:
-    """Return the value of a field for people."""
     if isinstance(value, datetime):
         return format_rfc3339(value)
     return format_cell(list(value) if isinstance(value, tuple) else value)
@@ -55,7 +53,6 @@ def _format_affected_key(key: AffectedKey, effect: str) -> str:
 
 
 def summarize(plan: Plan) -> str:
-    """Return the counts of the plan in a line."""
     counts = plan.summary
     if not plan.changes:
         return "nothing to change"

@@ -28,5 +28,4 @@ def write_lines(write: Callable[[str], object], lines: Iterable[str]) -> int:
 
 
 def print_line(text: str) -> None:
-    """Write `text` and a newline to stdout."""
     sys.stdout.write(f"{text}\n")

@@ -68,16 +68,10 @@ def check_changes(changes: Changes) -> None:
 
 
 def _replace_fields(app: App, changes: Changes) -> App:
-    flat: dict[str, object] = {}
-    nested: dict[str, dict[str, object]] = {}
     for name, value in changes.items():
-        group, is_nested, inner = name.partition(".")
-        if is_nested:
-            nested.setdefault(group, {})[inner] = value
-        else:
-            flat[name] = value
-    policies = {group: replace(getattr(app, group), **values) for group, values in nested.items()}
-    return app._replace(**flat, **policies)  # type: ignore[arg-type]
+        group, dot, inner = name.partition(".")
+        app = app._replace(**{group: replace(getattr(app, group), **{inner: value}) if dot else value})  # type: ignore[arg-type]
+    return app
 
 
 def edit_scopes(app: App, add: tuple[str, ...], remove: tuple[str, ...]) -> tuple[str, ...]:

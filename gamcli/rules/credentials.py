@@ -115,7 +115,6 @@ def mint_api_key(entropy: Entropy) -> tuple[str, Secret]:
 
 
 def mint_api_keys(ids: Sequence[str], entropy: Entropy) -> list[Secret]:
-    """Return a new API key for each ID."""
     letters = random_base62(len(ids) * KEY_RANDOM_LENGTH, entropy)
     parts = (letters[at : at + KEY_RANDOM_LENGTH] for at in range(0, len(letters), KEY_RANDOM_LENGTH))
     texts = (f"{API_KEY_PREFIX}{key_id}_{part}" for key_id, part in zip(ids, parts, strict=True))

@@ -18,7 +18,6 @@ FactsChange = Callable[[GrantFacts], GrantFacts | str]
 
 
 def affects_keys(before: App | User | AuthType, after: App | User | AuthType) -> bool:
-    """Return whether the difference can affect keys."""
     if isinstance(before, AuthType) and before.type != APIKEY:
         return False
     return any(getattr(before, name) != getattr(after, name) for name in KEY_FIELDS[type(before)])

@@ -166,7 +166,6 @@ class _Position:
         self.nuls = 0
 
     def advance(self, data: bytes) -> None:
-        """Move past `data`."""
         lines = data.count(b"\n")
         if lines:
             self.line += lines

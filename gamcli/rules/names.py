@@ -37,7 +37,6 @@ def check_text(what: str, text: str, max_length: int = TEXT_LENGTH) -> str:
 
 
 def escape_unprintable(text: str) -> str:
-    """Return `text` with unprintable characters escaped."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 

@@ -23,7 +23,6 @@ def period_start(instant: datetime, unit: str) -> datetime:
 
 
 def next_period_start(start: datetime, unit: str) -> datetime:
-    """Return the start of the next period after the one that begins at `start`."""
     longest = {DAY: 1, WEEK: 7, MONTH: 31}[unit]
     return period_start(start + timedelta(days=longest), unit)
 

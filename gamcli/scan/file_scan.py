@@ -188,7 +188,6 @@ class FileScanner:
         return False
 
     def _scan_file(self, path: str | int, name: str) -> Iterator[tuple[ScanSource, Leak]]:
-        """Yield the credentials in a file."""
         try:
             with FileIO(path, closefd=path != 0) as file:
                 for found, leak in self._scan_content(file, name):

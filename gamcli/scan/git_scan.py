@@ -195,7 +195,6 @@ class GitRepository:
             self._warn(f"{len(secrets)} more in objects that no branch, tag or stash refers to")
 
     def scan_staged(self) -> LocatedLeaks:
-        """Yield the credentials in the staged files."""
         with self._run_git(*_DIFF_STAGED) as diff, TemporaryFile() as ids:
             paths = []
             for columns, path in parse_raw_entries(diff):
@@ -285,7 +284,6 @@ def _select_text(content: bytes) -> bytes:
 
 
 def _skip_seen(leaks: LocatedLeaks, seen: set[Secret]) -> LocatedLeaks:
-    """Yield each secret once."""
     for source, leak in leaks:
         if leak.secret not in seen:
             seen.add(leak.secret)

@@ -102,7 +102,6 @@ class _TarContent:
             yield chunk
 
     def skip(self) -> None:
-        """Read past the end of the member."""
         for _ in self:
             pass
         self._file.read(self._padding)

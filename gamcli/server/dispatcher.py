@@ -145,5 +145,4 @@ class Dispatcher(Generic[RequestT]):
         return add_request_id(result.response, entry)
 
     def close(self) -> None:
-        """Stop all threads."""
         self._exit_stack.close()

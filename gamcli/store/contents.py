@@ -30,7 +30,6 @@ MAX_NAMES = 3
 
 
 def load_contents(tx: Transaction, now: datetime, *, uses_wal: bool = True) -> StoreContents:
-    """Return the contents of a store of the current version."""
     record = repository.find(tx)
     if record is None:
         raise StoreMissingError("the store is not initialized")

@@ -25,7 +25,6 @@ _RECORD_USES = """UPDATE key SET grants = key.grants + due.grants, last_used_at 
 
 
 def record(tx: Transaction, uses: Mapping[str, KeyUse]) -> None:
-    """Add to the counts of these keys."""
     rows = [(key_id, use.grants, to_micros(use.last_at), use.last_from) for key_id, use in uses.items()]
     if tx.node is None:
         tx.save("UPDATE key SET grants = grants + ?2, last_used_at = ?3, last_used_from = ?4 WHERE id = ?1", rows)

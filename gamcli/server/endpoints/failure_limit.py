@@ -82,7 +82,6 @@ class FailureLimiter:
         return seconds
 
     def end(self, client: Client, now: Clock, *, failed: bool) -> None:
-        """End an attempt that has begun."""
         key = self._counted(client)
         with self._changed:
             self._running[key] -= 1

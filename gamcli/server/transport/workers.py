@@ -161,6 +161,5 @@ class WorkerProcesses(Generic[OptionsT]):
             os._exit(code)
 
     def _stop_with_parent(self, server: RunnableServer) -> None:
-        """Stop the server when the parent has exited."""
         os.read(self._parent_pipe_reader, 1)
         server.stop()

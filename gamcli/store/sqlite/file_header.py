@@ -33,7 +33,6 @@ def read_version(tx: Transaction, path: Path) -> int:
 
 
 def load_facts(tx: Transaction, path: Path) -> StoreFacts:
-    """Return what the header and the file say about the store."""
     status, wal = path.stat(), Path(f"{path.resolve()}-wal")
     return StoreFacts(
         version=tx.number("PRAGMA user_version"),

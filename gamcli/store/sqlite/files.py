@@ -180,7 +180,6 @@ def require_trusted_path(path: Path) -> None:
 
 
 def _links(path: Path) -> Iterator[tuple[Path, int]]:
-    """Yield each symbolic link in `path` with its owner."""
     path = path.absolute()
     here, remaining, count = Path(path.anchor), [*reversed(path.parts[1:])], 0
     while remaining and count < MAX_LINKS:
