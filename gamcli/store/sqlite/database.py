@@ -50,6 +50,8 @@ class SqliteStore(Store):
         self._connection = connection
         self.timeout = timeout
         self.is_read_only = is_read_only
+        self.is_in_memory = path is IN_MEMORY
+        self.has_file = not self.is_in_memory
         self._lock = RLock()
         self._open_cursors: WeakSet[sqlite3.Cursor] = WeakSet()
         self._watch: file_watch.FileWatch | None = None
@@ -72,14 +74,6 @@ class SqliteStore(Store):
     @property
     def name(self) -> str:
         return str(self._path)
-
-    @property
-    def is_in_memory(self) -> bool:  # type: ignore[override] # for every store of this engine it is known when it is open
-        return self._path is IN_MEMORY
-
-    @property
-    def has_file(self) -> bool:  # type: ignore[override] # as above
-        return not self.is_in_memory
 
     def save_snapshot(self) -> sqlite3.Connection:
         with self._lock, translate_errors(self.path):
@@ -157,7 +151,6 @@ class SqliteStore(Store):
             self._watch = None
 
     def read_without_transaction(self, query: Callable[[Transaction], Result]) -> Result:
-        """Return the result of `query`, each statement on its own snapshot: twice as fast as `reading`."""
         with self._lock:
             try:  # as `translate_errors` does, for every request
                 self._require_same_file()
