@@ -1,4 +1,4 @@
-"""Maintenance of a store: information, checks and backups."""
+"""Maintenance of a store: information, checks, backups, and copies in another engine."""
 
 import os
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.errors import FailedError, StoreUnusableError, UsageError, command
-from gamcli.model.maintenance import BackupResult, StoreCheck, StoreInfo
-from gamcli.store import Location, audit, content_checks, counts
+from gamcli.errors import ConflictError, FailedError, StoreUnusableError, UsageError, command
+from gamcli.model.maintenance import BackupResult, CopyResult, StoreCheck, StoreInfo
+from gamcli.store import Location, Store, audit, content_checks, copies, counts
 from gamcli.store.engine import LONG_STATEMENT_SECONDS
 from gamcli.store.sqlite import backups, checks
 
@@ -51,7 +51,7 @@ def check(location: Location) -> list[StoreCheck]:
     """Check a store, its other files and its directory; reports damage without raising an error."""
     if isinstance(location, Path):
         return checks.check_store(location)
-    with store.Store.open(location) as opened, opened.reading() as tx:
+    with Store.open(location) as opened, opened.reading() as tx:
         opened.limit_statements(LONG_STATEMENT_SECONDS)
         return [*content_checks.check_content(tx)]
 
@@ -142,3 +142,22 @@ def require_ok(results: list[StoreCheck], subject: str, hint: str) -> None:
     for each in results:
         if not each.ok:
             raise StoreUnusableError(f"{subject} failed the check '{each.name}': {each.what}", hint)
+
+
+def copy_store(source: Location, target: Location) -> CopyResult:
+    """
+    Copy everything to a store that does not exist yet, in one transaction.
+
+    Nothing is written to the source meanwhile. Raises ConflictError when the target has a repository already.
+    """
+    if source == target:
+        raise UsageError("a store cannot be copied to itself", "choose another target")
+    with Store.open(source) as opened, opened.writing() as tx:
+        repository = store.repository.get(tx)
+        with Store.create(target) as created, created.writing() as target_tx:
+            if store.repository.find(target_tx) is not None:
+                raise ConflictError(f"the store {created.name} already exists", "choose another target")
+            rows = copies.copy_rows(tx, target_tx)
+            head = audit.verify(target_tx)
+            keys = counts.count_rows(target_tx, "key")
+        return CopyResult(created.name, opened.name, repository.guid, rows, keys, head.hash)

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from gamcli.actions import copying, maintenance
+from gamcli.actions import maintenance
 from gamcli.actions import restore as restoring
 from gamcli.commands import prompts
 from gamcli.commands.context import CliContext
@@ -276,6 +276,6 @@ def _require_file(cli: CliContext, verb: str) -> Path:
 def _copy_store(cli: CliContext, out: Output, to: str | None, to_url_file: str | None) -> None:
     """Copy the store to another one, named by its location or by a file with its URL."""
     target = read_url_file(Path(to_url_file)) if to_url_file else parse_location(str(to), "--to")
-    result = copying.copy_store(cli.settings.store(), target)
+    result = maintenance.copy_store(cli.settings.store(), target)
     out.print_change(result, f"copied {result.rows:,} rows to {result.path}; head of the audit log: {result.head[:12]}")
     out.print_note(f"use it with: --store '{result.path}'")

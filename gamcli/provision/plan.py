@@ -6,8 +6,16 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from gamcli.model import App, Key, KeyImpact, Repository, format_rfc3339
-from gamcli.model.manifests import AdoptedObject, ManifestPlan, UnlistedObject
-from gamcli.model.plan import DELETE, UPDATE, Change, FieldChange, diff_records
+from gamcli.model.plan import (
+    DELETE,
+    UPDATE,
+    AdoptedObject,
+    Change,
+    FieldChange,
+    ManifestPlan,
+    UnlistedObject,
+    diff_records,
+)
 from gamcli.provision.desired import Desired, DesiredKey, DesiredObject
 from gamcli.rules import durations
 from gamcli.rules.credentials import Secret

@@ -127,16 +127,15 @@ def _to_json(value: Any) -> object:  # noqa: ANN401 - any part of the desired st
             document = {name: getattr(value, name) for name in value.__slots__ if name not in _NOT_SAVED}
             if isinstance(value, DesiredObject):
                 document["fields"] = {name: each for name, each in value.fields.items() if name != "client_secret"}
-            return {name: _locate(each) if isinstance(each, Location) else each for name, each in document.items()}
+            for name, each in document.items():
+                if isinstance(each, Location):
+                    document[name] = [each.file, each.keys, each.line]
+            return document
         case datetime():
             return value.isoformat()
         case _:
             assert isinstance(value, timedelta)
             return value.total_seconds()
-
-
-def _locate(location: Location) -> list[object]:
-    return [location.file, location.keys, location.line]
 
 
 def _read_desired(document: Mapping[str, Any], environment: Mapping[str, str]) -> Desired:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gamcli.errors import Problem, format_count
 from gamcli.model import format_rfc3339
-from gamcli.model.manifests import ManifestPlan
-from gamcli.model.plan import AffectedKey, Change
+from gamcli.model.plan import AffectedKey, Change, ManifestPlan
 from gamcli.render import machine, plans
 from gamcli.render.text import clean
 

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gamcli.model.findings import ScanFinding
-    from gamcli.model.manifests import ManifestPlan
-    from gamcli.model.plan import Plan
+    from gamcli.model.plan import ManifestPlan, Plan
     from gamcli.render.machine import JsonObject
     from gamcli.render.pager import Pager
     from gamcli.render.panels import Panel

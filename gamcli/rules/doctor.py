@@ -229,9 +229,8 @@ def run_checks(facts: DoctorFacts) -> list[DoctorFinding]:
             for check in checks
             if check.name not in FILE_CHECKS and (facts.files or check.name not in ("modes", "owner"))
         ]
-    return [finding for check in checks for finding in _run_check(check, facts)]
-
-
-def _run_check(check: DoctorCheck, facts: DoctorFacts) -> list[DoctorFinding]:
-    findings = [DoctorFinding(check.name, *row) for row in check.run(facts)]
-    return findings or [DoctorFinding(check.name, OK, check.ok_message)]
+    findings: list[DoctorFinding] = []
+    for check in checks:
+        rows = [*check.run(facts)] or [(OK, check.ok_message, None)]
+        findings += [DoctorFinding(check.name, *row) for row in rows]
+    return findings

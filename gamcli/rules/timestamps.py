@@ -1,7 +1,7 @@
 """Parse times: RFC 3339, a day, or a duration ago."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from gamcli.errors import UsageError
 from gamcli.rules import durations
@@ -18,21 +18,10 @@ TIME_FORMATS = "use a duration ago such as 7d, a day such as 2026-03-01, or a ti
 def parse(text: str, now: datetime) -> datetime:
     """Parse a time; a duration is counted back from `now`, a day begins at midnight UTC. Raises UsageError."""
     stripped = text.strip()
-    if not _INSTANT.fullmatch(stripped):
-        return now - _parse_age(text)
     try:
+        if not _INSTANT.fullmatch(stripped):
+            return now - durations.parse(stripped.removesuffix(" ago"))
         instant = datetime.fromisoformat(_SECONDS.sub("", stripped.upper()))
         return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise _invalid_time(text) from error
-
-
-def _parse_age(text: str) -> timedelta:
-    try:
-        return durations.parse(text.strip().removesuffix(" ago"))
-    except UsageError as error:
-        raise _invalid_time(text) from error
-
-
-def _invalid_time(text: str) -> UsageError:
-    return UsageError(f"invalid time '{text}'", TIME_FORMATS)
+    except (UsageError, ValueError, OverflowError) as error:
+        raise UsageError(f"invalid time '{text}'", TIME_FORMATS) from error

@@ -93,7 +93,8 @@ class GitRepository:
                 yield from _skip_seen(self._scan_locations(locations, leaks_by_object), seen)
         for name, source in tags.items():
             yield from ((source, leak) for _, leak in leaks_by_object.pop(name, ()))
-        self._warn_unreachable({leak.secret for _, leak in chain(*leaks_by_object.values())} - seen)
+        if unreachable := {leak.secret for _, leak in chain(*leaks_by_object.values())} - seen:
+            self._warn(f"{len(unreachable)} more in objects that no branch, tag or stash refers to")
 
     def _scan_locations(
         self, locations: Iterator[tuple[str, ScanSource]], leaks_by_object: dict[str, list[MemberLeak]]
@@ -102,12 +103,16 @@ class GitRepository:
         for name, source in locations:
             if self._names_have_leaks:
                 yield from scan_name(source)
-            for member, leak in leaks_by_object.pop(name, ()):
-                yield _display(source, member), leak
-            for member, reason in self._unread.pop(name, ()):
-                self._report_incomplete(f"cannot read {_display(source, member).file} completely: {reason}")
+            yield from self._locate(source, name, leaks_by_object.pop(name, ()))
             if not (leaks_by_object or self._names_have_leaks or self._unread):
                 break
+
+    def _locate(self, source: ScanSource, object_id: str, leaks: Iterable[MemberLeak]) -> LocatedLeaks:
+        """Yield the leaks of an object with its place, and report what of it could not be read."""
+        for member, leak in leaks:
+            yield _display(source, member), leak
+        for member, reason in self._unread.pop(object_id, ()):
+            self._report_incomplete(f"cannot read {_display(source, member).file} completely: {reason}")
 
     def _scan_ref_names(self) -> LocatedLeaks:
         """Yield the credentials in the names of branches, tags and other refs."""
@@ -132,13 +137,9 @@ class GitRepository:
                 if kind == b"blob":
                     yield name.decode(), ScanSource(os.fsdecode(ref))
                 elif kind == b"tree":
-                    yield from self._list_tree(name.decode())
-
-    def _list_tree(self, tree: str) -> Iterator[tuple[str, ScanSource]]:
-        with self._run_git("ls-tree", "-r", "-z", tree) as stream:
-            for field in read_fields(stream):
-                entry, _, path = field.partition(b"\t")
-                yield entry.split()[2].decode(), ScanSource(os.fsdecode(path), tree)
+                    with self._run_git("ls-tree", "-r", "-z", name.decode()) as files:
+                        for entry, _, path in (field.partition(b"\t") for field in read_fields(files)):
+                            yield entry.split()[2].decode(), ScanSource(os.fsdecode(path), name.decode())
 
     def _require_complete(self) -> None:
         """Raise FailedError if the repository is a partial clone with missing objects."""
@@ -190,10 +191,6 @@ class GitRepository:
         with spool(chunks) as file:
             return [*ArchiveScanner(report).scan(file, "")]
 
-    def _warn_unreachable(self, secrets: set[Secret]) -> None:
-        if secrets:
-            self._warn(f"{len(secrets)} more in objects that no branch, tag or stash refers to")
-
     def scan_staged(self) -> LocatedLeaks:
         with self._run_git(*_DIFF_STAGED) as diff, TemporaryFile() as ids:
             paths = []
@@ -204,14 +201,8 @@ class GitRepository:
             ids.seek(0)
             with self._run_git("cat-file", "--batch", "--buffer", stdin=ids) as stream:  # raises if git stops early
                 for path, git_object in zip(paths, self._read_objects(stream), strict=False):
-                    yield from self._scan_staged_file(ScanSource(path), git_object)
-
-    def _scan_staged_file(self, source: ScanSource, git_object: GitObject) -> LocatedLeaks:
-        yield from scan_name(source)
-        for member, leak in self._find_object_leaks(git_object):
-            yield _display(source, member), leak
-        for member, reason in self._unread.pop(git_object.id, ()):
-            self._report_incomplete(f"cannot read {_display(source, member).file} completely: {reason}")
+                    yield from scan_name(ScanSource(path))
+                    yield from self._locate(ScanSource(path), git_object.id, self._find_object_leaks(git_object))
 
     def _read_objects(self, stream: IO[bytes]) -> Iterator[GitObject]:
         """Yield and count the objects in the output of `git cat-file --batch`."""

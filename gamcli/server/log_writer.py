@@ -66,12 +66,10 @@ class LogWriter:
             closes = self._closing.wait(BATCH_SECONDS)
             self._wakeup.clear()
             while self._queue:
-                self._write_batch([self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))])
-
-    def _write_batch(self, lines: list[str]) -> None:
-        with suppress(OSError, ValueError):  # the reader has gone, or the log is closed: go on serving
-            self._sink("\n".join(lines))
-        self._written += len(lines)
+                lines = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+                with suppress(OSError, ValueError):  # the reader has gone, or the log is closed: go on serving
+                    self._sink("\n".join(lines))
+                self._written += len(lines)
 
 
 def write_atomically(log: Callable[[str], None]) -> Callable[[str], None]:

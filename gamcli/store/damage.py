@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import wraps
 from operator import itemgetter
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from gamcli.errors import DamagedRowError
 from gamcli.store.engine import Row
@@ -30,7 +30,8 @@ def reports_damage(
         def build_or_report(row: Row) -> RecordT:
             try:
                 if None in pick(row):
-                    _report_missing(next(columns[place] for place in required if row[place] is None))
+                    missing = next(columns[place] for place in required if row[place] is None)
+                    raise DamagedRowError(f"no value for '{missing}'")  # noqa: TRY301 - named below, as others are
                 return build(row)
             except DamagedRowError as error:
                 raise DamagedRowError(error.problem, f"row '{row[0]}' of table '{table}'") from error
@@ -40,10 +41,6 @@ def reports_damage(
         return build_or_report
 
     return decorate
-
-
-def _report_missing(column: str) -> NoReturn:
-    raise DamagedRowError(f"no value for '{column}'")
 
 
 def parse_json(text: object, kind: type[RecordT], name: str) -> RecordT:

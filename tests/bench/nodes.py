@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import NamedTuple
 
-from gamcli.actions import copying
+from gamcli.actions import maintenance
 from gamcli.store.postgres.url import parse_url
 from tests.bench import serve, servers
 from tests.bench.serve import LOAD, Asked
@@ -127,7 +127,7 @@ def fill(stack: ExitStack, folder: Path, options: Namespace) -> list[Engine]:
     except servers.SkippedError as error:
         sys.stderr.write(f"\n*** PostgreSQL is left out: {error}\n\n")
         return engines
-    copying.copy_store(path, parse_url(server.url(SCHEMA)))
+    maintenance.copy_store(path, parse_url(server.url(SCHEMA)))
     engines.append(Engine("PostgreSQL", server.url(SCHEMA), asked, database))
     if options.delay:
         port = stack.enter_context(servers.delayed(server.port, options.delay))

@@ -5,8 +5,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from gamcli.errors import Problem
-from gamcli.model.manifests import AdoptedObject, ManifestPlan, UnlistedObject
-from gamcli.model.plan import CREATE, DELETE, UPDATE, AffectedKey, Change, FieldChange
+from gamcli.model.plan import (
+    CREATE,
+    DELETE,
+    UPDATE,
+    AdoptedObject,
+    AffectedKey,
+    Change,
+    FieldChange,
+    ManifestPlan,
+    UnlistedObject,
+)
 from gamcli.render import manifest_plans
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -75,7 +75,8 @@ class FailureLimiter:
         key = self._counted(client)
         with self._changed:
             while not (seconds := self.retry_after(client, now())):
-                if not self._limit or self._count_failures(key, now()) + self._running.get(key, 0) < self._limit:
+                failed = sum(timedelta(0) <= now() - each < WINDOW for each in self._failures.get(key, ()))
+                if not self._limit or failed + self._running.get(key, 0) < self._limit:
                     self._running[key] = self._running.get(key, 0) + 1
                     break
                 self._changed.wait()
@@ -95,9 +96,6 @@ class FailureLimiter:
         """Count a failure of `client` that is found after its attempt."""
         with self._changed:
             self._record(self._counted(client), now)
-
-    def _count_failures(self, key: Client, now: datetime) -> int:
-        return sum(timedelta(0) <= now - each < WINDOW for each in self._failures.get(key, ()))
 
     def _record(self, key: Client, now: datetime) -> None:
         if not self._limit:

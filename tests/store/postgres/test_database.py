@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gamcli.actions import Gam, apps, copying, maintenance, repository, users
+from gamcli.actions import Gam, apps, maintenance, repository, users
 from gamcli.errors import (
     ConflictError,
     StoreBusyError,
@@ -97,11 +97,11 @@ def test_both_engines_have_the_same_tables_and_columns(created: Gam) -> None:
 def test_a_copy_has_the_same_rows_and_head_in_both_directions(gam: Gam, url: PostgresUrl, tmp_path: Any) -> None:  # noqa: ANN401 - a path
     users.create(gam, "ana", {"email": "ana@example.org", "blocked": True})
     back = tmp_path / "back.db"
-    first = copying.copy_store(gam.store.path, url)
-    second = copying.copy_store(url, back)
+    first = maintenance.copy_store(gam.store.path, url)
+    second = maintenance.copy_store(url, back)
     assert first.head == second.head
     with pytest.raises(ConflictError, match="already exists"):
-        copying.copy_store(gam.store.path, url)
+        maintenance.copy_store(gam.store.path, url)
     with gam.store.reading() as ours, Store.open(back) as copy, copy.reading() as theirs:
         for table in copies.TABLES:
             assert [*copies.read_all(theirs, table)] == [*copies.read_all(ours, table)], table
