@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam
-from gamcli.actions.grant_facts import load_facts
+from gamcli.actions.grant_facts import read_facts
 from gamcli.actions.userinfo import ClaimsCache, load_claims
 from gamcli.errors import RefusedError
 from gamcli.model import App
@@ -28,7 +28,7 @@ INACTIVE: dict[str, object] = {"active": False}
 CheckApp = Callable[[App], None]
 
 
-def introspect(gam: Gam, request: TokenRequest, check_app: CheckApp = lambda _: None) -> dict[str, object]:
+def introspect(gam: Gam, request: TokenRequest, check_app: CheckApp) -> dict[str, object]:
     """
     Return the state of a token of the client (RFC 7662 §2.2); raises RefusedError when the client is refused.
 
@@ -38,7 +38,7 @@ def introspect(gam: Gam, request: TokenRequest, check_app: CheckApp = lambda _: 
     return _describe_access_token(gam, facts) or _describe_refresh_token(facts) or INACTIVE
 
 
-def revoke(gam: Gam, request: TokenRequest, check_app: CheckApp = lambda _: None) -> dict[str, object]:
+def revoke(gam: Gam, request: TokenRequest, check_app: CheckApp) -> dict[str, object]:
     """Revoke a token of the client with its session (RFC 7009 §2.1); an inactive or unknown one is left unchanged."""
     app, secret = _authenticate(gam, request, check_app).known_app, request.refresh_token
     with gam.store.writing() as tx:
@@ -53,10 +53,7 @@ def revoke(gam: Gam, request: TokenRequest, check_app: CheckApp = lambda _: None
 
 
 def _authenticate(gam: Gam, request: TokenRequest, check_app: CheckApp) -> GrantFacts:
-    with gam.store.reading() as tx:
-        (facts,) = load_facts(tx, gam.now(), [request])
-    if facts.app is not None:
-        check_app(facts.app)
+    facts = read_facts(gam, request, check_app)
     grants.require(CLIENT_RULES, facts)
     return facts
 

@@ -3,7 +3,7 @@
 from gamcli import store
 from gamcli.actions import Gam, keys
 from gamcli.actions.changes import load_key_facts
-from gamcli.actions.grant_facts import load_facts
+from gamcli.actions.grant_facts import read_facts
 from gamcli.model import Key
 from gamcli.rules import diagnosis
 from gamcli.rules.api_key_grant import API_KEY_GRANT, find_auth_type
@@ -35,8 +35,7 @@ def explain_secret(gam: Gam, secret: Secret) -> tuple[diagnosis.RuleResult, ...]
 
 def find_refusal(gam: Gam, request: TokenRequest) -> tuple[Rule, GrantFacts] | None:
     """Return the first rule that refuses the request, and the facts about it; None if the request is granted."""
-    with gam.store.reading() as tx:
-        (facts,) = load_facts(tx, gam.now(), [request])
+    facts = read_facts(gam, request)
     violation = find_violation(PASSWORD_GRANT if request.grant == PASSWORD else API_KEY_GRANT, facts)
     return None if violation is None else (violation, facts)
 

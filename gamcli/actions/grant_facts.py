@@ -6,12 +6,12 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from gamcli import store
+from gamcli.actions import Gam
 from gamcli.errors import StoreMissingError, command
-from gamcli.model import Key, User, normalize_name
+from gamcli.model import App, Key, User, normalize_name
 from gamcli.rules import grants, passwords, scopes
 from gamcli.rules.credentials import api_key_lookup_id, parse_refresh_token
 from gamcli.rules.grants import GrantFacts, TokenRequest
-from gamcli.store import Transaction
 from gamcli.store.engine import Query
 from gamcli.store.grant_facts import AskedClient, ClientFacts, Position, StoredRefreshToken
 
@@ -23,11 +23,19 @@ ValueT = TypeVar("ValueT")
 Clients = MutableMapping[AskedClient, ClientFacts]
 
 
-def load_facts(tx: Transaction, now: datetime, requests: Sequence[TokenRequest]) -> list[GrantFacts]:
-    """Return what the store holds about each of `requests`; whatever does not exist is None."""
-    loader = FactLoader(requests)
-    loader.add(tx.fetch_together(loader.queries))
-    return [loader.build(request, now) for request in requests]
+def read_facts(gam: Gam, request: TokenRequest, check_app: Callable[[App], None] = lambda _: None) -> GrantFacts:
+    """
+    Return what the store holds about a request; whatever does not exist is None.
+
+    `check_app` is called with its application, if that exists.
+    """
+    loader = FactLoader([request])
+    with gam.store.reading() as tx:
+        loader.add(tx.fetch_together(loader.queries))
+    facts = loader.build(request, gam.now())
+    if facts.app is not None:
+        check_app(facts.app)
+    return facts
 
 
 class FactLoader:

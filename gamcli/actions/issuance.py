@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from gamcli import store
 from gamcli.actions import Gam
 from gamcli.actions.grant_cache import CachedGrant, GrantCache
-from gamcli.actions.grant_facts import FactLoader, load_facts
+from gamcli.actions.grant_facts import FactLoader, read_facts
 from gamcli.errors import RefusedError
 from gamcli.model import App, Key, User
 from gamcli.model.token_ids import format_token_id
@@ -107,11 +107,7 @@ def verify_password(
     gam: Gam, request: TokenRequest, check_app: Callable[[App], None] = lambda _: None
 ) -> VerifiedPassword:
     """Verify the password of a request; raises RefusedError if a rule refuses the request already."""
-    with gam.store.reading() as tx:
-        (facts,) = load_facts(tx, gam.now(), [request])
-    if facts.app is not None:
-        check_app(facts.app)
-    user = password_grant.decide(facts).user
+    user = password_grant.decide(read_facts(gam, request, check_app)).user
     before = user.password_hash
     if before is None or not passwords.needs_rehash(before, request.password):
         return VerifiedPassword(user, None)

@@ -35,10 +35,10 @@ from gamcli.errors import UsageError
 from gamcli.render import csv_cells
 
 BLOCK_SIZE = 1 << 20
+"""How many bytes are read at once, and the maximum length of a line and of a field, in characters."""
 
 MAX_DEVICE_BYTES = 1 << 26
 """/dev/zero does not end."""
-"""How many bytes are read at once, and the maximum length of a line and of a field, in characters."""
 
 MAX_FIELD = 1 << 17
 """The maximum length of a field in one line, in characters; a spreadsheet's cell holds a quarter of it."""

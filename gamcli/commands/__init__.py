@@ -147,7 +147,8 @@ def _run_command(arguments: list[str]) -> int:
     if arguments[:1] == ["__complete"]:
         from gamcli.commands import complete  # noqa: PLC0415 - start-up
 
-        return complete.print_completions(arguments[1:])
+        complete.print_completions(arguments[1:])
+        return 0
     from gamcli.commands import root  # noqa: PLC0415 - start-up
 
     return root.dispatch(arguments)

@@ -10,6 +10,7 @@ and keys are read from the store.
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from gamcli.errors import GamcliError
 from gamcli.render.text import clean, print_line
@@ -37,15 +38,12 @@ def read_table() -> list[CompletionRow]:
         return [CompletionRow(*line.rstrip("\n").split("\t")) for line in file]
 
 
-def print_completions(words: list[str]) -> int:
+def print_completions(words: list[str]) -> None:
     """Print the completions of the last of `words`, one in each line; print nothing on errors."""
-    try:
+    with suppress(GamcliError, OSError):
         for text, help_text in find_completions(words):
             if text.isprintable():  # control characters could drive the terminal
                 print_line(f"{text}\t{clean(help_text)}")
-    except (GamcliError, OSError):
-        return 0
-    return 0
 
 
 def find_completions(words: list[str]) -> Iterator[tuple[str, str]]:

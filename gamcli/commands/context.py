@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from gamcli.commands.settings import Settings
 from gamcli.errors import UsageError
@@ -41,11 +41,6 @@ class CliContext:
     def __init__(self, settings: Settings, pager: Pager | None = None) -> None:
         self.settings = settings
         self.pager = pager or Pager()
-
-    @classmethod
-    def from_flags(cls, flags: Mapping[str, object], config: str | None) -> Self:
-        """Create it from the options before the command."""
-        return cls(Settings.from_flags(flags, config))
 
     def with_flags(self, flags: Mapping[str, object]) -> "CliContext":
         """Return a copy where `flags`, the options of one command, win over all other sources."""

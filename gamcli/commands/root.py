@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from gamcli import __version__
 from gamcli.commands.command_help import GroupedCommand, expand_groups
 from gamcli.commands.context import CliContext
+from gamcli.commands.settings import Settings
 from gamcli.errors import FailedError, UsageError
 from gamcli.render.output import Output
 
@@ -160,7 +161,7 @@ def root(
         raise UsageError("--store and --store-url-file cannot be combined", "leave one of them out")
     flags: dict[str, object] = {"store": store, "store_url_file": store_url_file}
     flags |= {"no_color": no_color or None, "no_pager": no_pager or None, "quiet": quiet or None}
-    context.obj = CliContext.from_flags(flags, config)
+    context.obj = CliContext(Settings.from_flags(flags, config))
     context.call_on_close(partial(context.obj.pager.show, Output.print_notice))
     if context.invoked_subcommand is None:
         from gamcli.commands import overview  # noqa: PLC0415 - start-up

@@ -89,12 +89,10 @@ class Application:
         path: Location | None = None,
         config: ServerConfig | None = None,
         log: Callable[[str], None] | None = None,
-        log_format: str = "text",
     ) -> None:
         self._path = path
         self._config = config or ServerConfig(failure_limiter=FailureLimiter())
         self._write = log or _to_stderr
-        self._log_format = log_format
         self._exit_stack = ExitStack()
         self._dispatcher: LoopDispatcher | None = None
 
@@ -130,7 +128,7 @@ class Application:
                 store = opened.enter_context(Store.open(self._path or _store_path_from_environment()))
                 gam = Gam(store, store.corrected_clock(lambda: datetime.now(UTC)), os.urandom, "asgi")
                 log_writer = opened.enter_context(closing(LogWriter(self._write)))
-                log = RequestLog(log_writer.write, self._log_format, gam.now, gam.entropy(4).hex())
+                log = RequestLog(log_writer.write, "text", gam.now, gam.entropy(4).hex())
                 self._dispatcher = opened.enter_context(closing(LoopDispatcher(gam, self._config, log)))
                 self._exit_stack = opened.pop_all()
         return self._dispatcher

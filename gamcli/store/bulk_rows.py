@@ -172,29 +172,21 @@ def find_duplicate_imports(tx: Transaction, limit: int) -> Iterator[tuple[int, i
 
 def find_existing_imports(tx: Transaction, first: int, last: int) -> Iterator[tuple[int, int, str, Key]]:
     """Return row, line, digest and existing key for those of the rows `first` to `last` that import an existing key."""
-    rows: list[Any] = list(
-        tx.each(
-            """SELECT bulk_row.row, bulk_row.line, bulk_row.digest, key.id FROM temp.bulk_row
-            CROSS JOIN key ON key.id = bulk_row.key_id WHERE bulk_row.row BETWEEN ? AND ? ORDER BY bulk_row.row""",
-            [first, last],
-        )
-    )
-    found = keys.find_all(tx, (key_id for _, _, _, key_id in rows))
-    return ((row, line, digest, found[key_id]) for row, line, digest, key_id in rows)
+    return _find_keys(tx, "key.id = bulk_row.key_id", first, last)
 
 
 def find_current_keys(tx: Transaction, first: int, last: int) -> Iterator[tuple[int, int, Key]]:
     """Return row, line and current key for those of the rows `first` to `last` that have one."""
-    rows: list[Any] = list(
-        tx.each(
-            """SELECT bulk_row.row, bulk_row.line, key.id FROM temp.bulk_row
-            CROSS JOIN key ON key.user_number = bulk_row.user AND key.app_number = bulk_row.app AND key.current = 1
-            WHERE bulk_row.row BETWEEN ? AND ? ORDER BY bulk_row.row""",
-            [first, last],
-        )
-    )
-    found = keys.find_all(tx, (key_id for _, _, key_id in rows))
-    return ((row, line, found[key_id]) for row, line, key_id in rows)
+    joined = "key.user_number = bulk_row.user AND key.app_number = bulk_row.app AND key.current = 1"
+    return ((row, line, key) for row, line, _, key in _find_keys(tx, joined, first, last))
+
+
+def _find_keys(tx: Transaction, joined: str, first: int, last: int) -> Iterator[tuple[int, int, str, Key]]:
+    sql = f"""SELECT bulk_row.row, bulk_row.line, bulk_row.digest, key.id FROM temp.bulk_row
+        CROSS JOIN key ON {joined} WHERE bulk_row.row BETWEEN ? AND ? ORDER BY bulk_row.row"""
+    rows: list[Any] = list(tx.each(sql, [first, last]))
+    found = keys.find_all(tx, (key_id for *_, key_id in rows))
+    return ((row, line, digest, found[key_id]) for row, line, digest, key_id in rows)
 
 
 def set_outcomes(tx: Transaction, rows: Iterable[tuple[str, int | None, int]]) -> None:

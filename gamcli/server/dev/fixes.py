@@ -12,7 +12,7 @@ from shlex import quote as quote_shell
 from urllib.parse import quote
 
 from gamcli.actions import Gam, apps, users
-from gamcli.actions.grant_facts import load_facts
+from gamcli.actions.grant_facts import read_facts
 from gamcli.errors import GamcliError
 from gamcli.rules import scopes
 from gamcli.rules.api_key_grant import API_KEY_GRANT
@@ -44,8 +44,7 @@ def _load_facts(gam: Gam, request: Request) -> GrantFacts:
     if request.path.lower().endswith("/userinfo"):
         token = find_token(gam, request)
         return GrantFacts(gam.now(), app=apps.show(gam, token.client_id), user=users.show(gam, token.user_guid))
-    with gam.store.reading() as tx:
-        return load_facts(tx, gam.now(), [forms.parse_token_request(request)])[0]
+    return read_facts(gam, forms.parse_token_request(request))
 
 
 def _curl(path: str, body: Mapping[str, object] | None = None, method: str = "POST") -> str:
