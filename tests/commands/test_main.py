@@ -148,7 +148,7 @@ def test_a_stdout_that_is_closed_is_a_failure(shell: Run, world: Run) -> None:
     assert world("app", "list").code == 0
     ran = shell("gamcli app list >&-")
     assert ran.code == 1
-    assert ran.err.startswith("gamcli: error: bad file descriptor\n")
+    assert ran.err.startswith("gamcli: error: cannot write to stdout: bad file descriptor\n")
     assert world("app", "list").code == 0
 
 
