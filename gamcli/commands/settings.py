@@ -115,7 +115,7 @@ def find_setting(name: str) -> Setting:
     """Return the setting with that name; raises UsageError that suggests the closest one."""
     setting = next((each for each in SETTINGS.values() if name in each.names), None)
     if setting is None:
-        near = closest_match(name, SETTINGS)
+        near = next((each for each in SETTINGS if each.endswith(f".{name}")), closest_match(name, SETTINGS))
         raise UsageError(f"unknown setting '{name}'", f"did you mean {near}?" if near else command("config", "list"))
     return setting
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from gamcli.commands import complete
@@ -35,6 +36,7 @@ OPTION_SYNONYMS = {
     "--yes": ("--accept-invalidating N",), "-y": ("--yes", "--accept-invalidating N"),
     "--ttl": ("--expires-in DURATION",), "--json": ("--output json",), "--csv": ("--output csv",),
     "--format": ("--output FORMAT",), "--file": ("--from FILE", "--api-key-file FILE"),
+    "--last": ("--limit N",), "--from": ("--since TIME",), "--after": ("--since TIME",), "--before": ("--until TIME",),
 }  # fmt: skip
 """Options that other programs have, and ours, of which a command has some."""
 
@@ -74,7 +76,7 @@ def translate_error(problem: Any, arguments: Sequence[str]) -> UsageError:  # no
         or _argument_hint(message, path, own_rows)
         or _status_hint(message, path, own_rows)
         or (_lowercase_first(advice[1]) if advice else None)
-        or _missing_option_hint(message, own_rows)
+        or _missing_option_hint(message, own_rows, arguments)
         or f"{path} --help"
     )
     if _EXTRA_ARGUMENT in message:  # the argument may be a secret
@@ -138,10 +140,16 @@ def _format_hint(message: str, rows: list[CompletionRow]) -> str | None:
     return f"commands with -o {wrong[1]}: {', '.join(commands)}"
 
 
-def _missing_option_hint(message: str, own_rows: list[CompletionRow]) -> str | None:
-    """Return the required option with the name of its value and its help, or None."""
-    row = next((row for row in own_rows if message == f"Missing option '{row.text}'"), None)
-    return f"{row.text} {row.metavar}: {_lowercase_first(row.help).removesuffix('.')}" if row else None
+def _missing_option_hint(message: str, own_rows: list[CompletionRow], arguments: Sequence[str]) -> str | None:
+    """Return the required option with the name of its value and its help, or the option that took it as its value."""
+    options = {row.text: row for row in own_rows if row.text.startswith("--")}
+    missing = options.get(message.removeprefix("Missing option '").removesuffix("'"))
+    if missing is None:
+        return None
+    for option, value in pairwise(arguments):
+        if value == missing.text and option in options and options[option].metavar:
+            return f"specify the value of {option}: {option} {options[option].metavar}"
+    return f"{missing.text} {missing.metavar}: {_lowercase_first(missing.help).removesuffix('.')}"
 
 
 def _option_position_hint(option: str | None, path: str, words: str, rows: list[CompletionRow]) -> str | None:
@@ -169,6 +177,8 @@ def _option_hint(message: str, path: str, own_rows: list[CompletionRow]) -> str 
             return f"use {synonym}"
     if any(row.text.startswith("<") and row.metavar == option.removeprefix("--").upper() for row in own_rows):
         return _usage(path, own_rows)
+    if option == "--out":
+        return "use > FILE"
     begun = [each for each in options if len(option) == len("-u") and each.startswith(f"-{option}")]
     return f"possible options: {', '.join(sorted(begun))}" if 0 < len(begun) <= MAX_SUGGESTIONS else None
 

@@ -164,6 +164,7 @@ def test_an_unknown_setting_suggests_the_nearest(gamcli: Run) -> None:
     for words in (["get", "outptu"], ["set", "outptu", "json"], ["unset", "outptu"]):
         ran = gamcli("config", *words)
         assert (ran.code, ran.hint) == (2, "did you mean output?")
+    assert gamcli("config", "set", "port", "8081").hint == "did you mean serve.port?"
 
 
 MALFORMED = {

@@ -77,9 +77,8 @@ def _other_error(error: sqlite3.Error | DamagedRowError, path: Path) -> StoreUnu
 def _unwritable_error(name: str, path: Path) -> StoreUnusableError:
     if name.startswith("SQLITE_CANTOPEN") and not _can_open_files():
         return StoreUnusableError(f"the store {path} cannot be opened: too many open files", "raise ulimit -n")
-    return StoreUnusableError(
-        f"the store {path} cannot be written", f"check the mode and the owner of {path} and its folder"
-    )
+    problem = "cannot be read" if path.exists() and not os.access(path, os.R_OK) else "cannot be written"
+    return StoreUnusableError(f"the store {path} {problem}", f"check the mode and the owner of {path} and its folder")
 
 
 def _can_open_files() -> bool:

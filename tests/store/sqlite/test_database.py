@@ -27,6 +27,7 @@ from gamcli.errors import (
 )
 from gamcli.store import Store, audit, schema, users
 from gamcli.store.sqlite.database import RETRY_STEP
+from gamcli.store.sqlite.errors import translate_error
 
 
 def mode(path: Path) -> int:
@@ -198,6 +199,20 @@ def test_a_store_that_may_not_be_written_is_reported_with_the_fix(
         with pytest.raises(StoreUnusableError, match="cannot be written") as caught:
             note(opened)
     assert "check the mode" in str(caught.value.hint)
+
+
+def test_a_store_that_may_not_be_read_is_reported_with_the_fix(
+    store_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.close()
+    refused = sqlite3.OperationalError("unable to open database file")
+    refused.sqlite_errorname = "SQLITE_CANTOPEN"
+    assert "cannot be written" in translate_error(refused, store_path).message
+    monkeypatch.setattr(os, "access", lambda _path, mode: not mode & os.R_OK)
+    error = translate_error(refused, store_path)
+    assert error.message == f"the store {store_path} cannot be read"
+    assert error.hint == f"check the mode and the owner of {store_path} and its folder"
+    assert "cannot be written" in translate_error(refused, store_path.with_name("new.db")).message
 
 
 def test_a_store_that_turns_read_only_is_reported(store: Store) -> None:
