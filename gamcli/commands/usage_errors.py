@@ -73,6 +73,7 @@ def translate_error(problem: Any, arguments: Sequence[str]) -> UsageError:  # no
         or _format_hint(message, rows)
         or _option_position_hint(getattr(problem, "option_name", None), path, words, rows)
         or _option_hint(message, path, own_rows)
+        or _help_hint(message, arguments, words, rows)
         or _argument_hint(message, path, own_rows)
         or _status_hint(message, path, own_rows)
         or (_lowercase_first(advice[1]) if advice else None)
@@ -181,6 +182,14 @@ def _option_hint(message: str, path: str, own_rows: list[CompletionRow]) -> str 
         return "use > FILE"
     begun = [each for each in options if len(option) == len("-u") and each.startswith(f"-{option}")]
     return f"possible options: {', '.join(sorted(begun))}" if 0 < len(begun) <= MAX_SUGGESTIONS else None
+
+
+def _help_hint(message: str, arguments: Sequence[str], words: str, rows: list[CompletionRow]) -> str | None:
+    """Return the help of the command after `gamcli help`, which shows pages of the manual, or None."""
+    if words != "help" or _EXTRA_ARGUMENT not in message:
+        return None
+    asked, _, _ = complete.parse_words(rows, [word for word in arguments if word != "help"])
+    return f"{PROGRAM} {asked} --help" if asked else None
 
 
 def _argument_hint(message: str, path: str, own_rows: list[CompletionRow]) -> str | None:

@@ -55,6 +55,8 @@ def test_an_option_in_the_wrong_place_is_reported_where_it_goes(gamcli: Run, wor
         (["user", "block", "--user", "ana"], "gamcli user block USER"),
         (["key", "generate", "ana", "portal"], "gamcli key generate --user USER --app APP"),
         (["doctor", "x"], "gamcli doctor --help"),
+        (["help", "key", "generate"], "gamcli key generate --help"),
+        (["help", "rotate", "keys"], "gamcli help TOPIC"),
         (["key", "generate", "-u", "ana"], "possible options: --user"),
         (["key", "generate", "-x"], "gamcli key generate --help"),
         (["user", "delete", "ana", "--force"], "use --yes"),
