@@ -1,5 +1,6 @@
 """Diagnosing common problems: gathers the facts about a store for the checks in `rules.doctor`."""
 
+import os
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
@@ -38,7 +39,7 @@ def _add_store_facts(environment: DoctorFacts) -> DoctorFacts:
         files.require_trusted_path(path)
     except StoreError as error:  # an untrusted link is reported, not followed
         return replace(_add_file_facts(environment, path), store_problem=ReadProblem(error.message, error.hint))
-    facts = _add_file_facts(environment, path.resolve())
+    facts = _add_file_facts(environment, Path(os.path.realpath(path)))
     try:
         version, outputs, contents = store.load_contents(path, environment.now)
     except StoreError as error:

@@ -1,5 +1,6 @@
 """Replacing the file of a store: restoring a backup, migrating, compacting."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,7 +53,7 @@ def restore(
     confirm it, StoreBusyError if it is in use, and another StoreError for a bad backup.
     """
     files.require_trusted_path(path)
-    path = path.resolve()  # replace the file, not a link to it
+    path = Path(os.path.realpath(path))  # replace the file, not a link to it
     if not files.store_exists(source):
         raise UsageError(f"the backup {source} does not exist", "FILE must be the output of: gamcli store backup FILE")
     require_different_file(path, source, "choose a backup")

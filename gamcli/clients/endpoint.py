@@ -41,7 +41,7 @@ class EndpointResponse(NamedTuple):
         """Return the JSON object of the body, or an empty one."""
         try:
             document = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return document if isinstance(document, dict) else {}
 
@@ -123,7 +123,10 @@ def describe_failure(error: Exception, url: str) -> tuple[str, str]:
 
 def _without_path(target: str) -> str:
     """Return a redirect's target without what may be a secret: its query and user."""
-    parts = urlsplit(target)
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return "an invalid address"
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 

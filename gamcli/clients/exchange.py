@@ -114,7 +114,11 @@ def _record_response(response: EndpointResponse, secrets: list[str]) -> Recorded
 def _redact(text: str, secrets: Iterable[str]) -> str:
     """Remove the secrets in every encoding that a response may use, and anything that looks like a credential."""
     for secret in secrets:
-        encodings = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], quote_plus(secret)
+        encodings = (
+            json.dumps(secret)[1:-1],
+            json.dumps(secret, ensure_ascii=False)[1:-1],
+            quote_plus(secret, errors="replace"),
+        )
         for encoded in (secret, *encodings):
             text = text.replace(encoded, REDACTED)
     return redact(text)

@@ -136,8 +136,17 @@ def _describe_os_error(error: OSError) -> errors.FailedError:
     reason = reason[:1].lower() + reason[1:]
     if isinstance(error, StdoutError):
         return errors.FailedError(f"cannot write to stdout: {reason}", "write the output to another file or disk")
+    if isinstance(error, FileNotFoundError) and error.filename is None and not _has_working_directory():
+        return errors.FailedError("the working directory no longer exists", "cd FOLDER")
     named = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
     return errors.FailedError(f"{named}{reason}", None)
+
+
+def _has_working_directory() -> bool:
+    try:
+        return bool(os.getcwd())  # noqa: PTH109 - start-up: pathlib is not imported
+    except FileNotFoundError:
+        return False
 
 
 def _run_command(arguments: list[str]) -> int:

@@ -1,5 +1,6 @@
 """`gamcli config`: settings and where they come from."""
 
+import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -169,7 +170,7 @@ def _edit_file(path: Path, name: str, change: Callable[[Any], object], *, save: 
 
 
 def _write_file(path: Path, text: str) -> None:
-    target = path.resolve()  # keeps a symbolic link
+    target = Path(os.path.realpath(path))  # keeps a symbolic link
     files.make_directory(target.parent)
     with new_files.replacing(target, text) as new:
         if target.exists():

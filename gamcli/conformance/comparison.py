@@ -57,7 +57,7 @@ def _expected_refusal(expected: ExpectedResponse, response_format: str) -> tuple
 def _parse_json(response: ReceivedResponse) -> object:
     try:
         return json.loads(response.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

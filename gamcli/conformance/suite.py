@@ -95,7 +95,7 @@ def _run_setup(server: TargetServer, world: World, row: Row) -> World:
 def _response_values(name: str, response: ReceivedResponse) -> dict[str, str]:
     try:
         document = json.loads(response.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if response.status >= 300 or not isinstance(document, dict):  # noqa: PLR2004 - above the success statuses
         problem = f": {response.problem}" if response.problem else ""

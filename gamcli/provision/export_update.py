@@ -211,7 +211,7 @@ def _edit_problems(
 @contextmanager
 def _replace_file(path: Path, text: str) -> Iterator[Path]:
     """Write `text` to a new file in the same folder and yield its path; then rename it to `path`, or delete it."""
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     copy = target.parent / f".{target.name}.{os.getpid()}.toml"
     try:
         with os.fdopen(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:

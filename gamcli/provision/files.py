@@ -6,6 +6,7 @@ the exported file is empty.
 """
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -43,10 +44,11 @@ class File(NamedTuple):
 
 def read(paths: Iterable[str | Path], problems: list[Problem]) -> Iterator[File]:
     """Yield each file once; adds to `problems`."""
-    seen = set[Path]()
+    seen = set[str]()
     for path in _find_files(paths, problems):
-        if path.resolve() not in seen:
-            seen.add(path.resolve())
+        real = os.path.realpath(path)
+        if real not in seen:
+            seen.add(real)
             parsed = _parse(path)
             if isinstance(parsed, Problem):
                 problems.append(parsed)
@@ -60,7 +62,7 @@ def _find_files(paths: Iterable[str | Path], problems: list[Problem]) -> Iterato
         if not path.is_dir():
             yield path
             continue
-        if path.resolve() == Path(path.resolve().anchor):
+        if os.path.realpath(path) == os.path.realpath(path.absolute().anchor):
             problems.append(Problem(str(path), 1, "is the root of the file system, not a folder of manifests"))
             continue
         files = [

@@ -115,11 +115,13 @@ def _unique_names(texts: Iterable[str]) -> Iterator[str]:
 
 def is_uncommitted(opened: Store, path: str) -> bool:
     """Return whether the file has only secrets of new applications and keys that the store does not have."""
+    if not Path(path).is_file():
+        return False
     try:
         with Path(path).open("rb") as file:
             text = file.read(MAX_SIZE + 1).decode()
         found = [*_read_credentials(text)]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
     if not found or len(text) > MAX_SIZE:
         return False

@@ -89,7 +89,13 @@ def _sets_provided_secret(step: Step) -> bool:
 
 
 def is_saved_plan(path: str) -> bool:
-    """Return whether the file is a saved plan; a file that cannot be read is not, and is reported as a manifest."""
+    """
+    Return whether the file is a saved plan; one that cannot be read is not, and is reported as a manifest.
+
+    A pipe is not looked into: it can be read only once, and its writer may never come.
+    """
+    if not Path(path).is_file():
+        return False
     try:
         with Path(path).open("rb") as file:
             return file.read(len(PREFIX)) == PREFIX.encode()

@@ -110,9 +110,14 @@ def test_a_deleted_working_directory_has_no_project_file(shell: Run, world: Run)
         assert found.code == 0, found.err
     found = shell("mkdir gone && cd gone && rmdir ../gone && gamcli config path --project")
     assert found.code == 1
-    assert found.err.endswith("gamcli: error: no such file or directory\n")
+    assert found.err.startswith("gamcli: error: the working directory no longer exists\n")
     found = shell("mkdir gone && cd gone && rmdir ../gone && gamcli --store x.db app list")
     assert found.code == 2
+    for words in ("plan x.toml", "config set --project quiet true"):
+        found = shell(f"mkdir -p gone && cd gone && rmdir ../gone && gamcli {words}")
+        assert found.code == 1
+        assert found.err.startswith("gamcli: error: the working directory no longer exists\n"), words
+    found = shell("mkdir -p gone && cd gone && rmdir ../gone && gamcli --store x.db app list")
     assert "the working directory no longer exists, and the path of the store, x.db, is relative" in found.err
 
 

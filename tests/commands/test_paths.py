@@ -58,6 +58,8 @@ CASES = {
     "doctor --tls-cert": "doctor --tls-cert {}",
     "doctor --tls-key": "doctor --tls-key {}",
     "store backup <0>": "store backup {}",
+    "doctor": "--store {} doctor",
+    "store restore": "--store {} store restore gam.toml",
     "store restore <0>": "store restore {} --replace",
     "store migrate --to-url-file": "store migrate --to-url-file {}",
     "conformance --world": "conformance --world {} http://127.0.0.1:9",
@@ -65,7 +67,7 @@ CASES = {
 }
 """For each option and argument a command line in which everything else is right."""
 
-PATHS = ("", ".", "/", "folder", "fifo", "missing/folder/x")
+PATHS = ("", ".", "/", "folder", "fifo", "missing/folder/x", "loop")
 
 
 def test_every_path_has_a_case() -> None:
@@ -81,6 +83,7 @@ def fifo(place: Path) -> Iterator[None]:
     (place / "folder").mkdir()
     (place / "gam.toml").write_text("[app.new]\n", encoding="utf-8")
     (place / "in.csv").write_text("user,app\nana,portal\n", encoding="utf-8")
+    (place / "loop").symlink_to("loop")
     path, done = place / "fifo", threading.Event()
     os.mkfifo(path)
 
@@ -88,6 +91,7 @@ def fifo(place: Path) -> Iterator[None]:
         while not done.wait(0.01):
             with suppress(OSError):  # nobody reads yet, or another file has taken its place
                 os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+                (place / "fifo was read").touch()
 
     thread = threading.Thread(target=end_input)
     thread.start()
@@ -131,6 +135,20 @@ def test_no_file_is_created_through_a_symbolic_link(world: Run, api_key: str, pl
         assert (found.code, ": it is a symbolic link to a missing file\n" in found.err) == (1, True), found
     else:
         assert found.code in (1, 5), found
+
+
+@pytest.mark.usefixtures("fifo")
+@pytest.mark.parametrize("case", ["plan --out", "apply --secrets-out"])
+def test_an_existing_pipe_is_refused_without_waiting_for_its_writer(world: Run, place: Path, case: str) -> None:
+    assert world(*CASES[case].format("fifo").split()).code == 5
+    assert not (place / "fifo was read").exists()
+
+
+@pytest.mark.usefixtures("fifo")
+def test_a_manifest_is_read_from_a_pipe_once(shell: Run, world: Run) -> None:
+    assert world("app", "list").code == 0
+    found = shell("cat gam.toml | gamcli plan /dev/stdin")
+    assert found.out.startswith("+ app new\n"), found
 
 
 @pytest.mark.usefixtures("fifo")

@@ -21,8 +21,17 @@ class Redirecting(BaseHTTPRequestHandler):
 
     paths: ClassVar[list[str]] = []
 
+    body: ClassVar[bytes] = b""
+    """Answers 200 with this, if there is one."""
+
     def do_POST(self) -> None:
         self.paths.append(self.path)
+        if self.body:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(self.body)))
+            self.end_headers()
+            self.wfile.write(self.body)
+            return
         self.send_response(301)
         self.send_header("Location", "https://user:word@example.com/new/oauth?token=secret")
         self.send_header("Content-Length", "0")
@@ -35,8 +44,8 @@ class Redirecting(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def server(context: ssl.SSLContext | None = None) -> Iterator[int]:
-    httpd = HTTPServer(("127.0.0.1", 0), Redirecting)
+def server(context: ssl.SSLContext | None = None, body: bytes = b"") -> Iterator[int]:
+    httpd = HTTPServer(("127.0.0.1", 0), type("Answering", (Redirecting,), {"body": body}))
     httpd.handle_error = lambda *_: None  # type: ignore[method-assign]
     if context is not None:
         httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
@@ -76,6 +85,27 @@ def test_a_redirect_names_its_target_without_secrets() -> None:
     assert error.message == "the endpoint redirects to https://example.com/new/oauth"
     assert error.hint
     assert "to use that one" in error.hint
+
+
+@pytest.mark.parametrize("target", ["http://[bad/x", "//evil\x1b[31m/x"])
+def test_a_redirect_to_an_invalid_address_is_an_error(target: str) -> None:
+    error = EndpointResponse(302, "Found", (("Location", target),), b"").to_error()
+    assert error.message == "the endpoint redirects to an invalid address"
+
+
+def test_a_response_that_is_nested_too_deeply_has_no_message() -> None:
+    for body in (b"[" * 100_000, b'{"access_token":' * 100_000):
+        response = EndpointResponse(200, "OK", (), body)
+        assert (response.json(), response.error_message()) == ({}, "status 200 without an error message")
+
+
+def test_a_token_with_half_a_surrogate_pair_is_an_error(shell: Run, place: Path) -> None:
+    for name, text in (("k", "gamkey_x"), ("s", "s" * 32)):
+        (place / name).write_text(text, encoding="ascii")
+    with server(body=b'{"access_token":"\\ud800"}') as port:
+        options = f"--url http://127.0.0.1:{port} --api-key-file k --client-secret-file s"
+        found = shell(f"GAM_CLIENT_ID={'a' * 32} gamcli try {options}")
+    assert (found.code, "gamcli: error: the endpoint returned" in found.err) == (1, True), found.err
 
 
 def test_http_to_a_port_with_tls_suggests_https(request_token: Callable[[str], Any], context: ssl.SSLContext) -> None:

@@ -35,6 +35,10 @@ def _raise_not_ready() -> Iterator[None]:
         raise SocketNotReadyError(EVENT_WRITE) from None
 
 
+MAX_FILE_BYTES = 1 << 20
+"""A certificate with its chain is smaller; a device such as /dev/zero never ends."""
+
+
 class TlsSocket(ssl.SSLSocket):
     """A non-blocking TLS socket; the handshake happens with the first read or write."""
 
@@ -90,7 +94,10 @@ def _load_problem(error: Exception) -> str:
 
 def _require_readable(path: str) -> None:
     try:
-        Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            is_too_large = len(file.read(MAX_FILE_BYTES + 1)) > MAX_FILE_BYTES
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "invalid path"
         raise UsageError(f"cannot read {path}: {reason.lower()}", _HINT) from error
+    if is_too_large:
+        raise UsageError(f"cannot read {path}: it is larger than {MAX_FILE_BYTES >> 20} MiB", _HINT)

@@ -73,5 +73,5 @@ def _compact_json(details: str) -> str:
     """Return JSON without whitespace; text that is not JSON is returned unchanged."""
     try:
         return json.dumps(json.loads(details), ensure_ascii=False, separators=(",", ":"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return details

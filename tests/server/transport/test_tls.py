@@ -146,6 +146,8 @@ def test_an_invalid_certificate_is_refused(files: Pair, tmp_path: Path) -> None:
         (str(tmp_path / "none"), files.key, f"cannot read {tmp_path / 'none'}: no such file"),
         (files.certificate, str(tmp_path), f"cannot read {tmp_path}: is a directory"),
         (files.certificate, "a\0b", "cannot read"),
+        ("/dev/zero", files.key, "cannot read /dev/zero: it is larger than 1 MiB"),
+        (files.certificate, "/dev/zero", "cannot read /dev/zero: it is larger than 1 MiB"),
         (files.certificate, other.key, "the key does not match the certificate"),
         (files.certificate, str(text), "not a certificate and a key in PEM"),
         (str(text), files.key, "not a certificate and a key in PEM"),
