@@ -15,7 +15,7 @@ from psycopg.abc import RV, PQGen
 from gamcli.errors import StoreBusyError, StoreUnusableError, StoreVersionError
 from gamcli.store.postgres.errors import unreachable_error
 from gamcli.store.postgres.statements import NoAnswerError, Statement, StatementResult, Statements
-from gamcli.store.postgres.url import PostgresUrl
+from gamcli.store.postgres.url import PostgresUrl, invalid_url_error
 
 OLDEST_SERVER = 130000
 """`pg_current_xact_id` came with PostgreSQL 13 (2020)."""
@@ -95,8 +95,8 @@ class DatabaseConnection(psycopg.Connection[Any]):
 def connect(
     url: PostgresUrl, *, durable: bool, silence: Silence, timeout: float = CONNECT_SECONDS
 ) -> DatabaseConnection:
-    """Connect once; raises psycopg.Error."""
-    given = psycopg.conninfo.conninfo_to_dict(url.conninfo)
+    """Connect once; raises psycopg.Error, or UsageError for an invalid URL."""
+    given = _parse_parameters(url.conninfo)
     defaults = {**DEFAULTS, "connect_timeout": str(min(CONNECT_SECONDS, max(SHORTEST_CONNECT_SECONDS, int(timeout))))}
     parameters: dict[str, Any] = {name: value for name, value in defaults.items() if name not in given}
     connection = DatabaseConnection.connect(url.conninfo, autocommit=True, cursor_factory=RawCursor, **parameters)
@@ -113,6 +113,14 @@ def connect(
         connection.close()
         raise
     return connection
+
+
+def _parse_parameters(conninfo: str) -> dict[str, Any]:
+    try:
+        return psycopg.conninfo.conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError as error:  # the message repeats a password, unless it is about a parameter's name
+        message = str(error).strip()
+        raise invalid_url_error(f": {message}" if "query parameter" in message else "") from None
 
 
 class Reconnecting:

@@ -35,7 +35,8 @@ def read_version(connection: DatabaseConnection, url: PostgresUrl) -> int:
     ).fetchone()
     if found is None:
         return 0
-    row: Any = connection.execute("SELECT coalesce(max(version), 0) FROM migration").fetchone()
+    # Without a right to the schema, the error for a table without its name would be that the table does not exist.
+    row: Any = connection.execute(f"SELECT coalesce(max(version), 0) FROM {url.schema}.migration").fetchone()
     if row[0] > CURRENT:
         message = f"the store {url} has version {row[0]}; this gamcli supports version {CURRENT}"
         raise StoreVersionError(message, "upgrade gamcli")

@@ -22,7 +22,11 @@ DEFAULT_SCHEMA = "gamcli"
 PASSWORD_HINT = "set PGPASSWORD or PGPASSFILE, or use --store-url-file FILE"  # noqa: S105 - not a password
 
 _SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-_SECRET_PARAMETERS = ("password", "sslpassword")
+_URL_HINT = (
+    "use postgresql://user@host:5432/database; in names and passwords write %40 for @, %2F for /, %23 for #, %25 for %"
+)
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@]*)(:[0-9]*)?")
+_INVALID = re.compile(r"#|%(?![0-9A-Fa-f]{2})|%00")
 
 
 @dataclass(frozen=True)
@@ -80,15 +84,21 @@ def parse_url(text: str, *, may_have_password: bool = False) -> PostgresUrl:
     try:
         parts = urlsplit(text.strip())
         pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-    except ValueError as error:
-        raise UsageError("invalid store URL", "postgresql://user@host:5432/database") from error
-    secrets = [value for name, value in pairs if name in _SECRET_PARAMETERS]
-    user, separator, _ = parts.netloc.rpartition("@")[0].partition(":")
+    except ValueError:
+        raise invalid_url_error() from None
+    secrets = [value for name, value in pairs if _is_secret(name)]
+    user_info, _, address = parts.netloc.rpartition("@")
+    if (
+        "@" in user_info + parts.path + parts.query
+        or _INVALID.search(text)
+        or not all(_HOST.fullmatch(host) for host in address.split(","))
+    ):
+        raise invalid_url_error()
+    user, separator, _ = user_info.partition(":")
     if (separator or secrets) and not may_have_password:
         raise UsageError("the URL of the store contains a password, which other users could read", PASSWORD_HINT)
     schema = next((value for name, value in pairs if name == "schema"), DEFAULT_SCHEMA)
-    public = [(name, value) for name, value in pairs if name not in _SECRET_PARAMETERS]
-    address = parts.netloc.rpartition("@")[2]
+    public = [(name, value) for name, value in pairs if not _is_secret(name)]
     shown_netloc = f"{user}@{address}" if user else address
     libpq = urlencode([pair for pair in pairs if pair[0] != "schema"], quote_via=quote)
     return PostgresUrl(
@@ -96,6 +106,15 @@ def parse_url(text: str, *, may_have_password: bool = False) -> PostgresUrl:
         _join(shown_netloc, parts.path, urlencode(public, quote_via=quote, safe="/,:")),
         require_schema_name(unquote(schema)),
     )
+
+
+def invalid_url_error(reason: str = "") -> UsageError:
+    """Return the error for a URL, which is not repeated: a password in it may have ended up in another part."""
+    return UsageError(f"invalid store URL{reason}", _URL_HINT)
+
+
+def _is_secret(parameter: str) -> bool:
+    return "pass" in parameter.lower() and parameter != "passfile"
 
 
 def _join(address: str, path: str, query: str) -> str:

@@ -443,3 +443,14 @@ def test_the_driver_is_imported_for_databases_only() -> None:
     script = "import sys, gamcli.commands.root, gamcli.store.sqlite.database; print('psycopg' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout == "False\n"
+
+
+def test_a_user_without_rights_to_the_schema_gets_the_reason(created: Gam, url: PostgresUrl) -> None:
+    with created.store.writing() as tx:
+        tx.run("CREATE ROLE stranger LOGIN")
+    try:
+        with pytest.raises(StoreUnusableError, match="permission denied for schema"):
+            Store.open(parse_url(str(url).replace("gam@", "stranger@")))
+    finally:
+        with created.store.writing() as tx:
+            tx.run("DROP ROLE stranger")
