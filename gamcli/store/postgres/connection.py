@@ -6,13 +6,14 @@ from datetime import datetime
 from functools import cached_property
 from threading import Thread
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import RawCursor
 from psycopg.abc import RV, PQGen
 
 from gamcli.errors import StoreBusyError, StoreUnusableError, StoreVersionError
+from gamcli.store.engine import BUSY_TIMEOUT
 from gamcli.store.postgres.errors import unreachable_error
 from gamcli.store.postgres.statements import NoAnswerError, Statement, StatementResult, Statements
 from gamcli.store.postgres.url import PostgresUrl, invalid_url_error
@@ -92,10 +93,21 @@ class DatabaseConnection(psycopg.Connection[Any]):
             return value
 
 
+class SessionSettings(NamedTuple):
+    """Whether commits wait for the disk, and how long a statement waits for a lock, in seconds."""
+
+    durable: bool = True
+    lock_timeout: float = BUSY_TIMEOUT
+
+
 def connect(
-    url: PostgresUrl, *, durable: bool, silence: Silence, timeout: float = CONNECT_SECONDS
+    url: PostgresUrl, settings: SessionSettings, silence: Silence, timeout: float = CONNECT_SECONDS
 ) -> DatabaseConnection:
-    """Connect once; raises psycopg.Error, or UsageError for an invalid URL."""
+    """
+    Connect once; raises psycopg.Error, or UsageError for an invalid URL.
+
+    What the role or the database may have set otherwise, and what the text of values depends on, is set here.
+    """
     given = _parse_parameters(url.conninfo)
     defaults = {**DEFAULTS, "connect_timeout": str(min(CONNECT_SECONDS, max(SHORTEST_CONNECT_SECONDS, int(timeout))))}
     parameters: dict[str, Any] = {name: value for name, value in defaults.items() if name not in given}
@@ -107,7 +119,8 @@ def connect(
             raise StoreVersionError(message, "use PostgreSQL 13 or later")  # noqa: TRY301 - closed below
         connection.execute(
             f"SET search_path = {url.schema}; SET client_encoding = 'UTF8'; SET standard_conforming_strings = on;"
-            f" SET synchronous_commit = {'on' if durable else 'off'}; SET client_min_messages = warning"
+            f" SET synchronous_commit = {'on' if settings.durable else 'off'}; SET client_min_messages = warning;"
+            f" SET DateStyle = 'ISO'; SET array_nulls = on; SET lock_timeout = {int(settings.lock_timeout * 1000)}"
         )
     except BaseException:
         connection.close()
@@ -134,13 +147,13 @@ class Reconnecting:
     """
 
     def __init__(
-        self, url: PostgresUrl, *, durable: bool, on_connect: Callable[[datetime], None], silence: Silence
+        self, url: PostgresUrl, settings: SessionSettings, silence: Silence, on_connect: Callable[[datetime], None]
     ) -> None:
         self.patience = STATEMENT_SECONDS
         self.server = ""
         """A text that differs after the database has crashed and for another database."""
         self._url = url
-        self._durable = durable
+        self._settings = settings
         self._on_connect = on_connect
         self.silence = silence
         self._connection: DatabaseConnection | None = None
@@ -206,7 +219,7 @@ class Reconnecting:
 
     def _connect(self, timeout: float = CONNECT_SECONDS) -> DatabaseConnection:
         connected_at = monotonic()
-        connection = connect(self._url, durable=self._durable, silence=self.silence, timeout=timeout)
+        connection = connect(self._url, self._settings, self.silence, timeout)
         row: Any = connection.execute(_SERVER).fetchone()
         now, self.server = row
         self._on_connect(now)

@@ -24,19 +24,18 @@ from gamcli.errors import DamagedRowError, FailedError, StoreBusyError, UsageErr
 from gamcli.store.engine import BUSY_TIMEOUT, Query, Result, Store, StoreFacts, Transaction
 from gamcli.store.postgres import errors, migration
 from gamcli.store.postgres.clock import DatabaseClock
-from gamcli.store.postgres.connection import DatabaseConnection, Reconnecting, Silence
+from gamcli.store.postgres.connection import DatabaseConnection, Reconnecting, SessionSettings, Silence
 from gamcli.store.postgres.slots import IdSlot
 from gamcli.store.postgres.statements import NoAnswerError, Statement
 from gamcli.store.postgres.transaction import PostgresTransaction
 from gamcli.store.postgres.url import PostgresUrl
 
-ROW_LOCK_SECONDS, FIRST_ROW_LOCK_SECONDS = 1.0, 0.05
+ROW_LOCK_SECONDS, FIRST_ROW_LOCK_SECONDS = 0.25, 0.05
 """How long a grant waits for a row that another transaction changes; the second if its first queries lock rows."""
 
 _READ: Statement = "BEGIN ISOLATION LEVEL REPEATABLE READ", ()  # not READ ONLY: bulk issue creates temporary tables
 _WRITE: Statement = "BEGIN ISOLATION LEVEL READ COMMITTED", ()
 _COMMIT: Statement = "COMMIT", ()
-_TIMEOUT = "SELECT set_config('lock_timeout', $1, TRUE)"
 _CHANGE = "SELECT pg_current_xact_id()::text, clock_timestamp() FROM change_lock FOR UPDATE"
 _GRANT = "SELECT set_config('lock_timeout', $1, TRUE), pg_current_xact_id()::text, clock_timestamp()"
 
@@ -58,7 +57,8 @@ class PostgresStore(Store):
         self.timeout = timeout
         self.clock: DatabaseClock = first.clock if first else DatabaseClock()
         self.silence: Silence = first.silence if first else Silence()
-        self._connections = Reconnecting(url, durable=durable, on_connect=self.clock.update, silence=self.silence)
+        settings = SessionSettings(durable, max(timeout, FIRST_ROW_LOCK_SECONDS))
+        self._connections = Reconnecting(url, settings, self.silence, on_connect=self.clock.update)
         self._lock = RLock()
         self._slot: tuple[DatabaseConnection, IdSlot] | None = None
         self._open: PostgresTransaction | None = None
@@ -201,8 +201,7 @@ class PostgresStore(Store):
         return StoreFacts(version=row[0], engine=f"PostgreSQL {str(row[1]).split()[0]}", size=int(row[2]))
 
     def _begin_change(self, end: float) -> PostgresTransaction:
-        milliseconds = max(1, int(self.timeout * 1000))  # zero would wait forever
-        return self._begin([_WRITE, (_TIMEOUT, [str(milliseconds)]), (_CHANGE, ())], end)
+        return self._begin([_WRITE, (_CHANGE, ())], end)
 
     def _begin(
         self, statements: Sequence[Statement], end: float, queries: Sequence[Query[Any]] = ()

@@ -39,7 +39,7 @@ def translate_error(error: psycopg.Error, name: str) -> GamcliError:
         return _constraint_error(error)
     if isinstance(error, _TRANSIENT):
         return StoreBusyError(f"the store {name} is in use by another process", "try again in a moment", name)
-    if isinstance(error, psycopg.DataError) and "NUL" in str(error):
+    if isinstance(error, psycopg.DataError) and "contain NUL" in str(error):
         return UsageError("a value contains a NUL character, which PostgreSQL cannot store", "remove it")
     for kinds, problem, hint in _PROBLEMS:
         if isinstance(error, kinds):

@@ -4,9 +4,9 @@ import re
 from time import time_ns
 from typing import Any
 
-from gamcli.errors import StoreMissingError, StoreVersionError, command
+from gamcli.errors import StoreMissingError, StoreUnusableError, StoreVersionError, command
 from gamcli.store import schema as versions
-from gamcli.store.engine import LONG_STATEMENT_SECONDS, Migration
+from gamcli.store.engine import BUSY_TIMEOUT, LONG_STATEMENT_SECONDS, Migration
 from gamcli.store.postgres import schema
 from gamcli.store.postgres.connection import DatabaseConnection
 from gamcli.store.postgres.dialect import translate
@@ -57,10 +57,13 @@ def migrate(connection: DatabaseConnection, url: PostgresUrl, *, create: bool) -
     patience, connection.patience = connection.patience, LONG_STATEMENT_SECONDS
     connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
     try:
+        connection.execute("SET LOCAL lock_timeout = 0")
         connection.execute("SELECT pg_advisory_xact_lock($1)", [_CREATE_LOCK])
         if read_version(connection, url) == 0:
             _create(connection, url)
         connection.execute("SELECT 1 FROM change_lock FOR UPDATE")
+        # While a change of a table waits for others, such as pg_dump, all others wait for it.
+        connection.execute(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT}s'")
         before = read_version(connection, url)
         for number in range(before + 1, CURRENT + 1):
             _run(connection, schema.MIGRATIONS[number], number)
@@ -73,6 +76,10 @@ def migrate(connection: DatabaseConnection, url: PostgresUrl, *, create: bool) -
 
 
 def _create(connection: DatabaseConnection, url: PostgresUrl) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        hint = "create a database with: CREATE DATABASE gam ENCODING 'UTF8' TEMPLATE template0"
+        raise StoreUnusableError(f"the database {url} has the encoding {encoding} instead of UTF8", hint)
     found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = $1", [url.schema]).fetchone()
     if found is None:  # its owner may have created it for us, who have no right to
         connection.execute(f"CREATE SCHEMA {url.schema}")

@@ -454,3 +454,55 @@ def test_a_user_without_rights_to_the_schema_gets_the_reason(created: Gam, url: 
     finally:
         with created.store.writing() as tx:
             tx.run("DROP ROLE stranger")
+
+
+@pytest.mark.parametrize(
+    "setting", ["DateStyle = 'German'", "array_nulls = off", "search_path = public", "lock_timeout = '1ms'"]
+)
+def test_the_settings_of_the_role_change_nothing(created: Gam, url: PostgresUrl, setting: str) -> None:
+    with created.store.writing() as tx:
+        tx.run("CREATE ROLE odd LOGIN SUPERUSER")
+        tx.run(f"ALTER ROLE odd SET {setting}")
+    try:
+        with Store.open(parse_url(str(url).replace("gam@", "odd@"))) as store:
+            gam = Gam(store, created.now, created.entropy, "tester")
+            apps.create(gam, apps.AppSpec("portal", {}, ()))
+            assert apps.show(gam, "portal").last_used_at is None
+            assert abs(store.clock_difference) < timedelta(minutes=1)
+    finally:
+        with created.store.writing() as tx:
+            tx.run("DROP ROLE odd")
+
+
+def test_a_database_that_cannot_store_every_character_is_refused(created: Gam, url: PostgresUrl) -> None:
+    def run(statement: str) -> None:
+        created.store.read_without_transaction(lambda tx: tx.run(statement))
+
+    run("CREATE DATABASE western ENCODING 'LATIN1' TEMPLATE template0")
+    try:
+        with pytest.raises(StoreUnusableError, match="encoding LATIN1"):
+            Store.create(parse_url(str(url).replace("/postgres", "/western")))
+    finally:
+        run("DROP DATABASE western")
+
+
+def test_a_table_that_others_use_fails_a_migration_soon(
+    created: Gam, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it waits for the table, so would all nodes."""
+    monkeypatch.setattr(migration, "BUSY_TIMEOUT", 0.2)
+    monkeypatch.setattr(migration, "CURRENT", migration.CURRENT + 1)
+    monkeypatch.setitem(schema.MIGRATIONS, migration.CURRENT, "ALTER TABLE token ADD COLUMN later INTEGER;\n")
+    with created.store.reading() as tx:
+        assert tx.number("SELECT count(*) FROM token") == 0
+        with pytest.raises(StoreBusyError, match="in use"):
+            Store.open(url)
+
+
+def test_a_reader_that_must_not_wait_fails_soon_while_a_table_is_locked(created: Gam) -> None:
+    with created.store.open_again(durable=True, timeout=0) as node, created.store.writing() as tx:
+        tx.run("LOCK TABLE token")
+        started = monotonic()
+        with pytest.raises(StoreBusyError):
+            node.read_without_transaction(lambda tx: tx.number("SELECT count(*) FROM token"))
+        assert monotonic() - started < 1

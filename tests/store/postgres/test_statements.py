@@ -9,13 +9,13 @@ from gamcli.errors import StoreUnusableError
 from gamcli.store import Store
 from gamcli.store.engine import Query
 from gamcli.store.postgres import statements
-from gamcli.store.postgres.connection import DatabaseConnection, Silence, connect
+from gamcli.store.postgres.connection import DatabaseConnection, SessionSettings, Silence, connect
 from gamcli.store.postgres.url import parse_url
 
 
 @pytest.fixture
 def connection(postgres_url: str) -> Iterator[DatabaseConnection]:
-    with connect(parse_url(postgres_url), durable=True, silence=Silence()) as opened:
+    with connect(parse_url(postgres_url), SessionSettings(), Silence()) as opened:
         yield opened
 
 
