@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from threading import Thread
@@ -15,6 +16,7 @@ from urllib.parse import urlencode
 import pytest
 
 from gamcli.actions import Gam, apps, keys, repository, users
+from gamcli.errors import StoreUnusableError
 from gamcli.rules.credentials import Secret
 from gamcli.server import dispatcher, worker_pool
 from gamcli.server.server import Server, ServerOptions
@@ -283,3 +285,16 @@ def test_a_node_replaces_connections_whose_process_in_the_database_is_stopped(
     with postgres.stopped(connections_only=True):
         status, content = request_token(node, secret)
         assert (status, read_claims(node, content["access_token"])) == (200, 200)
+
+
+def test_a_node_that_may_not_write_is_not_ready(
+    admin: Gam, nodes: list[Server], url: PostgresUrl, postgres: PostgresServer
+) -> None:
+    postgres.set({"default_transaction_read_only": "on"})
+    try:
+        assert [get(node, path) for node in nodes for path in ("/readyz", "/healthz")] == [(503, "1"), (200, None)] * 2
+        with Store.open(url) as store, pytest.raises(StoreUnusableError, match="cannot be written"):
+            Server(replace(admin, store=store), ServerOptions(log=lambda _: None, port=0))
+    finally:
+        postgres.set({"default_transaction_read_only": None})
+    assert get(nodes[0], "/readyz")[0] == 200

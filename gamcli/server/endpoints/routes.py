@@ -26,10 +26,11 @@ def healthz(gam: Gam, _: RequestContext) -> Response:
 
 
 def readyz(gam: Gam, context: RequestContext) -> Response:
-    """Return 200 if the server should get requests: it is not stopping, and the store is of its version."""
+    """Return 200 if the server should get requests: it is not stopping, and can write a store of its version."""
     if context.config.state.is_draining:
         raise RefusedError("draining", "the server is stopping")
     repository.check_ready(gam)
+    gam.store.require_writable()
     return json_response(200, {"status": "ok"})
 
 

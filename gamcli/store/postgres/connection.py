@@ -42,7 +42,8 @@ DEFAULTS = {
 }
 """Parameters of libpq unless the URL has them: a network that drops packets is noticed after about 10 seconds."""
 
-_SERVER = "SELECT clock_timestamp(), (pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time())::text"
+_SERVER = """SELECT pg_is_in_recovery(), clock_timestamp(),
+    (pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time())::text"""
 
 
 class Silence:
@@ -221,7 +222,10 @@ class Reconnecting:
         connected_at = monotonic()
         connection = connect(self._url, self._settings, self.silence, timeout)
         row: Any = connection.execute(_SERVER).fetchone()
-        now, self.server = row
+        is_standby, now, self.server = row
+        if is_standby:  # it may lack a revocation
+            connection.close()
+            raise psycopg.OperationalError("the database is a standby")
         self._on_connect(now)
         connection.patience = self.patience
         self._connected_at, self._connection = connected_at, connection

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import psycopg
 
-from gamcli.errors import DamagedRowError, FailedError, StoreBusyError, UsageError
+from gamcli.errors import DamagedRowError, FailedError, StoreBusyError, StoreUnusableError, UsageError
 from gamcli.store.engine import BUSY_TIMEOUT, Query, Result, Store, StoreFacts, Transaction
 from gamcli.store.postgres import errors, migration
 from gamcli.store.postgres.clock import DatabaseClock
@@ -107,7 +107,12 @@ class PostgresStore(Store):
         return lambda: now() + self.clock.correction
 
     def require_writable(self) -> None:
-        """Do nothing: only the database knows what this user may write."""
+        sql = (
+            "SELECT 1 WHERE current_setting('transaction_read_only') = 'off' AND has_table_privilege('token', 'INSERT')"
+        )
+        if self.read_without_transaction(lambda tx: tx.one(sql)) is None:
+            hint = "connect to the primary, as a user with rights to the schema and its tables"
+            raise StoreUnusableError(f"the store {self.name} cannot be written by this user", hint)
 
     @contextmanager
     def open_again(self, *, durable: bool, timeout: float) -> Iterator["PostgresStore"]:

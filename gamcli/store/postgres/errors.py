@@ -49,12 +49,15 @@ def translate_error(error: psycopg.Error, name: str) -> GamcliError:
     return StoreUnusableError(f"the store {name} failed: {_first_line(error)}", command("store", "check"))
 
 
+_PRIMARY_HINT = "connect to the primary, for example with target_session_attrs=read-write in the URL"
+
 _PROBLEMS: tuple[tuple[tuple[type[psycopg.Error], ...], str, str], ...] = (
     (
-        (sql.InsufficientPrivilege, sql.ReadOnlySqlTransaction),
-        "cannot be written",
-        "connect to the primary, as a user with rights to the schema",
+        (sql.InsufficientPrivilege,),
+        "cannot be used",
+        "connect as a user with rights to the schema and its tables",
     ),
+    ((sql.ReadOnlySqlTransaction,), "cannot be written", _PRIMARY_HINT),
     ((sql.DiskFull, sql.OutOfMemory), "has no space left", "free some space and try again: nothing was changed"),
 )
 
@@ -80,6 +83,7 @@ _UNREACHABLE_HINTS = (
     ("SSL off", _HBA_HINT),
     ("client certificate", "add sslcert=FILE and sslkey=FILE to the URL"),
     ("private key file", "add sslkey=FILE to the URL, with a file that only its owner can read"),
+    ("is a standby", _PRIMARY_HINT),
     ("", "check that the database is running, and its address, user and password (PGPASSWORD or PGPASSFILE)"),
 )
 """Parts of libpq's messages, which have no codes, with hints; the first that matches counts."""

@@ -1,11 +1,12 @@
 """What only a database can do: lose its connection, be used by many computers, have another clock."""
 
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Timer
@@ -45,6 +46,10 @@ def created(url: PostgresUrl, gam: Gam) -> Iterator[Gam]:
         made = Gam(store, gam.now, gam.entropy, "tester")
         repository.initialise(made)
         yield made
+
+
+OTHER_SERVER = "SELECT FALSE, clock_timestamp(), clock_timestamp()::text"
+"""Describes the database as if it was another one each time."""
 
 
 def kill_connection(store: Store, url: PostgresUrl) -> None:
@@ -298,7 +303,7 @@ def test_after_a_crash_of_the_database_the_id_of_a_transaction_may_be_that_of_an
 ) -> None:
     proxy = CuttingProxy(int(url.conninfo.rpartition(":")[2].partition("/")[0]), arrives=True)
     through = parse_url(str(url).replace(f":{proxy.database_port}/", f":{proxy.port}/"))
-    monkeypatch.setattr(connection, "_SERVER", "SELECT clock_timestamp(), clock_timestamp()::text")  # as if it crashed
+    monkeypatch.setattr(connection, "_SERVER", OTHER_SERVER)  # as if it crashed
     with Store.open(through) as store:
         proxy.is_cutting = True
         with pytest.raises(StoreUnknownOutcomeError):
@@ -329,7 +334,7 @@ def test_a_change_that_a_crash_cut_off_is_known_by_its_audit_entry(
 ) -> None:
     proxy = CuttingProxy(int(url.conninfo.rpartition(":")[2].partition("/")[0]), arrives=True)
     through = parse_url(str(url).replace(f":{proxy.database_port}/", f":{proxy.port}/"))
-    monkeypatch.setattr(connection, "_SERVER", "SELECT clock_timestamp(), clock_timestamp()::text")  # as if it crashed
+    monkeypatch.setattr(connection, "_SERVER", OTHER_SERVER)  # as if it crashed
     with Store.open(through) as store:
         proxy.is_cutting = True
         users.create(Gam(store, created.now, created.entropy, "tester"), "ana", {})
@@ -506,3 +511,22 @@ def test_a_reader_that_must_not_wait_fails_soon_while_a_table_is_locked(created:
         with pytest.raises(StoreBusyError):
             node.read_without_transaction(lambda tx: tx.number("SELECT count(*) FROM token"))
         assert monotonic() - started < 1
+
+
+@pytest.fixture
+def standby(url: PostgresUrl) -> Iterator[PostgresUrl]:
+    """Return the URL of a store on a server that accepts no changes."""
+    with closing(PostgresServer(fsync=False)) as server:
+        copy = parse_url(server.url(url.schema))
+        with Store.create(copy) as store:
+            repository.initialise(Gam(store, lambda: datetime.now(UTC), os.urandom, "tester"))
+        server.stop("fast")
+        (server.folder / "data" / "standby.signal").touch()
+        server.start()
+        yield copy
+
+
+def test_a_standby_is_not_read_because_it_may_lack_a_revocation(standby: PostgresUrl) -> None:
+    with pytest.raises(StoreUnusableError, match="the database is a standby") as refused:
+        Store.open(standby)
+    assert "target_session_attrs" in str(refused.value.hint)
