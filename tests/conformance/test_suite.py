@@ -42,10 +42,6 @@ def check(
     assert [row.name for row in left] == []
 
 
-def test_the_server_meets_the_contract(serve: Serving, world: World) -> None:
-    check(serve, world, list(table.load_rows()))
-
-
 def test_the_server_meets_the_contract_in_the_form_of_rfc_6749(serve: Serving, world: World) -> None:
     check(serve, world.with_server({"format": "rfc6749"}), list(table.load_rows()))
 
