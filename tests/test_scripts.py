@@ -188,7 +188,7 @@ def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-REAL_PROCESSES = {"README", "exit-codes", "main-job", "many-keys-cut-short", "programs"}
+REAL_PROCESSES = {"README", "main-job", "many-keys-cut-short"}
 """The transcripts in which each command starts Python, as it does for users."""
 
 

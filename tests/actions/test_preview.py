@@ -214,7 +214,7 @@ def rehearsed(gam: Gam, change: Changing) -> Plan:
     return rehearsal.plan()
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(st.data())
 def test_a_dry_run_reports_exactly_the_affected_keys(
     template: Path, tmp_path_factory: pytest.TempPathFactory, now: datetime, data: st.DataObject

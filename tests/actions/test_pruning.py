@@ -107,7 +107,7 @@ SURROUNDINGS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(tokens=TOKENS, around=SURROUNDINGS, part=st.integers(1, 5))
 def test_only_expired_rows_are_pruned(tokens: list[dict[str, Any]], around: dict[str, Any], part: int) -> None:
     with Store.in_memory() as store, pytest.MonkeyPatch.context() as patch:
