@@ -12,8 +12,6 @@ from gamcli.actions.keys import KeySpec
 from gamcli.actions.problems import ProblemList
 from gamcli.errors import ProblemsError
 
-pytestmark = pytest.mark.both_engines
-
 OPEN = {"remote_rest": True, "api_keys.enabled": True}
 
 

@@ -13,8 +13,6 @@ from gamcli.model import AuditEntry
 from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
 
-pytestmark = pytest.mark.both_engines
-
 
 def refused_rule(call: Callable[[], object]) -> str:
     with pytest.raises(RefusedError) as caught:

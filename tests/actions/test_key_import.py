@@ -17,8 +17,6 @@ from gamcli.rules.grants import TokenRequest
 from gamcli.rules.keys import IssuedKey
 from gamcli.store.audit import AuditFilter
 
-pytestmark = pytest.mark.both_engines
-
 LEGACY = Secret("legacy-key of another system")
 SPEC = KeySpec("ana", "portal", label="legacy", api_key=LEGACY)
 

@@ -13,8 +13,6 @@ from gamcli.model import App, AuditEntry, Key, User
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
 
-pytestmark = pytest.mark.both_engines
-
 Forward = Callable[[timedelta], datetime]
 ReadAuditLog = Callable[[], list[AuditEntry]]
 WISH = KeySpec("ana", "portal")

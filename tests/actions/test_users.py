@@ -15,8 +15,6 @@ from gamcli.rules.keys import IssuedKey
 from gamcli.rules.passwords import TEST_COST
 from gamcli.store.users import UserFilter
 
-pytestmark = pytest.mark.both_engines
-
 ReadAuditLog = Callable[[], list[AuditEntry]]
 
 

@@ -18,8 +18,6 @@ from gamcli.server.transport.messages import Response
 from gamcli.store.audit import AuditFilter
 from tests.cases import for_each
 
-pytestmark = pytest.mark.both_engines
-
 Ask = Callable[..., Response]
 Extra = Callable[..., Any]
 BASE = "/oauth/gam/v2.0"

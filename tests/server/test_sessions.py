@@ -20,8 +20,6 @@ from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.server.server import Server
 from gamcli.server.transport.messages import Response
 
-pytestmark = pytest.mark.both_engines
-
 Ask = Callable[..., Response]
 PATH = "/oauth/gam/v2.0/access_token"
 PASSWORD = "correct horse battery staple"

@@ -14,8 +14,6 @@ from gamcli.server.endpoints import forms
 from gamcli.server.transport.messages import Request
 from tests.cases import for_each
 
-pytestmark = pytest.mark.both_engines
-
 FIELDS = {"content-type": "application/x-www-form-urlencoded", "content-length": "1"}
 LOGIN = {"grant_type": "password", "client_id": "c", "client_secret": "s", "username": "ana", "password": "p"}
 
