@@ -58,7 +58,7 @@ def steps(job: str) -> list[str]:
     return others
 
 
-@pytest.mark.parametrize("job", ["beside", "background"])
+@pytest.mark.parametrize("job", ["program", "background"])
 def test_the_workflow_of_the_manual_tests_against_a_server(
     tmp_path: Path, environment: dict[str, str], job: str
 ) -> None:
@@ -76,4 +76,4 @@ def test_the_workflow_of_the_manual_tests_against_a_server(
         if (tmp_path / "ready.json").exists():
             os.kill(json.loads((tmp_path / "ready.json").read_bytes())["pid"], 15)
     assert (tmp_path / "told").read_text(encoding="utf-8") == "ana\n"
-    assert len(steps(job)) == {"beside": 1, "background": 2}[job]
+    assert len(steps(job)) == {"program": 1, "background": 2}[job]
