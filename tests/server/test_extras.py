@@ -70,14 +70,6 @@ def test_a_token_whose_key_is_disabled_is_inactive(extra: Extra, token: dict[str
         assert extra("introspect", secret) == {"active": False}
 
 
-def test_an_introspected_token_shows_no_more_than_its_scopes(extra: Extra, post: Ask, gam: Gam) -> None:
-    apps.update(gam, "portal", {"share_user_ids": False})
-    token = json.loads(post(scope="gam_user_roles").body)
-    found = extra("introspect", token["access_token"])
-    assert (found["scope"], found["sub"]) == ("gam_user_roles", token["user_guid"])
-    assert "username" not in found
-
-
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 def test_a_revoked_token_ends_its_session_and_is_audited(
     extra: Extra, ask: Ask, gam: Gam, token: dict[str, Any], kind: str
@@ -97,18 +89,6 @@ def test_a_refresh_token_revokes_an_expired_access_token_too(
     assert extra("introspect", token["refresh_token"])["active"] is True
     extra("revoke", token["refresh_token"])
     assert extra("introspect", token["refresh_token"]) == {"active": False}
-
-
-def test_another_application_neither_sees_nor_revokes_a_token(
-    extra: Extra, ask: Ask, gam: Gam, token: dict[str, Any]
-) -> None:
-    other = apps.create(gam, apps.AppSpec("other", {}))
-    assert other.secret is not None
-    client = {"client_id": other.record.client_id, "client_secret": other.secret.reveal()}
-    for secret in (token["access_token"], token["refresh_token"]):
-        assert extra("introspect", secret, **client) == {"active": False}
-        assert extra("revoke", secret, **client) == {}
-    assert userinfo(ask, token) == 200
 
 
 def test_wrong_secrets_count_as_failures(extra: Extra, token: dict[str, Any]) -> None:

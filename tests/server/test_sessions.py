@@ -1,11 +1,8 @@
 """Password and refresh grants over a real port."""
 
 import json
-import re
-from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from http.client import HTTPConnection
 from threading import current_thread
 from typing import Any
@@ -16,7 +13,6 @@ import pytest
 from gamcli.actions import Gam, apps, auth_types, users
 from gamcli.rules import passwords
 from gamcli.rules.credentials import Secret
-from gamcli.server.endpoints.refusals import ResponseFormat
 from gamcli.server.server import Server
 from gamcli.server.transport.messages import Response
 
@@ -84,62 +80,10 @@ def refused(response: Response) -> tuple[str, int]:
     return json.loads(response.body)["error"]["code"], response.status
 
 
-def test_a_password_is_answered_as_a_key_is(send: Ask, ask: Ask, gam: Gam) -> None:
-    body = granted(send())
-    assert re.fullmatch(r"[0-9a-f-]{36}![0-9A-Za-z]{78}", body["access_token"])
-    assert re.fullmatch(r"001[0-9A-Za-z]{36}", body["refresh_token"])
-    assert (body["token_type"], body["expires_in"]) == ("Bearer", 3600)
-    assert body["scope"] == "gam_user_data+gam_user_roles+session_initial_prop+user_team"
-    assert body["user_guid"] == users.show(gam, "ana").guid
-    claims = ask("GET", "/oauth/gam/v2.0/userinfo", None, {"Authorization": body["access_token"]})
-    assert json.loads(claims.body)["initial_properties"] == PROPERTIES
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({"password": "wrong"}, ("11", 401)),
-        ({"password": None}, ("11", 401)),
-        ({"username": "nobody"}, ("11", 401)),
-        ({"username": None}, ("11", 401)),
-        ({"authentication_type_name": "apikey"}, ("35", 401)),
-        ({"authentication_type_name": "ldap"}, ("240", 401)),
-        ({"repository": "another"}, ("2", 401)),
-        ({"scope": "user_nothing"}, ("235", 401)),
-        ({"initial_properties": "x"}, ("400", 400)),
-        ({"request_token_type": "Device"}, ("292", 400)),
-        (
-            {"request_token_type": "Web", "additional_parameters": "{", "unknown": "x", "username": "nobody"},
-            ("11", 401),
-        ),
-    ],
-)
-def test_a_login_may_be_refused(send: Ask, changes: dict[str, str | None], expected: tuple[str, int]) -> None:
-    assert refused(send(**changes)) == expected
-
-
 def test_a_login_without_a_type_uses_the_default_one(send: Ask, gam: Gam) -> None:
     assert granted(send(authentication_type_name=None))
     auth_types.set_default(gam, "apikey")
     assert refused(send(authentication_type_name=None)) == ("35", 401)
-
-
-def test_a_login_is_refused_by_the_state_of_its_user_and_its_application(send: Ask, gam: Gam) -> None:
-    apps.update(gam, "portal", {"require_scope": True})
-    assert refused(send()) == ("232", 401)
-    users.set_password(gam, "ana", Secret(PASSWORD), must_change=True)
-    assert refused(send()) == ("23", 401)
-    users.update(gam, "ana", {"blocked": True})
-    assert refused(send()) == ("10", 401)
-    users.update(gam, "ana", {"enabled": False})
-    assert refused(send()) == ("9", 401)
-
-
-def test_a_password_expires(send: Ask, gam: Gam, forward: Callable[[timedelta], None]) -> None:
-    users.set_password(gam, "ana", Secret(PASSWORD), expires=timedelta(days=1))
-    assert send().status == 200
-    forward(timedelta(days=1))
-    assert refused(send()) == ("24", 401)
 
 
 def test_a_password_is_hashed_where_it_blocks_nobody(send: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,61 +96,6 @@ def test_a_password_is_hashed_where_it_blocks_nobody(send: Ask, monkeypatch: pyt
     monkeypatch.setattr(passwords, "verify", noted)
     granted(send())
     assert names == ["worker"]
-
-
-@pytest.mark.parametrize("method", ["POST", "GET"])
-def test_a_token_is_renewed_until_no_renewal_is_left(send: Ask, renew: Ask, method: str) -> None:
-    first = granted(send(scope="user_email"))
-    second = granted(renew(first, method))
-    third = granted(renew(second, method))
-    assert [body["refresh_token"][:3] for body in (first, second, third)] == ["001", "002", ""]
-    assert {body["scope"] for body in (first, second, third)} == {"user_email"}
-
-
-@pytest.mark.parametrize("method", ["POST", "GET"])
-def test_a_client_may_renew_with_http_basic(send: Ask, renew: Ask, login: dict[str, str], method: str) -> None:
-    halves = urlencode({login["client_id"]: login["client_secret"]}).replace("=", ":")
-    fields = {"Authorization": "Basic " + b64encode(halves.encode()).decode()}
-    assert granted(renew(granted(send()), method, fields))["refresh_token"][:3] == "002"
-
-
-@pytest.mark.parametrize("method", ["POST", "GET"])
-def test_a_second_use_is_refused_and_ends_the_session(send: Ask, renew: Ask, ask: Ask, method: str) -> None:
-    first = granted(send())
-    second = granted(renew(first, method))
-    assert refused(renew(first, method)) == ("101", 401)
-    assert refused(renew(second, method)) == ("101", 401)
-    for body in (first, second):
-        read_claims = ask("GET", "/oauth/gam/v2.0/userinfo", None, {"Authorization": body["access_token"]})
-        assert refused(read_claims) == ("102", 401)
-
-
-def test_a_key_is_answered_with_a_refresh_token_where_renewals_are_allowed(
-    login: dict[str, str], post: Ask, renew: Ask
-) -> None:
-    assert login
-    body = granted(post())
-    assert body["refresh_token"][:3] == "001"
-    assert granted(renew(body))["refresh_token"][:3] == "002"
-
-
-def test_no_renewal_is_left_when_the_application_takes_them_back(send: Ask, renew: Ask, gam: Gam) -> None:
-    body = granted(send())
-    apps.update(gam, "portal", {"token.renewals": 0})
-    assert refused(renew(body)) == ("168", 401)
-
-
-def test_refusals_are_reported_in_the_words_of_the_rfc(serve: Callable[..., Server], login: dict[str, str]) -> None:
-    server = serve(response_format=ResponseFormat("rfc6749"))
-    client = HTTPConnection("127.0.0.1", server.port, timeout=10)
-    read_claims = []
-    for changes in ({"password": "x"}, {"scope": "user_nothing"}, {"grant_type": "refresh_token"}):
-        typed = {"Content-Type": "application/x-www-form-urlencoded"}
-        client.request("POST", PATH, urlencode({**login, **changes}), typed)
-        with client.getresponse() as found:
-            read_claims.append((found.status, json.loads(found.read())["error"]))
-    client.close()
-    assert read_claims == [(400, "invalid_grant"), (400, "invalid_scope"), (400, "invalid_grant")]
 
 
 def test_of_many_who_renew_at_once_one_succeeds(send: Ask, server: Server, login: dict[str, str]) -> None:
@@ -242,13 +131,6 @@ def test_the_log_holds_neither_a_query_nor_a_secret(
     assert f"GET {PATH} 405" in read_claims
     for secret in (body["refresh_token"], login["client_secret"], PASSWORD, "%3A", "?"):
         assert secret not in read_claims
-
-
-@pytest.mark.parametrize("query", ["", "?grant_type=password", "?grant_type=password&api_key=x&password=y"])
-def test_a_get_for_another_grant_is_asked_to_post(ask: Ask, login: dict[str, str], query: str) -> None:
-    assert login
-    response = ask("GET", PATH + query)
-    assert (refused(response), dict(response.fields)["Allow"]) == (("405", 405), "POST")
 
 
 def test_who_guesses_passwords_or_refresh_tokens_has_to_wait(

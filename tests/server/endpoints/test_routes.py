@@ -8,12 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 import pytest
 
-from gamcli.actions import Gam, apps, auth_types, key_changes, keys, tokens, users
+from gamcli.actions import Gam, apps, keys, users
 from gamcli.actions.grant_cache import GrantCache
 from gamcli.rules.credentials import Secret
 from gamcli.server.endpoints import context
@@ -81,51 +80,6 @@ def test_a_grant_may_be_kept_by_nobody(post: Ask) -> None:
     assert dict(post().fields)["Pragma"] == "no-cache"
 
 
-def test_a_token_never_expires_when_its_application_says_so(post: Ask, gam: Gam) -> None:
-    portal(gam, token__timeout_minutes=0)
-    assert json.loads(post().body)["expires_in"] == 0
-
-
-def test_the_guid_of_a_user_is_kept_to_itself_when_ids_are_not_shared(post: Ask, gam: Gam) -> None:
-    portal(gam, share_user_ids=False)
-    guid = users.show(gam, "ana").guid
-    assert json.loads(post().body)["user_guid"] not in ("", guid)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"grant_type": "PassWord"},
-        {"username": "ana"},
-        {"username": "ANA@example.org"},
-        {"authentication_type_name": "APIKEY"},
-        {"scope": ""},
-        {"username": "", "repository": ""},
-        {"unknown": "ignored"},
-        {"additional_parameters": "{}"},
-    ],
-)
-def test_what_else_may_be_sent(post: Ask, changes: dict[str, str]) -> None:
-    assert post(**changes).status == 200
-
-
-@pytest.mark.parametrize(
-    "scope", ["gam_user_roles+user_team", "user_team gam_user_roles", "user_team++ GAM_USER_ROLES"]
-)
-def test_scope_narrows_the_token(post: Ask, scope: str) -> None:
-    assert json.loads(post(scope=scope).body)["scope"] == "gam_user_roles+user_team"
-
-
-def test_the_guid_of_the_repository_may_be_sent(post: Ask) -> None:
-    guid = token_of(post()).partition("!")[0]
-    assert post(repository=guid.upper()).status == 200
-
-
-def test_a_client_may_use_http_basic(post: Ask, form: dict[str, str]) -> None:
-    assert post(basic(form), client_id=None, client_secret=None).status == 200
-    assert post(basic(form), client_secret=None).status == 200
-
-
 def test_two_secrets_are_good_until_the_old_one_has_retired(
     gam: Gam, post: Ask, form: dict[str, str], forward: Callable[[timedelta], None]
 ) -> None:
@@ -145,10 +99,6 @@ def test_two_secrets_are_good_until_the_old_one_has_retired(
     assert statuses() == [401, 200, 401, 200]
 
 
-def test_the_path_has_no_case(ask: Ask, form: dict[str, str]) -> None:
-    assert ask("POST", "/OAuth/GAM/V2.0/Access_Token?x=y", urlencode(form).encode(), FORM).status == 200
-
-
 def test_curl_is_granted_a_token(server: Server, form: dict[str, str]) -> None:
     data = [part for name, value in form.items() for part in ("--data-urlencode", f"{name}={value}")]
     done = subprocess.run(
@@ -162,92 +112,6 @@ def test_curl_is_granted_a_token(server: Server, form: dict[str, str]) -> None:
     assert json.loads(done.stdout)["username"] == "ana"
 
 
-REFUSED_AS_SENT: dict[str, tuple[dict[str, str | None], tuple[str, int]]] = {
-    "grant_type_missing": ({"grant_type": ""}, ("292", 400)),
-    "grant_type_unknown": ({"grant_type": "client_credentials"}, ("292", 400)),
-    "client_id_missing": ({"client_id": None}, ("39", 401)),
-    "client_unknown": ({"client_id": "x" * 32}, ("236", 401)),
-    "client_secret_wrong": ({"client_secret": "wrong"}, ("116", 401)),
-    "repository_wrong": ({"repository": "0f8fad5b-d9cb-469f-a165-70867728950e"}, ("2", 401)),
-    "auth_type_unavailable": ({"authentication_type_name": "local"}, ("240", 401)),
-    "key_unproven": ({"api_key": "gamkey_00000000_x"}, ("11", 401)),
-    "scope_beyond": ({"scope": "session_initial_prop"}, ("235", 401)),
-}
-
-
-@pytest.mark.parametrize("rule", REFUSED_AS_SENT)
-def test_what_is_sent_may_be_refused(post: Ask, lines: list[str], rule: str) -> None:
-    changes, expected = REFUSED_AS_SENT[rule]
-    assert refused(post(**changes)) == expected
-    assert lines[-1].endswith(f"rule={rule}")
-
-
-@pytest.mark.parametrize(
-    ("rule", "changes"),
-    [
-        ("auth_type_wrong", {"grant_type": "password", "api_key": None, "username": "ana", "password": "x"}),
-        ("auth_type_missing", {"authentication_type_name": ""}),
-        ("auth_type_missing", {"authentication_type_name": None}),
-        ("api_key_empty", {"grant_type": "password", "api_key": ""}),
-        ("refresh_unknown", {"grant_type": "refresh_token", "api_key": None, "refresh_token": "x"}),
-        ("grant_type_unknown", {"grant_type": "client_credentials"}),
-        ("client_secret_missing", {"client_secret": None}),
-        ("auth_type_unavailable", {"authentication_type_name": "nothing"}),
-        ("key_unproven", {"api_key": "x"}),
-        ("key_unproven", {"api_key": "gamkey_\0\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16")}),
-        ("key_unproven", {"username": "someone"}),
-        ("scope_beyond", {"scope": "gam_user_data+nonsense"}),
-    ],
-)
-def test_other_ways_to_be_refused(post: Ask, lines: list[str], rule: str, changes: dict[str, str | None]) -> None:
-    assert post(**changes).status in (400, 401)
-    assert lines[-1].endswith(f"rule={rule}")
-
-
-def issued_key_id(gam: Gam) -> str:
-    with keys.search(gam, keys.KeySearch(user="ana")) as found:
-        return next(found).id
-
-
-REFUSED_BY_STATE: dict[str, tuple[Callable[[Gam], Any], tuple[str, int]]] = {
-    "app_disabled": (lambda gam: portal(gam, enabled=False), ("111", 401)),
-    "remote_rest_off": (lambda gam: portal(gam, remote_rest=False), ("230", 401)),
-    "api_keys_off": (lambda gam: portal(gam, api_keys__enabled=False), ("230", 401)),
-    "auth_type_unavailable": (lambda gam: auth_types.update(gam, "apikey", {"enabled": False}), ("240", 401)),
-    "auth_type_wrong": (
-        lambda gam: (auth_types.create(gam, "other", "APIkey", {}), portal(gam, api_keys__auth_type="other")),
-        ("35", 401),
-    ),
-    "key_revoked": (lambda gam: keys.revoke_all(gam, keys.KeySearch(user="ana"), None, 1), ("11", 401)),
-    "key_replaced": (lambda gam: keys.generate(gam, keys.KeySpec("ana", "portal", replace=True)), ("11", 401)),
-    "key_invalidated": (lambda gam: portal(gam, 1, apps.ScopeEdit(remove=("user_team",))), ("11", 401)),
-    "key_disabled": (lambda gam: key_changes.disable(gam, issued_key_id(gam), None), ("11", 401)),
-    "user_inactive": (lambda gam: ana(gam, enabled=False), ("9", 401)),
-    "user_blocked": (lambda gam: ana(gam, blocked=True), ("10", 401)),
-}
-
-
-@pytest.mark.parametrize("rule", REFUSED_BY_STATE)
-def test_what_the_store_says_may_refuse(post: Ask, gam: Gam, lines: list[str], rule: str) -> None:
-    change, expected = REFUSED_BY_STATE[rule]
-    assert post().status == 200
-    change(gam)
-    assert refused(post()) == expected
-    assert lines[-1].endswith(f"rule={rule}")
-
-
-def test_an_expired_key_is_refused(
-    ask: Ask, gam: Gam, form: dict[str, str], forward: Callable[[timedelta], None]
-) -> None:
-    wish = keys.KeySpec("ana", "portal", expires_in=timedelta(hours=1), replace=True)
-    body = urlencode({**form, "api_key": keys.generate(gam, wish).secret.reveal()}).encode()
-    assert ask("POST", TOKEN_PATH, body, FORM).status == 200
-    forward(timedelta(hours=1))
-    response = ask("POST", TOKEN_PATH, body, FORM)
-    assert refused(response) == ("11", 401)
-    assert b"expired" in response.body
-
-
 def test_a_key_of_which_nothing_is_proven_is_refused_with_one_answer(post: Ask, gam: Gam, form: dict[str, str]) -> None:
     wanted = {"remote_rest": True, "api_keys.enabled": True}
     apps.create(gam, apps.AppSpec("other", wanted, ("gam_user_data",)))
@@ -258,57 +122,6 @@ def test_a_key_of_which_nothing_is_proven_is_refused_with_one_answer(post: Ask, 
     assert len(bodies) == 1
 
 
-@pytest.mark.parametrize(
-    ("fields", "body", "expected"),
-    [
-        ({"Content-Type": "application/json"}, b"{}", ("415", 415)),
-        ({}, b"a=b", ("415", 415)),
-        (FORM, b"a=\xff", ("400", 400)),
-        (FORM, b"a=%ff", ("400", 400)),
-        (FORM, b"a=\0", ("400", 400)),
-        (FORM, b"a", ("292", 400)),
-        ({"Content-Type": "multipart/form-data"}, b"", ("400", 400)),
-        (FORM, b"", ("292", 400)),
-        (FORM, b"grant_type=password&grant_type=password", ("292", 400)),
-        (FORM, b"a=b&a=b", ("292", 400)),
-    ],
-)
-def test_what_cannot_be_read_is_refused(
-    ask: Ask, fields: dict[str, str], body: bytes, expected: tuple[str, int]
-) -> None:
-    assert refused(ask("POST", TOKEN_PATH, body, fields)) == expected
-
-
-def test_rules_are_judged_in_their_order(ask: Ask, gam: Gam, form: dict[str, str]) -> None:
-    portal(gam, enabled=False)
-    wrong = {
-        "client_id": "x" * 32,
-        "client_secret": "x",
-        "api_key": "x",
-        "repository": "x",
-        "scope": "session_initial_prop",
-    }
-    sent, codes = {**wrong, "authentication_type_name": "apikey", "grant_type": "x"}, []
-    repairs: list[Callable[[], object]] = [
-        lambda: sent.update(grant_type="password"),
-        lambda: sent.update(client_id=form["client_id"]),
-        lambda: sent.update(client_secret=form["client_secret"]),
-        lambda: portal(gam, enabled=True, remote_rest=False),
-        lambda: portal(gam, remote_rest=True, api_keys__enabled=False),
-        lambda: sent.update(repository=""),
-        lambda: portal(gam, api_keys__enabled=True),
-        lambda: (sent.update(api_key=form["api_key"]), ana(gam, enabled=False, blocked=True)),
-        lambda: ana(gam, enabled=True),
-        lambda: ana(gam, blocked=False),
-        lambda: sent.update(scope=""),
-    ]
-    for repair in repairs:
-        codes.append(refused(ask("POST", TOKEN_PATH, urlencode(sent).encode(), FORM))[0])
-        repair()
-    assert codes == ["292", "236", "116", "111", "230", "2", "230", "11", "9", "10", "235"]
-    assert ask("POST", TOKEN_PATH, urlencode(sent).encode(), FORM).status == 200
-
-
 def test_two_ways_of_client_authentication_are_refused(post: Ask, form: dict[str, str], lines: list[str]) -> None:
     assert refused(post(basic(form), grant_type="x")) == ("292", 400)
     assert lines[-1].endswith("rule=client_twice")
@@ -316,18 +129,6 @@ def test_two_ways_of_client_authentication_are_refused(post: Ask, form: dict[str
     assert lines[-1].endswith("rule=client_ids_differ")
     post(basic(form), grant_type="")
     assert lines[-1].endswith("rule=grant_type_missing")
-
-
-def test_http_basic_may_be_form_encoded_or_not(post: Ask, form: dict[str, str]) -> None:
-    assert "+" not in quote_plus(form["client_secret"])
-    assert quote_plus(form["client_secret"]) != form["client_secret"]
-    for encode in (quote_plus, str):
-        text = f"{encode(form['client_id'])}:{encode(form['client_secret'])}"
-        fields = {"Authorization": "Basic " + b64encode(text.encode()).decode()}
-        assert post(fields, client_id=None, client_secret=None).status == 200
-    for text in (f"{form['client_id']}:x", f"x:{form['client_secret']}"):
-        fields = {"Authorization": "Basic " + b64encode(text.encode()).decode()}
-        assert post(fields, client_id=None, client_secret=None).status == 401
 
 
 @pytest.mark.needs_file
@@ -380,136 +181,6 @@ def test_head_is_answered_wherever_get_is_and_uses_no_token_up(ask: Ask, post: A
     assert ask("HEAD", USERINFO_PATH).status == 401
     query = f"grant_type=refresh_token&client_id={form['client_id']}&refresh_token=x"
     assert ask("HEAD", f"{TOKEN_PATH}?{query}").status == 405
-
-
-def test_malformed_basic_is_refused_as_an_unknown_client_is(post: Ask, lines: list[str]) -> None:
-    malformed = {"Authorization": "Basic !"}
-    assert refused(post(malformed, client_secret=None)) == ("39", 401)
-    assert lines[-1].endswith("rule=client_basic_malformed")
-    assert refused(post(malformed, client_secret=None, grant_type="x")) == ("292", 400)
-
-
-@pytest.mark.parametrize("wrong", [{"client_id": "x" * 32}, {"client_secret": "x"}])
-def test_a_client_that_used_basic_is_asked_for_it_again(post: Ask, form: dict[str, str], wrong: dict[str, str]) -> None:
-    response = post(basic({**form, **wrong}), client_id=None, client_secret=None)
-    assert dict(response.fields)["WWW-Authenticate"] == 'Basic realm="gam"'
-    assert dict(post(**wrong).fields)["WWW-Authenticate"].startswith('OAuth realm="')
-
-
-def test_basic_is_not_asked_for_when_the_client_is_not_to_blame(post: Ask, form: dict[str, str]) -> None:
-    response = post(basic(form), client_id=None, client_secret=None, api_key="x")
-    assert dict(response.fields)["WWW-Authenticate"].startswith('OAuth realm="')
-
-
-def test_only_a_401_carries_a_challenge(post: Ask) -> None:
-    assert "WWW-Authenticate" not in dict(post(grant_type="x").fields)
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "allow"),
-    [
-        ("GET", TOKEN_PATH, "POST"),
-        ("PUT", TOKEN_PATH, "POST"),
-        ("OPTIONS", TOKEN_PATH, "POST"),
-        ("DELETE", USERINFO_PATH, "GET, POST"),
-        ("POST", "/healthz", "GET"),
-        ("get", "/healthz", "GET"),
-    ],
-)
-def test_a_wrong_method_is_reported_the_right_ones(ask: Ask, method: str, path: str, allow: str) -> None:
-    response = ask(method, path)
-    assert refused(response) == ("405", 405)
-    assert dict(response.fields)["Allow"] == allow
-
-
-@pytest.mark.parametrize(
-    "path", ["/", "/oauth", f"{TOKEN_PATH}/", f"{TOKEN_PATH}/x", f"/x{TOKEN_PATH}", "/%68ealthz", "//healthz", "*"]
-)
-def test_any_other_path_is_nowhere(ask: Ask, path: str) -> None:
-    assert refused(ask("GET", path)) == ("404", 404)
-
-
-def test_a_base_path_comes_before_every_route(serve: Callable[..., Server], raw: Callable[..., bytes]) -> None:
-    server = serve(base_path="/MyApp/")
-    assert server.url == f"http://127.0.0.1:{server.port}/MyApp"
-    for path, status in (("/myapp/healthz", 200), ("/MYAPP/Healthz", 200), ("/healthz", 404), ("/myapphealthz", 404)):
-        answer = raw(f"GET {path} HTTP/1.0\r\n\r\n".encode(), port=server.port)
-        assert answer.startswith(f"HTTP/1.1 {status} ".encode())
-
-
-def test_userinfo_reports_the_claims_of_the_scopes(ask: Ask, post: Ask) -> None:
-    token = token_of(post(scope="user_email+user_team"))
-    expected = {
-        "email": "ana@example.org",
-        "verified_email": False,
-        "attributes": [{"Id": "team", "IsMultiValue": False, "Value": "núcleo"}],
-    }
-    for method, before in (("GET", ""), ("POST", ""), ("GET", "OAuth "), ("GET", "bearer ")):
-        response = ask(method, USERINFO_PATH, None, {"Authorization": before + token})
-        assert response.status == 200
-        assert json.loads(response.body.decode()) == expected
-        assert dict(response.fields)["Cache-Control"] == "no-store"
-
-
-def test_userinfo_needs_a_header(ask: Ask) -> None:
-    response = ask("GET", USERINFO_PATH)
-    assert (response.status, json.loads(response.body)) == (
-        401,
-        {"error": {"code": "0", "message": "This service needs an Authorization Header"}},
-    )
-    assert dict(response.fields)["WWW-Authenticate"].startswith('OAuth realm="')
-
-
-@pytest.mark.parametrize(
-    "token", ["x", "Basic eDp5", "Bearer x y", "\xff", "0f8fad5b-d9cb-469f-a165-70867728950e!" + "0" * 78]
-)
-def test_an_unknown_token_is_refused(ask: Ask, token: str) -> None:
-    assert refused(ask("GET", USERINFO_PATH, None, {"Authorization": token})) == ("112", 401)
-
-
-TOKEN_REFUSED_BY_STATE: dict[str, tuple[Callable[[Gam], Any], tuple[str, int]]] = {
-    "token_revoked": (
-        lambda gam: [tokens.revoke(gam, token.id) for token in all_tokens(gam)],
-        ("102", 401),
-    ),
-    "token_app_disabled": (lambda gam: portal(gam, enabled=False), ("111", 401)),
-    "token_user_blocked": (lambda gam: ana(gam, blocked=True), ("10", 401)),
-    "token_user_inactive": (lambda gam: ana(gam, enabled=False), ("9", 401)),
-}
-
-
-def all_tokens(gam: Gam) -> list[Any]:
-    with tokens.search(gam, tokens.TokenSearch()) as found:
-        return list(found)
-
-
-@pytest.mark.parametrize("rule", TOKEN_REFUSED_BY_STATE)
-def test_a_token_is_invalidated_with_what_it_stands_on(
-    ask: Ask, post: Ask, gam: Gam, lines: list[str], rule: str
-) -> None:
-    change, expected = TOKEN_REFUSED_BY_STATE[rule]
-    fields = {"Authorization": token_of(post())}
-    assert ask("GET", USERINFO_PATH, None, fields).status == 200
-    change(gam)
-    assert refused(ask("GET", USERINFO_PATH, None, fields)) == expected
-    assert lines[-1].endswith(f"rule={rule}")
-
-
-def test_a_token_is_invalidated_with_its_key(ask: Ask, post: Ask, gam: Gam) -> None:
-    fields = {"Authorization": token_of(post())}
-    keys.revoke_all(gam, keys.KeySearch(user="ana"), None, 1)
-    assert refused(ask("GET", USERINFO_PATH, None, fields)) == ("102", 401)
-
-
-def test_a_token_expires(ask: Ask, post: Ask, forward: Callable[[timedelta], None]) -> None:
-    fields = {"Authorization": token_of(post())}
-    forward(timedelta(hours=1))
-    assert refused(ask("GET", USERINFO_PATH, None, fields)) == ("103", 401)
-
-
-def test_healthz_reports_whether_the_store_answers(ask: Ask) -> None:
-    response = ask("GET", "/healthz")
-    assert (response.status, response.body) == (200, b'{"status":"ok"}')
 
 
 def test_readyz_fails_while_the_server_drains_and_healthz_does_not(gam: Gam) -> None:

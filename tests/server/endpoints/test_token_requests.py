@@ -46,6 +46,10 @@ def test_a_grant_is_known_by_its_type_and_its_key(form: dict[str, str], grant: s
     assert forms.parse_token_request(posted(form)).grant == grant
 
 
+def test_an_empty_api_key_is_not_a_login() -> None:
+    assert refused({**LOGIN, "api_key": ""}) == "api_key_empty"
+
+
 def test_everything_that_is_sent_is_read() -> None:
     along = {"authentication_type_name": "local", "scope": "a", "repository": "r"}
     properties = '[{"Id":"Branch","Value":"7"}]'
