@@ -58,11 +58,6 @@ def test_if_missing_rejects_a_type_with_other_settings(
         auth_types.create(gam, name, kind, changes, if_missing=True)
 
 
-def test_a_list_shows_the_types_that_match(gam: Gam) -> None:
-    with auth_types.search(gam, kind=GAMLOCAL, enabled=False, sort="-name") as found:
-        assert [each.name for each in found] == ["local"]
-
-
 def test_an_unknown_type_is_not_found(gam: Gam, audit_log: ReadAuditLog) -> None:
     before = audit_log()
     for ask in (

@@ -163,39 +163,6 @@ def several(gam: Gam, issued: IssuedKey, forward: Forward) -> dict[str, str]:
     return made
 
 
-@pytest.mark.parametrize(
-    ("search", "expected"),
-    [
-        (KeySearch(), {"live", "expired", "soon", "revoked", "later"}),
-        (KeySearch(user="ANA"), {"live", "revoked"}),
-        (KeySearch(app="gate"), {"revoked", "later"}),
-        (KeySearch(user="ana", app="gate"), {"revoked"}),
-        (KeySearch(statuses=("active",)), {"live", "soon", "later"}),
-        (KeySearch(statuses=("expired", "revoked")), {"expired", "revoked"}),
-        (KeySearch(statuses=("invalidated",)), set()),
-        (KeySearch(expiring_within=timedelta(days=14)), {"soon"}),
-        (KeySearch(expiring_within=timedelta(days=300)), {"soon", "later"}),
-        (KeySearch(expiring_within=timedelta(days=36_500), app="gate"), {"later"}),
-    ],
-)
-def test_a_list_shows_the_keys_that_match(
-    gam: Gam, several: dict[str, str], search: KeySearch, expected: set[str]
-) -> None:
-    assert set(ids(gam, search)) == {several[name] for name in expected}
-
-
-def test_a_list_is_sorted_and_limited(gam: Gam, several: dict[str, str]) -> None:
-    search = KeySearch(statuses=("active",), sort="expires_at", limit=2)
-    assert ids(gam, search) == [several["soon"], several["later"]]
-    assert ids(gam, KeySearch(limit=0)) == []
-
-
-@pytest.mark.parametrize("search", [KeySearch(user="nobody"), KeySearch(app="nothing")])
-def test_a_list_of_keys_of_an_unknown_user_is_not_found(gam: Gam, search: KeySearch) -> None:
-    with pytest.raises(NotFoundError), keys.search(gam, search):
-        pass
-
-
 def test_the_applications_for_which_a_user_can_have_a_key_are_listed(gam: Gam, issued: IssuedKey) -> None:
     apps.create(gam, AppSpec("gate", OPEN))
     apps.create(gam, AppSpec("closed", {}))

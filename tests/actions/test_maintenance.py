@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gamcli.actions import Gam, maintenance, users
-from gamcli.errors import ConflictError, FailedError, StoreMissingError, StoreUnusableError, UsageError
+from gamcli.errors import FailedError, StoreMissingError, StoreUnusableError, UsageError
 from gamcli.model.maintenance import StoreCheck
 from gamcli.store import Store
 from gamcli.store.sqlite import backups, checks
@@ -128,13 +128,6 @@ def test_a_backup_cannot_replace_the_store_itself(gam: Gam, target: Path) -> Non
     for over in (False, True):
         with pytest.raises(UsageError, match="the store itself"):
             maintenance.backup(gam.store.path, target, overwrite=over)
-
-
-def test_an_existing_file_is_not_overwritten_by_default(gam: Gam, target: Path) -> None:
-    target.touch()
-    with pytest.raises(ConflictError):
-        maintenance.backup(gam.store.path, target)
-    assert maintenance.backup(gam.store.path, target, overwrite=True).path == str(target)
 
 
 def test_a_streamed_backup_equals_a_backup_file(gam: Gam, target: Path) -> None:

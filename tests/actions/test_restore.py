@@ -1,9 +1,6 @@
 """Restoring, migrating and compacting a store."""
 
-import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -14,9 +11,7 @@ import pytest
 from gamcli import store as stored
 from gamcli.actions import Gam, maintenance, restore, users
 from gamcli.errors import (
-    ConflictError,
     GamcliError,
-    StoreBusyError,
     StoreError,
     StoreUnusableError,
     StoreVersionError,
@@ -30,7 +25,6 @@ pytestmark = pytest.mark.needs_file
 
 VERSION = len(schema.MIGRATIONS)
 OLD = Path(__file__).parent.parent / "store" / "kept" / "1.sql"
-HOLDER = "import sys; from pathlib import Path; from gamcli.store import Store; s = Store.open(Path(sys.argv[1]))"
 
 
 @pytest.fixture
@@ -85,13 +79,6 @@ def test_restoring_without_a_store_keeps_nothing(tmp_path: Path, backup: Path, a
     assert (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
 
 
-def test_an_existing_store_is_not_replaced_by_default(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
-    with pytest.raises(ConflictError, match="already") as caught:
-        restore.restore(gam.store.path, backup, acting)
-    assert "--replace" in str(caught.value.hint)
-    assert names(gam.store.path) == ["ana", "eva"]
-
-
 @pytest.mark.parametrize(
     ("damage", "hint"),
     [
@@ -112,18 +99,6 @@ def test_an_invalid_backup_is_reported_with_a_hint(
         restore.restore(gam.store.path, backup, acting, overwrite=True)
     assert caught.value.hint == hint
     assert names(gam.store.path) == ["ana", "eva"]
-
-
-def test_a_store_in_use_is_not_replaced(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
-    words = [sys.executable, "-c", f"{HOLDER}; print(flush=True); sys.stdin.read()", str(gam.store.path)]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        with pytest.raises(StoreBusyError):
-            restore.restore(gam.store.path, backup, acting, overwrite=True)
-        process.communicate()
-    assert names(gam.store.path) == ["ana", "eva"]
-    restore.restore(gam.store.path, backup, acting, overwrite=True)
 
 
 def damage(path: Path) -> None:
@@ -189,13 +164,6 @@ def test_a_backup_of_an_earlier_version_is_migrated(gam: Gam, tmp_path: Path, ac
     assert len(list(gam.store.path.parent.iterdir())) == 3
 
 
-def test_a_dry_run_checks_everything_and_changes_nothing(gam: Gam, backup: Path, acting: restore.OpenGam) -> None:
-    made = restore.restore(gam.store.path, backup, acting, overwrite=True, dry_run=True)
-    assert made.kept
-    assert names(gam.store.path) == ["ana", "eva"]
-    assert {each.name for each in gam.store.path.parent.iterdir()} == {"store.db", "store.db-lock"}
-
-
 def test_the_store_cannot_be_restored_from_itself(gam: Gam, acting: restore.OpenGam) -> None:
     with pytest.raises(UsageError, match="the store itself"):
         restore.restore(gam.store.path, gam.store.path, acting, overwrite=True)
@@ -209,26 +177,3 @@ def test_a_link_to_a_store_points_to_the_restored_one(
     restore.restore(link, backup, acting, overwrite=True)
     assert link.is_symlink()
     assert names(gam.store.path) == ["ana"]
-
-
-def test_a_store_is_migrated_once(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(OLD.read_text(encoding="utf-8"))
-    assert restore.read_versions(path) == (1, VERSION)
-    made = restore.migrate(path)
-    assert (made.version_before, made.version, made.backup) == (1, VERSION, f"{path}.v1-backup")
-    again = restore.migrate(path)
-    assert (again.version_before, again.version, again.backup) == (VERSION, VERSION, None)
-
-
-def test_compacting_reports_the_size_before_and_after(gam: Gam) -> None:
-    for number in range(200):
-        users.create(gam, f"user{number}", {"address": "x" * 250, "city": "x" * 250})
-    with gam.store.writing() as tx:
-        tx.run("DELETE FROM user")
-    before = sum(each.stat().st_size for each in gam.store.path.parent.iterdir() if each.suffix != ".db-shm")
-    made = restore.compact(gam.store.path)
-    assert made.bytes_before >= before
-    assert made.bytes_after < before
-    assert os.path.getsize(gam.store.path) <= made.bytes_after  # noqa: PTH202 - the file alone

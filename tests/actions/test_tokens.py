@@ -223,24 +223,6 @@ def test_an_unknown_token_is_not_found(gam: Gam, wrong: str) -> None:
         assert caught.value.hint == "gamcli token list"
 
 
-def test_a_list_shows_the_tokens_that_match(gam: Gam, asked: TokenRequest, issued: IssuedKey) -> None:
-    made = [token_id(issuance.exchange(gam, asked).secret) for _ in range(3)]
-    tokens.revoke(gam, made[0])
-    assert ids(gam, TokenSearch()) == made
-    assert ids(gam, TokenSearch(user="ana", app="portal", key=issued.record.id)) == made
-    assert ids(gam, TokenSearch(statuses=("active",))) == made[1:]
-    assert ids(gam, TokenSearch(statuses=("revoked", "expired"))) == made[:1]
-    assert ids(gam, TokenSearch(sort="-id", limit=2)) == made[:0:-1]
-    users.create(gam, "bob", {})
-    assert ids(gam, TokenSearch(user="bob")) == []
-
-
-@pytest.mark.parametrize("search", [TokenSearch(user="x"), TokenSearch(app="x"), TokenSearch(key="x")])
-def test_a_list_of_nobodys_tokens_is_not_found(gam: Gam, search: TokenSearch) -> None:
-    with pytest.raises(NotFoundError), tokens.search(gam, search):
-        pass
-
-
 def test_a_store_that_was_never_initialised_grants_nothing(store: Store, now: datetime) -> None:
     bare = Gam(store, lambda: now, bytes, "tester")
     with pytest.raises(StoreMissingError, match="not initialized"):

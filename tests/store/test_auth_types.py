@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamcli.errors import ConflictError, FailedError, NotFoundError, UsageError
+from gamcli.errors import ConflictError, FailedError, NotFoundError
 from gamcli.model import APIKEY, GAMLOCAL, ApiKeyPolicy, App, AuthType, Repository
 from gamcli.store import Store, Transaction, apps, auth_types, repository
 from tests.cases import for_each
@@ -117,11 +117,6 @@ def test_a_list_shows_the_types_that_match_in_order(
 ) -> None:
     with three.reading() as tx:
         assert [each.name for each in auth_types.search(tx, kind=kind, enabled=enabled, sort=sort)] == names
-
-
-def test_a_list_is_not_sorted_by_what_is_not_a_field(three: Store) -> None:
-    with three.reading() as tx, pytest.raises(UsageError, match="cannot sort by 'fold'"):
-        auth_types.search(tx, sort="fold")
 
 
 def test_a_type_that_is_needed_is_not_deleted(three: Store, portal: App) -> None:

@@ -220,24 +220,6 @@ def test_a_list_is_sorted_by_each_field(four: Store, sort: str, expected: list[s
         assert ids(tx, KeyFilter(sort=sort)) == expected
 
 
-@for_each(
-    ("sort", "expected"),
-    [
-        ("-id", ["Kaaaaaab", "Kaaaaaaa", "KaB00000", "K1234567"]),
-        ("-user", ["KaB00000", "Kaaaaaaa", "K1234567", "Kaaaaaab"]),
-        ("-app", ["K1234567", "Kaaaaaaa", "KaB00000", "Kaaaaaab"]),
-        ("-label", ["Kaaaaaaa", "KaB00000", "Kaaaaaab", "K1234567"]),
-        ("-created_at", ["Kaaaaaaa", "K1234567", "KaB00000", "Kaaaaaab"]),
-        ("-expires_at", ["KaB00000", "Kaaaaaaa", "K1234567", "Kaaaaaab"]),
-        ("-last_used_at", ["Kaaaaaab", "K1234567", "KaB00000", "Kaaaaaaa"]),
-        ("-ended_at", ["KaB00000", "K1234567", "Kaaaaaaa", "Kaaaaaab"]),
-    ],
-)
-def test_a_dash_reverses_the_order(four: Store, sort: str, expected: list[str]) -> None:
-    with four.reading() as tx:
-        assert ids(tx, KeyFilter(sort=sort)) == expected
-
-
 def test_a_deleted_user_or_application_takes_its_keys_along(four: Store, ana: User) -> None:
     with four.writing() as tx:
         users.delete(tx, ana.guid)
