@@ -6,7 +6,7 @@ from typing import Any
 
 from gamcli.errors import StoreMissingError, StoreUnusableError, StoreVersionError, command
 from gamcli.store import schema as versions
-from gamcli.store.engine import BUSY_TIMEOUT, LONG_STATEMENT_SECONDS, Migration
+from gamcli.store.engine import LONG_STATEMENT_SECONDS, Migration
 from gamcli.store.postgres import schema
 from gamcli.store.postgres.connection import DatabaseConnection
 from gamcli.store.postgres.dialect import translate
@@ -16,6 +16,9 @@ CURRENT = len(versions.MIGRATIONS)
 
 _CREATE_LOCK = 0x67616D63
 """The key of the lock that only one process at a time holds while it creates a schema, before it has a row to lock."""
+
+TABLE_LOCK_SECONDS = 2.0
+"""How long a migration waits for a table that others use, such as pg_dump; all requests wait for it meanwhile."""
 
 _COMMENT = re.compile(r"\s*--.*")
 
@@ -62,8 +65,7 @@ def migrate(connection: DatabaseConnection, url: PostgresUrl, *, create: bool) -
         if read_version(connection, url) == 0:
             _create(connection, url)
         connection.execute("SELECT 1 FROM change_lock FOR UPDATE")
-        # While a change of a table waits for others, such as pg_dump, all others wait for it.
-        connection.execute(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT}s'")
+        connection.execute(f"SET LOCAL lock_timeout = '{TABLE_LOCK_SECONDS}s'")
         before = read_version(connection, url)
         for number in range(before + 1, CURRENT + 1):
             _run(connection, schema.MIGRATIONS[number], number)

@@ -495,7 +495,7 @@ def test_a_table_that_others_use_fails_a_migration_soon(
     created: Gam, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While it waits for the table, so would all nodes."""
-    monkeypatch.setattr(migration, "BUSY_TIMEOUT", 0.2)
+    monkeypatch.setattr(migration, "TABLE_LOCK_SECONDS", 0.2)
     monkeypatch.setattr(migration, "CURRENT", migration.CURRENT + 1)
     monkeypatch.setitem(schema.MIGRATIONS, migration.CURRENT, "ALTER TABLE token ADD COLUMN later INTEGER;\n")
     with created.store.reading() as tx:
