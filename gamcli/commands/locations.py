@@ -17,17 +17,18 @@ MAX_URL_LENGTH = 4096
 
 def parse_url(text: str, source: str, *, may_have_password: bool = False) -> "PostgresUrl | None":
     """Return the URL of a database, None for a path; raises UsageError for any other URL."""
-    scheme, separator, _ = text.strip().partition("://")
-    if not separator or not scheme.translate(dict.fromkeys(map(ord, "+.-"))).isalnum():
+    scheme, separator, rest = text.strip().partition(":")
+    if not separator or len(scheme) == 1 or not scheme.translate(dict.fromkeys(map(ord, "+.-"))).isalnum():
         return None
     from gamcli.store.postgres import url  # noqa: PLC0415 - start-up: few stores are databases
 
-    if scheme.lower() not in url.SCHEMES:
-        message = (
-            f"{source}: a store is a file or a PostgreSQL database, and this is a URL that begins with '{scheme}://'"
-        )
-        raise UsageError(message, "use the path of a file, or postgresql://user@host/database")
-    return url.parse_url(text, may_have_password=may_have_password)
+    if scheme.lower() in url.SCHEMES and rest.startswith("//"):
+        return url.parse_url(text, may_have_password=may_have_password)
+    if scheme.lower() not in url.SCHEMES and not rest.startswith("/"):
+        return None
+    start = scheme + ":" + "/" * (len(rest) - len(rest.lstrip("/")))
+    message = f"{source}: a store is a file or a PostgreSQL database, and this is a URL that begins with '{start}'"
+    raise UsageError(message, "use the path of a file, or postgresql://user@host/database")
 
 
 def parse_location(text: str, source: str) -> "Location":

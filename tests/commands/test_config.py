@@ -315,6 +315,9 @@ def test_in_a_folder_that_is_closed_there_is_no_project_file(
         ("postgresql://ana@host/db?password=geheim", "contains a password"),
         ("SQLITE:///store.db", "a store is a file"),
         (" file://x", "a store is a file"),
+        ("sqlite:/store.db", "a store is a file"),
+        ("postgresql:/ana:geheim@host/db", "a store is a file"),
+        ("postgres:geheim", "a store is a file"),
     ],
 )
 @pytest.mark.parametrize("source", ["option", "variable", "file"])
