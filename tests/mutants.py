@@ -39,7 +39,14 @@ class Part(NamedTuple):
     tests: list[str]
 
 
-_GRANTS = ["tests/rules", "tests/server/endpoints", "tests/server/test_sessions.py", "tests/server/test_formats.py"]
+_CONTRACT = ["tests/conformance/test_suite.py"]
+_GRANTS = [
+    "tests/rules",
+    "tests/server/endpoints",
+    "tests/server/test_sessions.py",
+    "tests/server/test_formats.py",
+    *_CONTRACT,
+]
 _ISSUANCE = ["actions/issuance", "actions/grant_facts", "store/grant_facts", "store/engine"]
 _ISSUED = [
     "tests/actions/test_turns.py",
