@@ -15,6 +15,7 @@ from gamcli.provision.fields import SECTIONS
 from gamcli.render.output import FORMATS
 from gamcli.rules import scopes
 from gamcli.server.endpoints import openapi
+from tests.cases import for_each
 
 Run = Callable[..., Any]
 
@@ -129,7 +130,7 @@ def commands() -> Iterator[str]:
     yield from dict.fromkeys(word.path for word in complete.read_table() if word.path)
 
 
-@pytest.mark.parametrize("command", [*commands()])
+@for_each("command", commands())
 def test_every_command_has_help_that_names_its_options(gamcli: Run, command: str) -> None:
     ran = gamcli(*command.split(), "--help")
     assert (ran.code, ran.err) == (0, "")

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.cases import for_each
+
 Run = Callable[..., Any]
 
 # Written from the contract by hand: these names are promises to scripts.
@@ -152,50 +154,50 @@ def test_a_field_is_the_raw_value_alone(world: Run, field: str) -> None:
     assert world("app", "show", "portal", "--field", field) == (0, f"{FIELDS[field]}\n", "")
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["init"],
-        ["auth-type", "create", "new", "--type", "APIkey"],
-        ["auth-type", "list"],
-        ["auth-type", "update", "local", "--enable"],
-        ["auth-type", "set-default", "local"],
-        ["auth-type", "delete", "local", "--yes"],
-        ["app", "create", "new"],
-        ["app", "list"],
-        ["app", "update", "portal", "--description", "new"],
-        ["app", "disable", "portal"],
-        ["app", "rotate-secret", "portal", "--overlap", "0"],
-        ["app", "delete", "portal", "--yes"],
-        ["user", "create", "new"],
-        ["user", "list"],
-        ["user", "update", "ana", "--city", "new"],
-        ["user", "block", "ana"],
-        ["user", "set-password", "ana", "--password-file", "-"],
-        ["user", "delete", "ana", "--yes"],
-        ["key", "generate", "--user", "ana", "--app", "portal"],
-        ["key", "list"],
-        ["key", "list", "--available", "--user", "ana"],
-        ["key", "revoke", "--user", "ana"],
-        ["key", "verify", "--api-key-file", "-"],
-        ["key", "explain", "--api-key-file", "-"],
-        ["key", "inspect", "--api-key-file", "-"],
-        ["token", "list"],
-        ["audit", "list"],
-        ["audit", "verify"],
-        ["audit", "head"],
-        ["scope", "list"],
-        ["config", "list"],
-        ["config", "get", "store"],
-    ],
-    ids=" ".join,
+SHOWING = (
+    "init",
+    "auth-type create new --type APIkey",
+    "auth-type list",
+    "auth-type update local --enable",
+    "auth-type set-default local",
+    "auth-type delete local --yes",
+    "app create new",
+    "app list",
+    "app update portal --description new",
+    "app disable portal",
+    "app rotate-secret portal --overlap 0",
+    "app delete portal --yes",
+    "user create new",
+    "user list",
+    "user update ana --city new",
+    "user block ana",
+    "user set-password ana --password-file -",
+    "user delete ana --yes",
+    "key generate --user ana --app portal",
+    "key list",
+    "key list --available --user ana",
+    "key revoke --user ana",
+    "key verify --api-key-file -",
+    "key explain --api-key-file -",
+    "key inspect --api-key-file -",
+    "token list",
+    "audit list",
+    "audit verify",
+    "audit head",
+    "scope list",
+    "config list",
+    "config get store",
 )
-@pytest.mark.parametrize("form", [["--field", "nope"], ["-o", "value"], ["-o", "json", "--field", "name"]], ids=str)
+"""Commands that print records."""
+
+
+@for_each("line", SHOWING)
+@for_each("form", [["--field", "nope"], ["-o", "value"], ["-o", "json", "--field", "name"]])
 def test_a_field_that_cannot_be_shown_is_refused_before_anything_is_done(
-    world: Run, sql: Run, words: list[str], form: list[str]
+    world: Run, sql: Run, line: str, form: list[str]
 ) -> None:
     before = sql("SELECT * FROM audit"), sql("SELECT * FROM app"), sql("SELECT * FROM user")
-    ran = world(*words, *form, stdin="correct horse battery staple")
+    ran = world(*line.split(), *form, stdin="correct horse battery staple")
     assert ran.code == 2
     assert "--field" in (ran.err if "json" in form else ran.hint)
     assert (sql("SELECT * FROM audit"), sql("SELECT * FROM app"), sql("SELECT * FROM user")) == before
