@@ -588,12 +588,7 @@ CHANGES: dict[str, tuple[Callable[[Gam], object], str, str, str]] = {
         "auth_type_unavailable",
         "auth_type_unavailable",
     ),
-    "API keys off": (
-        lambda gam: apps.update(gam, "portal", {"api_keys.enabled": False}),
-        "api_keys_off",
-        "",
-        "",
-    ),
+    "API keys off": (lambda gam: apps.update(gam, "portal", {"api_keys.enabled": False}), "api_keys_off", "", ""),
     "scope withdrawn": (
         lambda gam: apps.update(gam, "portal", {}, ScopeEdit(remove=("gam_user_data",)), accept=1),
         "key_invalidated",

@@ -10,13 +10,7 @@ import pytest
 
 from gamcli import store as stored
 from gamcli.actions import Gam, maintenance, restore, users
-from gamcli.errors import (
-    GamcliError,
-    StoreError,
-    StoreUnusableError,
-    StoreVersionError,
-    UsageError,
-)
+from gamcli.errors import GamcliError, StoreError, StoreUnusableError, StoreVersionError, UsageError
 from gamcli.model import AuditEntry
 from gamcli.store import Store, schema
 from gamcli.store.sqlite import checks

@@ -143,12 +143,7 @@ ENDS: dict[str, tuple[Callable[[Gam, IssuedKey], None], str, str]] = {
 
 @pytest.mark.parametrize(("end", "next_rule", "rule"), ENDS.values(), ids=ENDS.keys())
 def test_a_token_is_invalidated_with_its_key_its_application_and_its_user(
-    gam: Gam,
-    asked: TokenRequest,
-    issued: IssuedKey,
-    end: Callable[[Gam, IssuedKey], None],
-    next_rule: str,
-    rule: str,
+    gam: Gam, asked: TokenRequest, issued: IssuedKey, end: Callable[[Gam, IssuedKey], None], next_rule: str, rule: str
 ) -> None:
     token = issuance.exchange(gam, asked)
     end(gam, issued)

@@ -146,10 +146,7 @@ def test_a_password_is_kept_as_a_hash_and_not_reported(gam: Gam, ana: User, audi
     assert kept is not None
     assert passwords.verify(Secret("hunter3"), kept)
     assert not passwords.verify(Secret("hunter2"), kept)
-    assert (audit_log()[-1].action, audit_log()[-1].details) == (
-        "user.set_password",
-        '{"password_hash":"changed"}',
-    )
+    assert (audit_log()[-1].action, audit_log()[-1].details) == ("user.set_password", '{"password_hash":"changed"}')
 
 
 def test_an_invalid_password_is_not_saved(gam: Gam, ana: User, audit_log: ReadAuditLog) -> None:

@@ -73,10 +73,7 @@ def authlib(held: dict[str, str]) -> dict[str, Any]:
         "password": by_password["token_type"],
         "refresh": renewed["refresh_token"][:3],
         "userinfo": claims["email"],
-        "errors": [
-            refused("x", key_form(held)),
-            refused(held["client_secret"], {**key_form(held), "api_key": "x"}),
-        ],
+        "errors": [refused("x", key_form(held)), refused(held["client_secret"], {**key_form(held), "api_key": "x"})],
     }
 
 

@@ -97,15 +97,7 @@ def test_the_user_file_can_be_named_by_flag_and_environment(
 def test_set_and_unset_keep_comments_and_everything_else(gamcli: Run, user_file: Path) -> None:
     text = '# mine\ntitle = "x"\n\n[gamcli]\n# why csv\noutput = "csv"  # here too\n\n[gamcli.serve]\nport = 1 # one\n'
     write(user_file, text)
-    assert (
-        gamcli(
-            "config",
-            "set",
-            "output",
-            "json",
-        ).err
-        == f"gamcli: set output in {user_file}\n"
-    )
+    assert gamcli("config", "set", "output", "json").err == f"gamcli: set output in {user_file}\n"
     assert gamcli("config", "set", "serve.port", "9000").code == 0
     changed = text.replace('"csv"', '"json"').replace("port = 1", "port = 9000")
     assert user_file.read_text(encoding="utf-8") == changed

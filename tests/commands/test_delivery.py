@@ -166,10 +166,7 @@ def test_a_stdout_that_takes_nothing_issues_nothing(words: list[str], shell: Run
 def test_where_no_secret_is_issued_nobody_need_take_it(world: Run, key_id: str, place: Path, shell: Run) -> None:
     (place / "secret").write_text("0123456789" * 4, encoding="utf-8")
     assert world("app", "list").code == 0
-    for words in (
-        f"key rotate {key_id} --overlap 7d --if-due 1d",
-        "app create gate --client-secret-file secret",
-    ):
+    for words in (f"key rotate {key_id} --overlap 7d --if-due 1d", "app create gate --client-secret-file secret"):
         assert shell(f"gamcli {words} >&-").code == 0
 
 

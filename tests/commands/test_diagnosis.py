@@ -54,10 +54,7 @@ def test_two_kinds_of_damage_are_distinguished(gamcli: Run, api_key: str) -> Non
 
 def test_a_truncated_key_gets_a_hint_to_inspect(world: Run, api_key: str) -> None:
     cut = world("key", "verify", "--api-key-file", "-", stdin=api_key[:30])
-    assert (cut.code, cut.err) == (
-        4,
-        "gamcli: not a valid API key; to see why: gamcli key inspect\n",
-    )
+    assert (cut.code, cut.err) == (4, "gamcli: not a valid API key; to see why: gamcli key inspect\n")
     assert world("key", "revoke", api_key[7:15]).code == 0
     whole = world("key", "verify", "--api-key-file", "-", stdin=api_key)
     assert (whole.code, whole.err) == (4, "")

@@ -233,8 +233,7 @@ def test_a_shadowed_setting_is_found(diagnose: Run, world: Run, place: Path, mon
 
 
 @pytest.mark.parametrize(
-    ("text", "variable"),
-    [("[gamcli", ""), ("[gamcli]\nnope = 1", ""), ("", "x"), ("[gamcli]\nnope = 1", "x")],
+    ("text", "variable"), [("[gamcli", ""), ("[gamcli]\nnope = 1", ""), ("", "x"), ("[gamcli]\nnope = 1", "x")]
 )
 def test_invalid_settings_are_a_finding(
     diagnose: Run, place: Path, monkeypatch: pytest.MonkeyPatch, text: str, variable: str

@@ -99,10 +99,7 @@ def test_check_of_no_store_is_8_without_an_answer(gamcli: Run, file: Path) -> No
 
 def test_a_backup_is_reported_in_a_line_or_as_a_record(world: Run, place: Path) -> None:
     found = world("store", "backup", "b.db")
-    assert (found.out, found.err) == (
-        "",
-        "gamcli: wrote b.db: 0 keys, 1 user, 1 application; every page checked\n",
-    )
+    assert (found.out, found.err) == ("", "gamcli: wrote b.db: 0 keys, 1 user, 1 application; every page checked\n")
     assert stat.S_IMODE((place / "b.db").stat().st_mode) == 0o600
     assert world("--store", "b.db", "user", "list", "--field", "name").out == "ana\n"
     assert world("store", "backup", "c.db", "-o", "json").json["checked"] == "pages"

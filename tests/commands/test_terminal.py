@@ -46,9 +46,7 @@ def test_the_keys_that_would_end_are_shown_before_the_question(world: Run, termi
 
 
 @pytest.mark.parametrize(
-    "words",
-    [["key", "revoke", "--user", "ana"], ["app", "update", "portal", "--scope", "user_email"]],
-    ids=str,
+    "words", [["key", "revoke", "--user", "ana"], ["app", "update", "portal", "--scope", "user_email"]], ids=str
 )
 @pytest.mark.usefixtures("key_id")
 def test_what_ends_keys_asks(world: Run, terminal: Run, words: list[str]) -> None:

@@ -56,11 +56,7 @@ def test_create_takes_every_field(world: Run) -> None:
     assert {name: found[name] for name in TEXTS} == TEXTS
     assert found["verified_email"] is True
     assert found["roles"] == ["operator", "admin"]
-    assert found["attributes"] == {
-        "team": "red=blue",
-        "tag": ["a", "b"],
-        "CompanyID": {"GX": "GeneXus", "A=": "a]=[b"},
-    }
+    assert found["attributes"] == {"team": "red=blue", "tag": ["a", "b"], "CompanyID": {"GX": "GeneXus", "A=": "a]=[b"}}
     assert (found["enabled"], found["blocked"], found["managed_by"]) == (True, False, None)
     assert world("user", "show", "bob", "-o", "json").json == found
 

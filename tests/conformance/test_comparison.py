@@ -89,7 +89,7 @@ def test_a_header_that_is_missing_differs(name: str) -> None:
 def test_a_challenge_has_the_scheme_and_the_token_error() -> None:
     basic = ExpectedResponse(gam="116 401", rfc="invalid_client 401", challenge="Basic")
     assert differing(basic, response_with(GAM, 401)) == [
-        ('www-authenticate: Basic realm="gam"', 'OAuth realm="127.0.0.1"'),
+        ('www-authenticate: Basic realm="gam"', 'OAuth realm="127.0.0.1"')
     ]
     revoked = ExpectedResponse(gam="102 401", rfc="invalid_token 401")
     named = {"error": "invalid_token", "error_description": "a"}

@@ -43,12 +43,7 @@ def test_every_response_to_generated_requests_is_documented(generated: ModuleTyp
         (200, {"email": "a", "sub": "b"}, PLAIN, "the body: "),
         (200, {}, {"cache-control": "no-store"}, "the header Pragma: None"),
         (401, {"error": {"code": "112", "message": "a"}}, PLAIN, "the header WWW-Authenticate: None"),
-        (
-            401,
-            {"error": {"code": "1", "message": "a"}},
-            {**PLAIN, "www-authenticate": 'OAuth realm="gam"'},
-            "the body",
-        ),
+        (401, {"error": {"code": "1", "message": "a"}}, {**PLAIN, "www-authenticate": 'OAuth realm="gam"'}, "the body"),
         (402, {}, PLAIN, "the status 402"),
         (500, {"error": {"code": "500", "message": "a"}}, PLAIN, "the status 500"),
         (503, {"error": {"code": "503", "message": "a"}}, {**PLAIN, "retry-after": "1"}, "the status 503"),

@@ -429,10 +429,7 @@ def test_a_move_of_an_object_that_does_not_exist_creates_it(plan_manifest: PlanM
                 "remove moved_from, or delete or rename one of them"
             ),
         ),
-        (
-            '[user.eva]\nmoved_from = "bob"\n[user.bob]',
-            "m.toml:2: user.eva.moved_from: 'bob' is also used in m.toml:3",
-        ),
+        ('[user.eva]\nmoved_from = "bob"\n[user.bob]', "m.toml:2: user.eva.moved_from: 'bob' is also used in m.toml:3"),
         (
             '[user.eva]\nmoved_from = "bob"\n[user.fay]\nmoved_from = "bob"',
             "m.toml:4: user.fay.moved_from: 'bob' is also used in m.toml:1",

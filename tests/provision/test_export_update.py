@@ -154,10 +154,7 @@ def test_fields_are_updated_in_every_form_of_table(update: Callable[..., tuple[U
             '[user.ana]\nattributes.old.a = "x"\nattributes.old.b = "x"\nattributes.CompanyID.GX = "x"\n',
             '[user.ana]\nattributes.CompanyID.GX = "GeneXus"\n',
         ),
-        (
-            "[user.ana]\n",
-            filled + 'attributes = { CompanyID = { GX = "GeneXus" } }\n',
-        ),
+        ("[user.ana]\n", filled + 'attributes = { CompanyID = { GX = "GeneXus" } }\n'),
     ):
         _, found = update(text, users=("ana",), keys=False)
         assert found.replace("\n\n", "\n").startswith(expected)

@@ -259,11 +259,7 @@ def test_a_reference_is_read_as_its_field_needs_it(read_desired: Read) -> None:
     variables = {"ON": "True", "SCOPES": "gam_user_data+user_email", "MINUTES": "90", "ROLES": "a, b;c"}
     desired = read_desired(text, **variables)
     (app,), (ana,) = desired.apps, desired.users
-    assert app.fields == {
-        "remote_rest": True,
-        "scopes": ("gam_user_data", "user_email"),
-        "token.timeout_minutes": 90,
-    }
+    assert app.fields == {"remote_rest": True, "scopes": ("gam_user_data", "user_email"), "token.timeout_minutes": 90}
     assert ana.fields == {"blocked": False, "roles": ("a", "b", "c"), "phone": "90"}
 
 

@@ -40,12 +40,7 @@ def test_unlisted_objects_are_reported_but_kept(
     apply_manifest(WHOLE)
     found = plan_manifest(f"{APP}[user.ana]\n")
     assert not found.steps
-    assert leaves(found) == [
-        ("key", "ana for portal"),
-        ("user", "bob"),
-        ("app", "shop"),
-        ("auth-type", "m2m"),
-    ]
+    assert leaves(found) == [("key", "ana for portal"), ("user", "bob"), ("app", "shop"), ("auth-type", "m2m")]
     apply_manifest(f"{APP}[user.ana]\n")
     assert users.show(gam, "bob").managed_by == "m.toml"
 

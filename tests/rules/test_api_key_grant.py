@@ -119,11 +119,7 @@ BREAKS: dict[str, list[Break]] = {
         lambda facts: sent(authentication_type_name="")(of_type(type=GAMLOCAL)(facts)),
     ],
     "auth_type_unavailable": [of_type(enabled=False), lacking("auth_type")],
-    "auth_type_wrong": [
-        of_type(type=GAMLOCAL),
-        of_policy(auth_type="another"),
-        of_type(name="another"),
-    ],
+    "auth_type_wrong": [of_type(type=GAMLOCAL), of_policy(auth_type="another"), of_type(name="another")],
     "api_keys_off": [of_policy(enabled=False)],
     "key_unproven": [
         sent(api_key=WRONG),
@@ -169,10 +165,7 @@ def test_the_standing_rules_are_those_that_need_nothing_sent() -> None:
     ]
 
 
-@for_each(
-    ("rule", "broken"),
-    [(rule, broken) for rule, ways in BREAKS.items() for broken in ways],
-)
+@for_each(("rule", "broken"), [(rule, broken) for rule, ways in BREAKS.items() for broken in ways])
 def test_a_broken_rule_refuses_by_its_name(facts: GrantFacts, rule: str, broken: Break) -> None:
     error = refusal(broken(facts))
     assert error.rule == rule
@@ -428,8 +421,7 @@ def test_what_is_granted_once_is_granted_alike_until_then(
 
 
 @pytest.mark.parametrize(
-    ("scope", "cause"),
-    [("gam_user_roles", "beyond"), ("user_email+user_Area", "unknown"), ("nonsense", "unknown")],
+    ("scope", "cause"), [("gam_user_roles", "beyond"), ("user_email+user_Area", "unknown"), ("nonsense", "unknown")]
 )
 def test_a_refused_scope_is_beyond_those_of_the_key_or_unknown(facts: GrantFacts, scope: str, cause: str) -> None:
     assert refusal(sent(scope=scope)(facts)).cause == cause

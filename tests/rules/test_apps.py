@@ -80,11 +80,7 @@ def test_remote_rest_may_be_switched_off_while_api_keys_are_on(app: App, now: da
 
 @pytest.mark.parametrize(
     ("setting", "least", "most"),
-    [
-        ("api_keys.timeout_hours", 0, 999_999_999),
-        ("token.timeout_minutes", 0, 999_999_999),
-        ("token.renewals", 0, 999),
-    ],
+    [("api_keys.timeout_hours", 0, 999_999_999), ("token.timeout_minutes", 0, 999_999_999), ("token.renewals", 0, 999)],
 )
 def test_numbers_have_the_bounds_of_gam(app: App, now: datetime, setting: str, least: int, most: int) -> None:
     for allowed in (least, most):

@@ -136,8 +136,7 @@ def test_a_client_id_is_32_lowercase_hex() -> None:
 
 
 @pytest.mark.parametrize(
-    ("byte", "guid"),
-    [(0x00, "00000000-0000-4000-8000-000000000000"), (0xFF, "ffffffff-ffff-4fff-bfff-ffffffffffff")],
+    ("byte", "guid"), [(0x00, "00000000-0000-4000-8000-000000000000"), (0xFF, "ffffffff-ffff-4fff-bfff-ffffffffffff")]
 )
 def test_a_guid_is_of_version_four(byte: int, guid: str) -> None:
     assert credentials.mint_guid(lambda count: bytes([byte]) * count) == guid

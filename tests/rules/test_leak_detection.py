@@ -13,14 +13,7 @@ from gamcli.model.credential_formats import API_KEY, CLIENT_SECRET, FORMATS
 from gamcli.model.findings import ScanSource
 from gamcli.model.token_ids import BASE62_ALPHABET
 from gamcli.rules.credentials import Entropy, mint_api_key, mint_client_secret
-from gamcli.rules.leak_detection import (
-    MAX_LENGTH,
-    UTF_16,
-    Leak,
-    build_finding,
-    find_leaks,
-    may_contain_credential,
-)
+from gamcli.rules.leak_detection import MAX_LENGTH, UTF_16, Leak, build_finding, find_leaks, may_contain_credential
 from tests.cases import for_each
 
 KEY_ID, SECRET = mint_api_key(Random(1).randbytes)

@@ -109,10 +109,7 @@ def test_the_rules_are_judged_in_the_order_of_the_wire() -> None:
     assert [rule.name for rule in password_grant.PASSWORD_GRANT] == [*BREAKS]
 
 
-@for_each(
-    ("rule", "broken"),
-    [(rule, broken) for rule, ways in BREAKS.items() for broken in ways],
-)
+@for_each(("rule", "broken"), [(rule, broken) for rule, ways in BREAKS.items() for broken in ways])
 def test_a_broken_rule_refuses_by_its_name(login: GrantFacts, rule: str, broken: Break) -> None:
     error = refusal(broken(login))
     assert error.rule == rule

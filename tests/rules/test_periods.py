@@ -14,8 +14,7 @@ WAYS = st.sampled_from([periods.DAY, periods.WEEK, periods.MONTH])
 
 
 @pytest.mark.parametrize(
-    ("by", "start", "end"),
-    [("day", (12, 31), (1, 1)), ("week", (12, 28), (1, 4)), ("month", (12, 1), (1, 1))],
+    ("by", "start", "end"), [("day", (12, 31), (1, 1)), ("week", (12, 28), (1, 4)), ("month", (12, 1), (1, 1))]
 )
 def test_an_instant_falls_into_a_period_of_the_calendar(by: str, start: tuple[int, int], end: tuple[int, int]) -> None:
     begun = periods.period_start(datetime(2026, 12, 31, 23, 59, tzinfo=UTC), by)

@@ -91,9 +91,7 @@ PROOF: dict[str, list[Break]] = {
         lambda facts: changed("session", key="K")(lacking("refresh_token", "user")(facts)),
     ],
 }
-TYPE: dict[str, list[Break]] = {
-    "auth_type_unavailable": [changed("auth_type", enabled=False), lacking("auth_type")],
-}
+TYPE: dict[str, list[Break]] = {"auth_type_unavailable": [changed("auth_type", enabled=False), lacking("auth_type")]}
 USER: dict[str, list[Break]] = {
     "user_inactive": [changed("user", enabled=False)],
     "user_blocked": [changed("user", blocked=True)],

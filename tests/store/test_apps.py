@@ -193,8 +193,4 @@ def test_an_application_is_found_by_either_of_its_secrets(three: Store) -> None:
     with three.reading() as tx:
         assert [
             found and found.name for found in (apps.find_by_secret_digest(tx, each * 32) for each in (b"n", b"o", b"x"))
-        ] == [
-            "beta",
-            "beta",
-            None,
-        ]
+        ] == ["beta", "beta", None]

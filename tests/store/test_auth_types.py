@@ -47,10 +47,7 @@ def test_a_type_comes_back_as_it_was_kept(trial: Trial, auth_type: AuthType) -> 
         auth_types.add(tx, auth_type)
         assert auth_types.get(tx, auth_type.name) == auth_type
         after = auth_type._replace(
-            description="changed",
-            managed_by="a.toml",
-            enabled=not auth_type.enabled,
-            updated_at=auth_type.created_at,
+            description="changed", managed_by="a.toml", enabled=not auth_type.enabled, updated_at=auth_type.created_at
         )
         auth_types.save(tx, after)
         assert auth_types.find(tx, auth_type.name) == after

@@ -3,14 +3,7 @@
 import pytest
 
 from gamcli.errors import UsageError
-from gamcli.server.dev.fault_syntax import (
-    ENDPOINTS,
-    NO_FAULT,
-    STATUSES,
-    FaultDecision,
-    Sender,
-    parse_fault,
-)
+from gamcli.server.dev.fault_syntax import ENDPOINTS, NO_FAULT, STATUSES, FaultDecision, Sender, parse_fault
 from gamcli.server.dev.faults import Faults
 from gamcli.server.endpoints import refusals
 from tests.cases import for_each

@@ -88,7 +88,7 @@ def test_a_row_has_what_both_shapes_need(rule: str) -> None:
 def test_a_refusal_has_the_shape_of_gam() -> None:
     response = refusals.refusal_response("client_secret_wrong")
     assert json.loads(response.body) == {
-        "error": {"code": "116", "message": refusals.TABLE["client_secret_wrong"].message},
+        "error": {"code": "116", "message": refusals.TABLE["client_secret_wrong"].message}
     }
 
 

@@ -208,10 +208,7 @@ def test_check_and_doctor_agree_about_a_folder(lived_in: Path, mode: int, safe: 
     (folder,) = (each for each in file_checks.check_files(lived_in, os.geteuid()) if each.name == "mode of the folder")
     (facts,) = (each for each in files.find_files(lived_in) if each.role == "folder")
     assert (folder.ok, facts.unsafe_mode_bits == 0) == (safe, safe)
-    remark = {
-        0o1777: ": other users can create files in it",
-        0o1770: ": other users can enter it",
-    }
+    remark = {0o1777: ": other users can create files in it", 0o1770: ": other users can enter it"}
     if safe:
         assert folder.what == f"{mode:04o}{remark.get(mode, '')}"
         assert bool(facts.shared_access) == (mode in remark)

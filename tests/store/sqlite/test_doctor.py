@@ -190,11 +190,7 @@ def test_a_key_that_its_application_would_bound_today_is_named(
 def test_the_latest_instants_are_reported(change: Change, look: Callable[[], StoreContents], now: datetime) -> None:
     change(TOKEN, 2**62)
     change("INSERT INTO audit (seq, at, actor, action, target, details) VALUES (99, 'never', '', '', '', '{}')")
-    assert dict(look().latest_timestamps) == {
-        "the newest key": now,
-        "the newest token": LATEST,
-        "an audit entry": now,
-    }
+    assert dict(look().latest_timestamps) == {"the newest key": now, "the newest token": LATEST, "an audit entry": now}
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(300, None), (301, (3, 301))])
