@@ -150,6 +150,8 @@ def _program_runner(program: list[str]) -> RunServer:
     """Return a function that serves while a program runs, and exits with its exit code."""
     from gamcli.system import subprocesses  # noqa: PLC0415
 
+    if program[0].isdigit():
+        raise UsageError(f"unexpected argument '{program[0]}'", f"--port {program[0]}")
     subprocesses.require_program(program)
 
     def run(

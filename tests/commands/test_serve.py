@@ -312,6 +312,11 @@ def test_the_removed_engine_has_a_hint(gamcli: Run, words: list[str]) -> None:
     assert "--engine" not in gamcli("serve", "--help").out
 
 
+def test_a_port_without_its_option_is_not_taken_for_a_program(gamcli: Run) -> None:
+    found = gamcli("serve", "8080")
+    assert (found.code, found.hint) == (2, "--port 8080")
+
+
 def test_an_ephemeral_server_has_one_process(gamcli: Run) -> None:
     found = gamcli("serve", "--ephemeral", "--workers", "2")
     assert (found.code, found.hint) == (2, "remove --workers or --ephemeral")
