@@ -2,7 +2,7 @@ r"""
 Find where credentials begin in bytes, also in encoded ones, and decode them.
 
     UTF-16, UTF-32         in both byte orders and at any offset, since the characters are separated by NUL bytes
-    base64                 in all three alignments, of ASCII and of UTF-16, also broken into lines
+    base64                 in all three alignments, of ASCII and of UTF-16, also broken into lines and in UTF-16 text
     escapes                percent-encoding, \\u005f and \\x5f, HTML entities, quoted-printable, a backslash before `_`
     folded lines           a backslash at the end of a line, and the indentation of the next one
 
@@ -138,6 +138,9 @@ class _Needle(NamedTuple):
 
 
 _LINE_BREAK = rb"(?:(?:\\r)?\\n|\\?\r?\n)[ \t]{0,100}"
+_WIDE_BREAK = rb"\0{0,3}(?:(?:(?:\\\0*r\0*)?\\\0*n|(?:\\\0*)?(?:\r\0*)?\n)\0*(?:[ \t]\0*){0,100})?"
+"""What may be between two characters of base64: NUL bytes of UTF-16 or UTF-32, and a line break."""
+
 _SKIPPED = (0, 2, 3)
 """By alignment, the characters of the first group that also depend on the bytes before."""
 
@@ -148,7 +151,7 @@ _MAX_NEEDLE = 512
 
 
 def _with_breaks(text: bytes) -> bytes:
-    return rb"(?:%b)?" % _LINE_BREAK + (rb"(?:%b)?" % _LINE_BREAK).join(bytes([c]) for c in text) if text else b""
+    return _WIDE_BREAK + _WIDE_BREAK.join(bytes([c]) for c in text) if text else b""
 
 
 def _make_needles() -> Iterator[_Needle]:
@@ -172,7 +175,7 @@ def _index_needles() -> Iterator[tuple[_Mark, list[tuple[int, _Needle]]]]:
         letter = next(letter for letter in _RARE if letter in needle.text)
         by_letter.setdefault(letter, []).append((needle.text.index(letter), needle))
     for letter, needles in by_letter.items():
-        next_bytes = {needle.text[at + 1] for at, needle in needles} | {*b"\\\r\n"}
+        next_bytes = {needle.text[at + 1] for at, needle in needles} | {*b"\\\r\n\0"}
         follows = b"|".join(_with_breaks(needle.text[at + 1 :]) for at, needle in needles)
         yield _Mark(bytes([letter]), bytes(next_bytes), follows), needles
 
@@ -254,7 +257,8 @@ def _decode_escape(match: re.Match[bytes]) -> bytes:
 
 
 def _decode_base64(data: bytes, start: int, alignment: int) -> Candidate | None:
-    window = data[start : start + _BASE64_WINDOW]
+    nuls = len(data[start + 1 : start + 4]) - len(data[start + 1 : start + 4].lstrip(b"\0"))
+    window = data[start : start + _BASE64_WINDOW * (1 + nuls)].replace(b"\0", b"" if nuls else b"\0")
     run = _compile(_BASE64_RUN).match(_compile(_LINE_BREAK).sub(b"", window))
     text = b"A" * _SKIPPED[alignment] + (run[0] if run else b"")
     text = text[: len(text) - (len(text) % 4 == 1)]
@@ -264,4 +268,4 @@ def _decode_base64(data: bytes, start: int, alignment: int) -> Candidate | None:
     if candidate is None:
         return None
     encoded = (alignment + candidate.end) * 4 // 3 - _SKIPPED[alignment]
-    return candidate._replace(start=start, end=start + encoded, is_wide=False)
+    return candidate._replace(start=start, end=start + encoded * (1 + nuls), is_wide=nuls > 0)

@@ -85,15 +85,19 @@ def build_finding(source: ScanSource, leak: Leak, status: str) -> ScanFinding:
 
 
 def find_leaks(chunks: Iterable[bytes]) -> Iterator[Leak]:
-    """Yield the credentials in `chunks`, including those that span chunks."""
+    """Yield the credentials in `chunks`, including those that span chunks, and those before an error in reading."""
     rest, head = iter(chunks), b""
     for piece in rest:
         head += piece
         if len(head) > 1:
             break
     search = _StreamSearch(is_utf_16=head.startswith(UTF_16))
-    for piece in chain((head,), rest):
-        yield from search.feed(piece)
+    try:
+        for piece in chain((head,), rest):
+            yield from search.feed(piece)
+    except Exception:
+        yield from search.finish()
+        raise
     yield from search.finish()
 
 

@@ -6,7 +6,6 @@ machine's time or memory; what could not be read is reported by name.
 """
 
 import bz2
-import gzip
 import io
 import lzma
 import struct
@@ -131,7 +130,7 @@ class ArchiveScanner:
             for member, chunks in read_members(file):
                 yield f"{name}{MEMBER_SEPARATOR}{member}", chunks
         elif is_compressed(head):
-            yield name, _decompress(file, head)
+            yield name, self._read_member(_decompress(file, head), name)
         else:
             kind = next(kind for magic, kind in UNSUPPORTED.items() if head.startswith(magic))
             raise ValueError(f"{kind} files are not supported")
@@ -139,9 +138,8 @@ class ArchiveScanner:
     def _read_zip(self, file: IO[bytes], name: str) -> Iterator[tuple[str, Iterable[bytes]]]:
         _require_short_directory(file)
         with zipfile.ZipFile(file) as archive:
+            yield name, (archive.comment,)
             for info in archive.infolist():
-                if info.is_dir():
-                    continue
                 member = f"{name}{MEMBER_SEPARATOR}{info.filename}"
                 try:
                     content = archive.open(info)
@@ -149,25 +147,37 @@ class ArchiveScanner:
                     self._report(member, _describe(error))
                     continue
                 with content:
-                    yield member, self._read_member(content, member)
+                    yield member, self._read_member(read_chunks(content), member)
 
-    def _read_member(self, content: IO[bytes], member: str) -> Iterator[bytes]:
-        """Yield the chunks of a member of a zip file; damage ends it, and the next member can still be read."""
+    def _read_member(self, chunks: Iterable[bytes], member: str) -> Iterator[bytes]:
+        """Yield the chunks of a member; damage ends it, and what comes before and after it can still be read."""
         try:
-            yield from read_chunks(content)
+            yield from chunks
         except _READ_ERRORS as error:
             self._report(member, _describe(error))
 
 
 def _decompress(file: IO[bytes], head: bytes) -> Iterator[bytes]:
     if head.startswith(b"\x1f\x8b"):
-        with gzip.GzipFile(fileobj=file, mode="rb") as content:
-            yield from read_chunks(content)
+        yield from _decompress_gzip(file)
     elif head.startswith(b"BZh"):
         with bz2.BZ2File(file) as content:
             yield from read_chunks(content)
     else:
         yield from _decompress_xz(file)
+
+
+def _decompress_gzip(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the content of a gzip file, also that before damage, which `gzip` would leave out."""
+    rest = file.read(CHUNK_BYTES)
+    while rest.strip(b"\0"):
+        decompressor, data = zlib.decompressobj(zlib.MAX_WBITS | 16), rest
+        while not decompressor.eof:
+            if not data:
+                raise EOFError("it is truncated")
+            yield decompressor.decompress(data, CHUNK_BYTES)
+            data = decompressor.unconsumed_tail or file.read(CHUNK_BYTES)
+        rest = decompressor.unused_data or data
 
 
 def _decompress_xz(file: IO[bytes]) -> Iterator[bytes]:

@@ -12,7 +12,8 @@ def is_tar(head: bytes | bytearray) -> bool:
 
 
 def is_zip(head: bytes | bytearray) -> bool:
-    return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+    is_executable = head.startswith(b"#!") and b"PK\x03\x04" in head[:HEAD_BYTES]
+    return is_executable or head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
 
 def is_compressed(head: bytes | bytearray) -> bool:
@@ -22,10 +23,12 @@ def is_compressed(head: bytes | bytearray) -> bool:
 
 UNSUPPORTED = {
     b"\x28\xb5\x2f\xfd": "Zstandard", b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "RAR", b"\x04\x22\x4d\x18": "LZ4",
+    b"\x5d\0\0\x80\0": "LZMA", b"LZIP": "lzip", b"\x89LZO\0\r\n": "lzop", b"\x1f\x9d": "compress",
+    b"MSCF\0\0\0\0": "CAB", b"\xed\xab\xee\xdb": "RPM", b"!<arch>\ndebian-binary": "Debian package",
 }  # fmt: skip
 
 
-_FIRST_BYTES = frozenset((*b"PB\x1f\xfd", *(magic[0] for magic in UNSUPPORTED)))
+_FIRST_BYTES = frozenset((*b"#PB\x1f\xfd", *(magic[0] for magic in UNSUPPORTED)))
 
 
 def is_archive(head: bytes | bytearray) -> bool:
@@ -38,8 +41,16 @@ def is_archive(head: bytes | bytearray) -> bool:
 def peek(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
     """Return the beginning of the content, at least HEAD_BYTES unless it is shorter, and all of it."""
     rest, head = iter(chunks), b""
-    for chunk in rest:
-        head += chunk
-        if len(head) >= HEAD_BYTES:
-            break
+    try:
+        for chunk in rest:
+            head += chunk
+            if len(head) >= HEAD_BYTES:
+                break
+    except Exception as error:  # noqa: BLE001 - raised again after what was read before
+        rest = _raise(error)
     return head, chain((head,), rest)
+
+
+def _raise(error: Exception) -> Iterator[bytes]:
+    raise error
+    yield b""

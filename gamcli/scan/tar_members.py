@@ -5,6 +5,7 @@ The standard library keeps a list of all members, and reads extended headers of 
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import IO
 
 from gamcli.scan.magic import is_tar
@@ -14,8 +15,8 @@ BLOCK = 512
 MAX_HEADER_BYTES = 1 << 20
 """The largest extended header, which holds a long name; a larger one is damage."""
 
-_REGULAR = (b"0", b"\0", b"7")
-_LONG_NAME, _PAX_HEADER = b"L", b"x"
+_LINKS = (b"1", b"2")
+_LONG_NAME, _LONG_TARGET, _PAX_HEADER = b"L", b"K", b"x"
 
 
 class TarError(Exception):
@@ -23,8 +24,8 @@ class TarError(Exception):
 
 
 def read_members(file: IO[bytes]) -> Iterator[tuple[str, Iterable[bytes]]]:
-    """Yield the name and the content of each regular file; read the content before the next one."""
-    long_name = b""
+    """Yield the name and the content of each member, of a link its target; read the content before the next one."""
+    long_name = long_target = b""
     while header := file.read(BLOCK):
         if len(header) < BLOCK:
             raise TarError("it is truncated")
@@ -33,15 +34,17 @@ def read_members(file: IO[bytes]) -> Iterator[tuple[str, Iterable[bytes]]]:
         size, kind = _parse_header(header)
         if kind in (_LONG_NAME, _PAX_HEADER):
             extended = _read_header(file, size)
-            long_name = extended.rstrip(b"\0") if kind == _LONG_NAME else _find_pax_path(extended) or long_name
+            found = {b"path": extended.rstrip(b"\0")} if kind == _LONG_NAME else _parse_pax_records(extended)
+            long_name, long_target = found.get(b"path", long_name), found.get(b"linkpath", long_target)
             continue
-        if kind in (b"g", b"K"):
-            _read_header(file, size)
+        if kind in (b"g", _LONG_TARGET):
+            extended = _read_header(file, size)
+            long_target = extended.rstrip(b"\0") if kind == _LONG_TARGET else long_target
             continue
-        name, long_name = long_name or _join_name(header), b""
+        name, target = long_name or _join_name(header), long_target or header[157:257].rstrip(b"\0")
+        long_name = long_target = b""
         content = _TarContent(file, size)
-        if size or kind in _REGULAR:
-            yield name.decode("utf-8", "surrogateescape"), content
+        yield name.decode("utf-8", "surrogateescape"), chain((target,), content) if kind in _LINKS else content
         content.skip()
 
 
@@ -63,17 +66,17 @@ def _join_name(header: bytes) -> bytes:
     return b"/".join((prefix, name)) if prefix and header[257:263] == b"ustar\0" else name
 
 
-def _find_pax_path(content: bytes) -> bytes:
-    """Return the path in an extended header, whose records are `LENGTH NAME=VALUE` and a line break."""
+def _parse_pax_records(content: bytes) -> dict[bytes, bytes]:
+    """Return the values in an extended header, whose records are `LENGTH NAME=VALUE` and a line break."""
+    found = {}
     while content:
         length, _, _ = content.partition(b" ")
         if not length.isdigit() or not len(length) < int(length) <= len(content):
             raise TarError("it is damaged or truncated")
         name, _, value = content[len(length) + 1 : int(length)].removesuffix(b"\n").partition(b"=")
-        if name == b"path":
-            return value
+        found[name] = value
         content = content[int(length) :]
-    return b""
+    return found
 
 
 def _read_header(file: IO[bytes], size: int) -> bytes:

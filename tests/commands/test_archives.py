@@ -104,6 +104,57 @@ def test_names_of_files_and_members_are_searched_and_not_shown(place: Path) -> N
     assert look(".") == ([("gamkey_....txt", 1, 1), ("a.zip!gamkey_....txt", 1, 1)], [])
 
 
+def test_names_of_folders_and_targets_of_links_in_a_tar_file_are_searched(place: Path) -> None:
+    long = "d/" * 60
+    for kind in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=kind) as archive:
+            for name, of_type, target in (
+                (KEY, tarfile.DIRTYPE, ""),
+                ("short", tarfile.SYMTYPE, OTHER),
+                ("long", tarfile.LNKTYPE, (long if kind != tarfile.USTAR_FORMAT else "") + OTHER),
+                ("other", tarfile.SYMTYPE, "x"),
+            ):
+                info = tarfile.TarInfo(name)
+                info.type, info.linkname = of_type, target
+                archive.addfile(info)
+        (place / "a.tgz").write_bytes(gzip.compress(out.getvalue()))
+        found, warnings = look("a.tgz")
+        assert [each[0].removesuffix("/") for each in found] == ["a.tgz!gamkey_...", "a.tgz!short", "a.tgz!long"]
+        assert warnings == []
+
+
+def test_names_of_folders_and_the_comment_in_a_nested_zip_file_are_searched(place: Path) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(f"{KEY}/", b"")
+        archive.comment = OTHER.encode()
+    (place / "a.zip").write_bytes(zip_up("b.zip", out.getvalue()))
+    assert look("a.zip") == ([("a.zip!b.zip", 1, 1), ("a.zip!b.zip!gamkey_.../", 1, 1)], [])
+
+
+def test_an_executable_zip_file_is_searched(place: Path) -> None:
+    (place / "a.pyz").write_bytes(b"#!/usr/bin/env python3\n" + zip_up("__main__.py", TEXT))
+    (place / "a.py").write_bytes(b"#!/usr/bin/env python3\n" + TEXT)
+    assert look(".") == ([("a.py", 3, 6), ("a.pyz!__main__.py", 2, 6)], [])
+
+
+@pytest.mark.parametrize("end", [b"garbage", b"\x1f\x8b\x08garbage"])
+def test_what_precedes_damage_in_a_gzip_file_is_searched(place: Path, end: bytes) -> None:
+    (place / "a.gz").write_bytes(gzip.compress(TEXT) + end)
+    assert look("a.gz") == ([("a.gz", 2, 6)], ["cannot read a.gz completely: it is damaged or truncated"])
+
+
+@pytest.mark.parametrize("cut", [600, 1200])
+def test_the_members_of_a_truncated_archive_are_searched(place: Path, cut: int) -> None:
+    noise = Random(1).randbytes(100_000)
+    (place / "a.tar").write_bytes(tar_up("a", TEXT)[: 1024 + 512 + len(TEXT)])
+    (place / "a.tgz").write_bytes(gzip.compress(tar_up("a", TEXT + noise))[:-cut])
+    found, warnings = look(".")
+    assert found == [("a.tar!a", 2, 6), ("a.tgz!a", 2, 6)]
+    assert {each.split(":")[0] for each in warnings} == {f"cannot read a.{end} completely" for end in ("tar", "tgz")}
+
+
 def test_what_follows_an_archive_is_searched(place: Path) -> None:
     (place / "a.zip").write_bytes(zip_up("a.py", TEXT) + OTHER.encode())
     found, _ = look("a.zip")
@@ -120,6 +171,13 @@ def test_what_follows_an_archive_is_searched(place: Path) -> None:
         (zip_up("a", b"x" * 999)[:-9], "it is damaged or truncated"),
         (b"7z\xbc\xaf\x27\x1c", "7z files are not supported"),
         (b"\x28\xb5\x2f\xfd", "Zstandard files are not supported"),
+        (lzma.compress(b"x" * 999, lzma.FORMAT_ALONE), "LZMA files are not supported"),
+        (b"LZIP\1", "lzip files are not supported"),
+        (b"\x1f\x9d\x90", "compress files are not supported"),
+        (b"\x89LZO\0\r\n\x1a\n", "lzop files are not supported"),
+        (b"MSCF\0\0\0\0", "CAB files are not supported"),
+        (b"\xed\xab\xee\xdb\3", "RPM files are not supported"),
+        (b"!<arch>\ndebian-binary   ", "Debian package files are not supported"),
     ],
 )
 def test_an_archive_that_cannot_be_read_is_named(place: Path, data: bytes, reason: str) -> None:

@@ -113,6 +113,16 @@ def test_base64_broken_into_lines_is_found(before: int, width: int, line_break: 
     assert [each[0] for each in find(lines.encode())] == [KEY]
 
 
+@for_each("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@for_each("line_break", ["", "\r\n", "\n    ", r"\n"])
+@for_each("before", ["", "a", "ab"])
+def test_base64_in_utf_16_text_is_found(before: str, line_break: str, encoding: str) -> None:
+    text = base64.b64encode(f"{before}{KEY}".encode()).decode()
+    lines = line_break.join(text[at : at + 4] for at in range(0, len(text), 4)) if line_break else text
+    data = b"ascii\n" + f"data: {lines}\r\n".encode(encoding) + KEY.encode()
+    assert [each[0] for each in find(data)] == [KEY, KEY]
+
+
 def test_a_secret_of_kubernetes_is_found_in_its_data() -> None:
     env = base64.b64encode(f"A=1\nGAM_API_KEY={KEY}\nGAM_CLIENT_SECRET={CLIENT}\n".encode()).decode()
     text = f"apiVersion: v1\nkind: Secret\ndata:\n  key: {base64.b64encode(KEY.encode()).decode()}\n  env: {env}\n"

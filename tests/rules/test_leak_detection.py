@@ -155,3 +155,14 @@ def test_the_expressions_that_others_are_given_are_ours() -> None:
         assert re.fullmatch("".join(FORMATS[kind]), text)
     assert max(map(len, KINDS)) == MAX_LENGTH
     assert KEY_ID in KEY
+
+
+def test_what_was_read_before_an_error_is_searched() -> None:
+    def fail() -> Iterator[bytes]:
+        yield KEY.encode()
+        raise OSError
+
+    leaks = find_leaks(fail())
+    assert next(leaks).secret.reveal() == KEY
+    with pytest.raises(OSError):  # noqa: PT011 - without a message
+        next(leaks)
