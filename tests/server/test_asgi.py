@@ -58,16 +58,6 @@ def ask(port: int) -> Iterator[Callable[..., Response]]:
     client.close()
 
 
-def test_a_key_is_exchanged_and_claims_are_read(ask: Callable[..., Response], form: dict[str, str]) -> None:
-    answer = ask("POST", TOKEN_PATH, urlencode(form).encode(), FORM)
-    assert answer.status == 200
-    assert dict(answer.fields)["cache-control"] == "no-store"
-    token = json.loads(answer.body)["access_token"]
-    claims = ask("GET", "/oauth/gam/v2.0/userinfo", None, {"Authorization": token})
-    assert json.loads(claims.body)["username"] == "ana"
-    assert ask("GET", "/healthz").status == ask("GET", "/readyz").status == 200
-
-
 def test_what_is_changed_elsewhere_counts_for_the_next_request(
     ask: Callable[..., Response], form: dict[str, str], gam: Gam
 ) -> None:
@@ -78,16 +68,6 @@ def test_what_is_changed_elsewhere_counts_for_the_next_request(
             claims = ask("GET", "/oauth/gam/v2.0/userinfo", None, {"Authorization": token})
             granted = ask("POST", TOKEN_PATH, urlencode(form).encode(), FORM)
             assert [claims.status, granted.status] == [401 if blocked else 200] * 2
-
-
-def test_refusals_and_limits_are_those_of_the_contract(ask: Callable[..., Response], form: dict[str, str]) -> None:
-    wrong = urlencode({**form, "client_secret": "no"}).encode()
-    assert json.loads(ask("POST", TOKEN_PATH, wrong, FORM).body)["error"]["code"] == "116"
-    assert ask("POST", TOKEN_PATH, b"x" * 20_000, FORM).status == 413
-    assert ask("DELETE", TOKEN_PATH).status == 405
-    assert ask("GET", "/nothing").status == 404
-    head = ask("HEAD", "/healthz")
-    assert (head.status, head.body) == (200, b"")
 
 
 class Wire:

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from http.client import HTTPConnection
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic, sleep
@@ -98,55 +97,9 @@ def test_pipelined_requests_are_answered_in_order(raw: Raw) -> None:
     assert answer.count(b"Connection: close") == 1
 
 
-def test_http_1_0_is_answered_and_closed(raw: Raw) -> None:
-    assert statuses(raw(b"GET /healthz HTTP/1.0\r\n\r\n", half_close=False)) == [200]
-
-
 def test_the_end_is_said_with_the_last_response(serve: Callable[..., Server], raw: Raw) -> None:
     server = serve(timeouts=Timeouts(linger=60))
     assert statuses(raw(LAST, port=server.port, half_close=False)) == [200]
-
-
-def test_a_request_may_come_byte_by_byte(raw: Raw, form: dict[str, str]) -> None:
-    body = urlencode(form).encode()
-    head = f"POST /oauth/gam/v2.0/access_token HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
-    data = head.encode() + b"Content-Type: application/x-www-form-urlencoded\r\n\r\n" + body
-    data += LAST
-    assert statuses(raw(*(data[place : place + 1] for place in range(len(data))))) == [200, 200]
-
-
-def test_a_body_is_not_the_next_request(raw: Raw) -> None:
-    inner = HEALTHZ * 2
-    smuggled = b"GET /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(inner) + inner
-    assert statuses(raw(smuggled + LAST)) == [404, 200]
-
-
-@pytest.mark.parametrize(
-    ("data", "status"),
-    [
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
-        (b"\x00\x00\x00\x00", 400),
-        (b"hello\r\n", 400),
-        (b"GET /healthz\r\n\r\n", 400),
-        (b"GET /healthz HTTP/1.1\r\nHost : a\r\n\r\n", 400),
-        (b"GET /healthz HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", 400),
-        (b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n", 501),
-        (b"GET / HTTP/3.0\r\n\r\n", 505),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n", 417),
-        (b"GET /" + b"a" * 100_000, 414),
-        (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 100_000, 431),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 400000\r\n\r\n" + b"a" * 400_000, 413),
-    ],
-)
-def test_what_is_no_request_is_refused_and_the_connection_closed(
-    raw: Raw, lines: list[str], data: bytes, status: int
-) -> None:
-    answer = raw(data + HEALTHZ, half_close=False)
-    assert statuses(answer) == [status]
-    assert b"Connection: close" in answer
-    assert b"Traceback" not in answer
-    assert f" - - {status} " in lines[-1]
 
 
 def test_a_request_that_ends_early_is_refused(raw: Raw) -> None:
@@ -160,14 +113,6 @@ def test_an_endless_head_is_cut_off(server: Server) -> None:
         client.sendall(b"GET / HTTP/1.1\r\n")
         with pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe
             client.sendall(b"a: b\r\n" * 10_000_000)
-
-
-def test_a_client_that_waits_is_asked_to_continue(server: Server) -> None:
-    with connected(server) as client:
-        client.sendall(b"POST /nowhere HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\n")
-        assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        client.sendall(b"ab")
-        assert statuses(client.recv(65536)) == [404]
 
 
 def test_a_client_that_waits_with_too_much_is_reported_so_at_once(raw: Raw) -> None:
@@ -406,17 +351,6 @@ def test_the_limit_per_address_is_an_option(serve: Callable[..., Server]) -> Non
         second.sendall(HEALTHZ)
         assert statuses(second.recv(65536)) == [200]
         assert first.recv(65536) == b""
-
-
-def test_a_chunked_grant_is_answered(server: Server, form: dict[str, str]) -> None:
-    client, body = HTTPConnection("127.0.0.1", server.port, timeout=10), urlencode(form).encode()
-    for size in (1, 7, len(body)):
-        pieces = (body[place : place + size] for place in range(0, len(body), size))
-        fields = {"Content-Type": "application/x-www-form-urlencoded"}
-        client.request("POST", "/oauth/gam/v2.0/access_token", pieces, fields, encode_chunked=True)
-        with client.getresponse() as response:
-            assert (response.status, "access_token" in json.loads(response.read())) == (200, True)
-    client.close()
 
 
 def test_a_server_without_file_descriptors_comes_back(
