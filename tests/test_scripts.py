@@ -25,6 +25,7 @@ from pathlib import Path
 import pytest
 
 from tests.cases import for_each
+from tests.warm_gamcli import WarmGamcli
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
@@ -181,10 +182,10 @@ def blocks(language: str, *pages: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared_home(tmp_path_factory: pytest.TempPathFactory, warm_gamcli: WarmGamcli) -> Path:
     """Return a home in which `PREPARATION` has run."""
     home = tmp_path_factory.mktemp("prepared") / "home"
-    assert [step.code for step in run_steps(parse_steps(PREPARATION), home)] == [0, 0, 0]
+    assert [step.code for step in run_steps(parse_steps(PREPARATION), home, warm_gamcli.folder)] == [0, 0, 0]
     return home
 
 
@@ -225,29 +226,31 @@ def test_readme_and_manual_show_what_happens(
     assert not differences, f"{page.name} differs:\n\n" + "\n\n".join(differences)
 
 
-def test_the_complete_script_reads_the_claims_and_shows_no_secret(tmp_path: Path) -> None:
+def test_the_complete_script_reads_the_claims_and_shows_no_secret(tmp_path: Path, warm_gamcli: WarmGamcli) -> None:
     (script,) = blocks("bash", README.parent / "gamcli/manual/clients.md")
     home = tmp_path / "home"
     home.mkdir()
-    printed = run_bash(f"bash -eu -c {shlex.quote(script)}\n{_END_OF_STEP}\n", home)
+    printed = run_bash(f"bash -eu -c {shlex.quote(script)}\n{_END_OF_STEP}\n", home, warm_gamcli.folder)
     (step,) = parse_output(printed)
     assert step.code == 0, printed
     assert '"username":"ana"' in re.sub(r"\s", "", step.output[-1])
     assert not re.search(r"gam(key|sec)_", printed)
 
 
-def test_the_complete_script_fails_when_the_server_does_not_start(tmp_path: Path) -> None:
+def test_the_complete_script_fails_when_the_server_does_not_start(tmp_path: Path, warm_gamcli: WarmGamcli) -> None:
     """It does not wait forever for the ready file."""
     (script,) = blocks("bash", README.parent / "gamcli/manual/clients.md")
     home = tmp_path / "home"
     home.mkdir()
     (step,) = parse_output(
-        run_bash(f"GAMCLI_SERVE_HOST=nowhere bash -eu -c {shlex.quote(script)}\n{_END_OF_STEP}\n", home)
+        run_bash(
+            f"GAMCLI_SERVE_HOST=nowhere bash -eu -c {shlex.quote(script)}\n{_END_OF_STEP}\n", home, warm_gamcli.folder
+        )
     )
     assert step.code == 1
 
 
-def test_the_pipeline_script_plans_applies_and_finds_drift(tmp_path: Path) -> None:
+def test_the_pipeline_script_plans_applies_and_finds_drift(tmp_path: Path, warm_gamcli: WarmGamcli) -> None:
     (script,) = blocks("shell")
     home = tmp_path / "home"
     (home / "gam").mkdir(parents=True)
@@ -255,16 +258,20 @@ def test_the_pipeline_script_plans_applies_and_finds_drift(tmp_path: Path) -> No
     (home / "pipeline").write_text(script, encoding="utf-8")
     lines = ("gamcli init", "sh pipeline plan", "sh pipeline apply", "sh pipeline drift", "sh pipeline apply")
     steps = parse_output(
-        run_bash(bash_program([Step(line) for line in (*lines, "gamcli app disable ci", "sh pipeline drift")]), home)
+        run_bash(
+            bash_program([Step(line) for line in (*lines, "gamcli app disable ci", "sh pipeline drift")]),
+            home,
+            warm_gamcli.folder,
+        )
     )
     assert [step.code for step in steps] == [0, 0, 0, 0, 0, 0, 0]
     assert steps[1].output[0] == "### gamcli plan: 1 to create"
     (home / "gam" / "ci.toml").write_text("[app.ci]\nenabled = true\n", encoding="utf-8")
-    (drift,) = parse_output(run_bash(bash_program([Step("sh pipeline drift")]), home))
+    (drift,) = parse_output(run_bash(bash_program([Step("sh pipeline drift")]), home, warm_gamcli.folder))
     assert (drift.code, drift.output[0]) == (6, "~ app ci")
 
 
-def test_the_commands_of_the_pipelines_work(tmp_path: Path) -> None:
+def test_the_commands_of_the_pipelines_work(tmp_path: Path, warm_gamcli: WarmGamcli) -> None:
     workflows = [block for block in blocks("yaml") if "gamcli plan" in block or "tags:" in block]
     commands = re.findall(r"gamcli .*", "".join(workflows))
     home = tmp_path / "home"
@@ -275,7 +282,7 @@ def test_the_commands_of_the_pipelines_work(tmp_path: Path) -> None:
         *map(Step, commands),
     ]
     assert len(steps) == 8
-    assert {step.code for step in parse_output(run_bash(bash_program(steps), home))} == {0}
+    assert {step.code for step in parse_output(run_bash(bash_program(steps), home, warm_gamcli.folder))} == {0}
 
 
 @for_each(
