@@ -269,19 +269,6 @@ def test_available_lists_the_applications_that_a_user_can_hold_a_key_for(world: 
     assert (ran.code, ran.hint) == (2, "gamcli key list --available --user USER")
 
 
-def test_show_finds_a_key_by_the_beginning_of_its_id(world: Run, key_id: str) -> None:
-    found = world("key", "show", key_id, "-o", "json").json
-    assert world("key", "show", key_id[:5], "-o", "json").json == found
-    assert "api_key" not in found
-    assert world("key", "show", "").code == 3
-
-
-@pytest.mark.usefixtures("many_keys")
-def test_the_beginning_of_several_ids_is_2(world: Run) -> None:
-    ran = world("key", "show", "0000")
-    assert (ran.code, ran.hint) == (2, "use more characters of the ID")
-
-
 def test_revoke_ends_keys_by_id_and_says_so_when_they_have_ended(world: Run, key_id: str) -> None:
     ran = world("key", "revoke", key_id, "--reason", "lost")
     assert ran == (0, "", f"gamcli: revoked key {key_id} of ana for portal\n")

@@ -4,7 +4,6 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from threading import Thread
 from time import sleep
@@ -21,6 +20,7 @@ from gamcli.server.endpoints.context import DEFAULT_CONFIG, ServerConfig, Traced
 from gamcli.server.server import Server, ServerOptions
 from gamcli.server.transport.messages import Request, Response
 from gamcli.store import Store
+from tests.conftest import Clock
 
 CLIENT_ID = "portal-0123456789-0123456789-0123"
 CLIENT_SECRET = "a secret of 40, with: colon + plus % and".replace(" ", "_")
@@ -31,26 +31,6 @@ def respond(gam: Gam, request: Request, config: ServerConfig = DEFAULT_CONFIG) -
     """Return the response to a request, without a server."""
     result = routes.handle_blocking(gam, request, config)
     return result if isinstance(result, TracedResponse) else write_tokens(gam, [result], config.grant_cache)[0]
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-    def forward(self, length: timedelta) -> None:
-        self.now += length
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def forward(clock: Clock) -> Callable[[timedelta], None]:
-    return clock.forward
 
 
 @pytest.fixture
