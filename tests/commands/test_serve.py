@@ -89,17 +89,21 @@ def test_the_ready_file_replaces_an_older_one(serve: Serve, place: Path) -> None
     assert asked(url, "/oauth/gam/v2.0/userinfo")[0] == 401
 
 
-def test_a_key_is_exchanged_while_other_processes_write(serve: Serve, world: Run, program: Run, api_key: str) -> None:
-    secret = world("app", "rotate-secret", "portal", "--overlap", "0").out.strip()
-    client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
-    process, url = serve()
-    form = {
+@pytest.fixture
+def form(world: Run, api_key: str) -> dict[str, str]:
+    return {
         "grant_type": "password",
         "authentication_type_name": "apikey",
-        "client_id": client_id,
-        "client_secret": secret,
+        "client_id": world("app", "show", "portal", "--field", "client_id").out.strip(),
+        "client_secret": world("app", "rotate-secret", "portal", "--overlap", "0").out.strip(),
         "api_key": api_key,
     }
+
+
+def test_a_key_is_exchanged_while_other_processes_write(
+    serve: Serve, world: Run, program: Run, form: dict[str, str]
+) -> None:
+    process, url = serve()
     for number in range(3):
         assert program("user", "create", f"user{number}").code == 0
         status, token = asked(url, "/oauth/gam/v2.0/access_token", form)
@@ -111,7 +115,7 @@ def test_a_key_is_exchanged_while_other_processes_write(serve: Serve, world: Run
     assert asked(url, "/oauth/gam/v2.0/access_token", form)[0] in (400, 401, 403)
     code, out, err = ended(process)
     assert (code, out) == (0, "")
-    for told in (secret, api_key, token["access_token"]):
+    for told in (form["client_secret"], form["api_key"], token["access_token"]):
         assert told not in err
 
 
@@ -214,17 +218,10 @@ def test_the_format_may_have_its_earlier_name_or_come_from_settings(serve: Serve
     assert asked(url, "/nowhere")[1]["error"] == "invalid_request"
 
 
-def test_ten_failures_are_allowed_by_default(serve: Serve, world: Run, api_key: str) -> None:
-    client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
-    form = {
-        "grant_type": "password",
-        "authentication_type_name": "apikey",
-        "client_id": client_id,
-        "client_secret": "wrong",
-        "api_key": api_key,
-    }
+def test_ten_failures_are_allowed_by_default(serve: Serve, form: dict[str, str]) -> None:
     _, url = serve()
-    statuses = [asked(url, "/oauth/gam/v2.0/access_token", form)[0] for _ in range(12)]
+    wrong = {**form, "client_secret": "wrong"}
+    statuses = [asked(url, "/oauth/gam/v2.0/access_token", wrong)[0] for _ in range(12)]
     assert statuses == [401] * 10 + [429] * 2
 
 
@@ -279,21 +276,12 @@ def test_a_store_in_memory_is_not_pruned(gamcli: Run) -> None:
 
 @pytest.mark.parametrize("words", [["--workers", "2"], ["--engine", "stdlib"]])
 def test_every_kind_of_server_exchanges_a_key(
-    serve: Serve, world: Run, program: Run, api_key: str, words: list[str]
+    serve: Serve, program: Run, form: dict[str, str], words: list[str]
 ) -> None:
     process, url = serve(*words)
-    secret = world("app", "rotate-secret", "portal", "--overlap", "0").out.strip()
-    client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
-    form = {
-        "grant_type": "password",
-        "authentication_type_name": "apikey",
-        "client_id": client_id,
-        "client_secret": secret,
-        "api_key": api_key,
-    }
     tokens = [asked(url, "/oauth/gam/v2.0/access_token", form) for _ in range(8)]
     assert {status for status, _ in tokens} == {200}
-    assert program("key", "revoke", api_key.split("_")[1]).code == 0
+    assert program("key", "revoke", form["api_key"].split("_")[1]).code == 0
     assert {asked(url, "/oauth/gam/v2.0/access_token", form)[0] for _ in range(8)} == {401}
     code, _, err = ended(process)
     assert (code, err.splitlines()[-1]) == (0, "gamcli: stopped")

@@ -201,8 +201,11 @@ def test_restore_over_a_store_is_5_unless_asked(world: Run) -> None:
     assert (found.code, found.hint) == (5, "add --replace to replace it; it is kept under another name")
 
 
-def test_restore_while_a_server_runs_is_8(world: Run, line: list[str], place: Path) -> None:
+@pytest.mark.parametrize("journal", ["wal", "delete"])
+def test_restore_while_a_server_runs_is_8(world: Run, line: list[str], place: Path, sql: Run, journal: str) -> None:
+    """Also when another program has turned off the WAL."""
     assert world("store", "backup", "b.db").code == 0
+    assert sql(f"PRAGMA journal_mode = {journal}") == [(journal,)]
     words = [*line, "serve", "--port", "0", "--ready-file", "ready"]
     with subprocess.Popen(words, stderr=subprocess.DEVNULL, cwd=place) as server:
         while not (place / "ready").exists():
@@ -212,21 +215,6 @@ def test_restore_while_a_server_runs_is_8(world: Run, line: list[str], place: Pa
         assert (found.code, found.hint) == (8, "stop that process, then try again")
         server.terminate()
     assert world("store", "restore", "b.db", "--replace").code == 0
-
-
-def test_restore_while_a_server_runs_on_a_store_of_another_program_is_8(
-    world: Run, line: list[str], place: Path, sql: Run
-) -> None:
-    assert world("store", "backup", "b.db").code == 0
-    assert sql("PRAGMA journal_mode = DELETE") == [("delete",)]
-    words = [*line, "serve", "--port", "0", "--ready-file", "ready"]
-    with subprocess.Popen(words, stderr=subprocess.DEVNULL, cwd=place) as server:
-        while not (place / "ready").exists():
-            assert server.poll() is None
-            sleep(0.02)
-        found = world("store", "restore", "b.db", "--replace")
-        server.terminate()
-    assert found.code == 8
 
 
 def test_a_dry_run_of_restore_changes_nothing(world: Run, file: Path) -> None:
