@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gamcli.actions import Gam, doctor
+from gamcli.actions import doctor
 from gamcli.model.doctor import DoctorFacts, DoctorFinding
-from gamcli.store.sqlite import files
 
 
 @pytest.fixture
@@ -20,11 +19,6 @@ def ask(now: datetime) -> Callable[[Path], DoctorFinding]:
         return findings[0]
 
     return examined
-
-
-@pytest.mark.needs_file
-def test_a_healthy_store_is_reported_as_healthy(gam: Gam, ask: Callable[[Path], DoctorFinding]) -> None:
-    assert ask(gam.store.path).status == "ok"
 
 
 def test_an_unreadable_directory_is_reported(
@@ -55,24 +49,3 @@ def test_an_untrusted_link_is_reported(tmp_path: Path, ask: Callable[[Path], Doc
     facts, _ = doctor.diagnose(DoctorFacts(now=now, uid=os.geteuid(), path=str(shared / "store.db")))
     assert [failed for _, _, failed in doctor.restrict_modes(facts)] == []
     assert (tmp_path / "store.db").stat().st_mode & 0o777 == 0o644
-
-
-@pytest.mark.needs_file
-def test_modes_are_restricted_file_by_file(gam: Gam, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = gam.store.path
-    path.chmod(0o644)
-    path.parent.chmod(0o777)
-    facts, _ = doctor.diagnose(DoctorFacts(now=now, uid=os.geteuid(), path=str(path)))
-    real = files.set_mode
-
-    def only_the_store(each: Path, mode: int) -> None:
-        if each == path.parent:
-            raise PermissionError(1, "Operation not permitted")
-        real(each, mode)
-
-    monkeypatch.setattr(files, "set_mode", only_the_store)
-    assert list(doctor.restrict_modes(facts))[:2] == [
-        (str(path.parent), 0o755, "Operation not permitted"),
-        (str(path), 0o600, None),
-    ]
-    assert path.stat().st_mode & 0o777 == 0o600
