@@ -59,6 +59,15 @@ def test_doctor_reports_a_foreign_project_file_and_does_not_change_it(gamcli: Ru
 
 
 @needs_root
+def test_the_sudo_user_is_trusted_by_root_alone(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.chown(project, NOT_A_USER, -1)
+    monkeypatch.setenv("SUDO_UID", str(NOT_A_USER))
+    assert config_files.find_foreign_owner(project) is None
+    monkeypatch.setattr(os, "geteuid", lambda: NOT_A_USER + 1)  # sudo -u another user
+    assert config_files.find_foreign_owner(project) == NOT_A_USER
+
+
+@needs_root
 def test_a_link_of_another_user_is_refused_and_the_file_of_the_sudo_user_is_not(
     gamcli: Run, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
