@@ -10,7 +10,9 @@ _DIGIT_VALUES = {letter: place for place, letter in enumerate(BASE62_ALPHABET)}
 
 
 def encode_base62(number: int, width: int) -> str:
-    """Encode `number` in base62, zero-padded to `width`."""
+    """Encode `number` in base62, zero-padded to `width`; raises ValueError if it is negative."""
+    if number < 0:
+        raise ValueError("a negative number")
     text = ""
     while number:
         number, two = divmod(number, len(BASE62_PAIRS))

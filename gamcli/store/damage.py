@@ -43,6 +43,13 @@ def reports_damage(
     return decorate
 
 
+def require_id(number: int) -> int:
+    """Return the number of a token or session, which is never negative: its ID in base62 could not be shown."""
+    if number < 0:
+        raise DamagedRowError("a negative ID")
+    return number
+
+
 def parse_json(text: object, kind: type[RecordT], name: str) -> RecordT:
     """Return the value of a JSON document, which must be of a kind; `name` is what it holds, for the error."""
     import json  # noqa: PLC0415 - start-up: most commands read no JSON

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from gamcli.model.tokens import InitialProperty, RefreshToken, Session
-from gamcli.store.damage import parse_json, reports_damage
+from gamcli.store.damage import parse_json, reports_damage, require_id
 from gamcli.store.engine import Row, Transaction
 from gamcli.store.queries import split_joined
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros
@@ -28,7 +28,7 @@ def build_records(columns: Row) -> tuple[RefreshToken, Session]:
     """Return a refresh token and its session."""
     row: Any = columns
     session = Session(
-        id=row[0],
+        id=require_id(row[0]),
         user_guid=row[1],
         client_id=row[2],
         auth_type=row[3],
@@ -40,7 +40,7 @@ def build_records(columns: Row) -> tuple[RefreshToken, Session]:
     token = RefreshToken(
         session=row[0],
         counter=row[8],
-        token=row[9],
+        token=require_id(row[9]),
         digest=row[10],
         expires_at=from_micros(row[11]),
         used_at=from_micros_or_none(row[12]),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from gamcli.model import Key
 from gamcli.model.tokens import Session, Token
 from gamcli.store import sessions
-from gamcli.store.damage import reports_damage
+from gamcli.store.damage import reports_damage, require_id
 from gamcli.store.engine import Query, Row, Transaction
 from gamcli.store.hash_chain import ChainHead
 from gamcli.store.queries import Conditions, chunks, order_by, placeholders, share, split_joined
@@ -57,7 +57,7 @@ def _record(row: Row) -> Token:
     ends = revoked if value[10] is None else [*revoked, (value[10], "key replaced")]
     ended_at, reason = min(ends, default=(None, None))
     return Token(
-        row=value[0],
+        row=require_id(value[0]),
         user=value[12],
         user_guid=value[2],
         app=share(value[13]),
@@ -69,7 +69,7 @@ def _record(row: Row) -> Token:
         expires_at=from_micros_or_none(value[7]),
         ended_at=from_micros_or_none(ended_at),
         reason=reason or ("key disabled" if value[18] else None),
-        session_row=value[14],
+        session_row=None if value[14] is None else require_id(value[14]),
         initial_properties=sessions.parse_properties(value[16]) if value[16] else (),
         is_revoked=bool(revoked),
         is_suspended=value[18] is not None,

@@ -28,6 +28,7 @@ DAMAGES = [
     ("UPDATE user SET password_hash = 'scrypt$1$8$1$AAAA'", "an invalid password hash", GUID, "user"),
     (f"UPDATE key SET expires_at = {TOO_LATE}", LATE, "K1234567", "key"),
     (f"UPDATE token SET issued_at = {TOO_LATE}", LATE, "9", "token"),
+    ("UPDATE token SET id = -9", "a negative ID", "-9", "token"),
     (f"UPDATE refresh_token SET expires_at = {TOO_LATE}", LATE, "7", "session"),
     ("""UPDATE key_request SET asked = '["ana"]'""", "invalid settings of the request", "r1", "key_request"),
     (f"UPDATE batch_part SET created_at = {TOO_LATE}", LATE, "1", "batch_part"),
