@@ -18,6 +18,7 @@ from gamcli.store import content_checks, schema, sessions
 from gamcli.store.sqlite import backups, file_checks, file_header, files, open_lock
 from gamcli.store.sqlite.connection import open_readonly
 from gamcli.store.sqlite.errors import error_name, is_busy, is_full, translate_errors
+from gamcli.store.sqlite.schema_check import find_schema_problem
 from gamcli.store.sqlite.transaction import SqliteTransaction
 from gamcli.store.timestamps import LATEST, to_micros
 
@@ -33,11 +34,12 @@ TIMESTAMP_SUFFIXES = ("at", "since", "until")
 OUT_OF_RANGE = f"NOT BETWEEN 0 AND {to_micros(LATEST)}"
 
 RESTORE = command("store", "restore", "FILE", "--replace")
+COMPARE = "compare it with a backup: another program has written to this file"
 
 CheckResult = tuple[bool, str]
 """Whether a check is passed, and what was found."""
 
-CHECKS_THAT_COPIES_KEEP = ("audit log", "sessions", "records")
+CHECKS_THAT_COPIES_KEEP = ("schema", "audit log", "sessions", "records")
 """Checks of content that a backup preserves: a copy with such problems is still a correct copy."""
 
 
@@ -125,6 +127,11 @@ def _check_references(tx: SqliteTransaction) -> CheckResult:
     return not problems, "; ".join(problems) or "every referenced row exists"
 
 
+def _check_schema(tx: SqliteTransaction) -> CheckResult:
+    problem = find_schema_problem(tx)
+    return problem is None, problem or "every table and index exists, and no trigger"
+
+
 def _check_sessions(tx: SqliteTransaction) -> CheckResult:
     number = sessions.count_orphans(tx)
     found = f"{format_count(number, 'session')} of deleted applications or users"
@@ -151,15 +158,11 @@ class Check(NamedTuple):
 
 CHECKS = (
     Check("pages", _check_pages, RESTORE),
+    Check("schema", _check_schema, COMPARE, len(schema.MIGRATIONS)),
     Check("references", _check_references, RESTORE),
     Check("audit log", content_checks.check_audit_log, command("audit", "verify"), FIRST_CHAINED_VERSION),
     Check("sessions", _check_sessions, command("token", "prune"), len(schema.MIGRATIONS)),
-    Check(
-        "records",
-        _check_records,
-        "compare it with a backup: another program has written to this file",
-        len(schema.MIGRATIONS),
-    ),
+    Check("records", _check_records, COMPARE, len(schema.MIGRATIONS)),
 )
 
 

@@ -13,6 +13,7 @@ from gamcli.store import contents, schema
 from gamcli.store.sqlite import file_header, files, open_lock
 from gamcli.store.sqlite.connection import open_readonly
 from gamcli.store.sqlite.errors import translate_errors
+from gamcli.store.sqlite.schema_check import find_schema_problem
 from gamcli.store.sqlite.transaction import SqliteTransaction
 
 MAX_QUICK_CHECK_BYTES = 64 * 1024 * 1024
@@ -41,6 +42,8 @@ def load_contents(path: Path, now: datetime) -> tuple[int, tuple[str, ...], Stor
             raise StoreUnusableError(f"{path} is damaged: {problem}")
         if version != len(schema.MIGRATIONS):
             return version, (), None
+        if (difference := find_schema_problem(tx)) is not None:
+            raise StoreUnusableError(f"{path} is damaged: {difference}")
         if path.stat().st_size <= MAX_QUICK_CHECK_BYTES and tx.one("PRAGMA quick_check(1)") != ("ok",):
             raise StoreUnusableError(f"{path} is damaged")
         uses_wal = not file_header.lacks_wal(tx, path)

@@ -41,7 +41,7 @@ def test_a_store_as_gamcli_writes_it_is_valid(lived_in: Path) -> None:
     found = checks.check_store(lived_in)
     assert wrong(found) == {}
     assert [each.name for each in found] == [
-        "format", "pages", "references", "audit log", "sessions", "records", "mode of the store",
+        "format", "pages", "schema", "references", "audit log", "sessions", "records", "mode of the store",
         "mode of the lock file", "mode of the folder", "owner", "file system",
     ]  # fmt: skip
     assert {each.name for each in lived_in.parent.iterdir()} == {"store.db", "store.db-lock"}
@@ -253,6 +253,30 @@ def test_check_and_doctor_agree_about_a_wrong_version(lived_in: Path, version: i
     assert "format" in wrong(checks.check_content(lived_in))
     with pytest.raises((StoreUnusableError, StoreVersionError)):
         doctor.load_contents(lived_in, now)
+
+
+@pytest.mark.parametrize(
+    ("sql", "problem"),
+    [
+        ("DROP INDEX key_by_user", "the index key_by_user is missing"),
+        ("DROP TABLE adoption", "the table adoption is missing"),
+        (
+            "CREATE TRIGGER late AFTER INSERT ON token BEGIN DELETE FROM token; END",
+            "another program added the trigger late",
+        ),
+        ("CREATE TABLE note (text)", None),
+        ("CREATE INDEX key_by_label ON key (label)", None),
+        ("ANALYZE", None),
+    ],
+)
+def test_check_and_doctor_agree_about_the_schema(lived_in: Path, now: datetime, sql: str, problem: str | None) -> None:
+    change(lived_in, sql)
+    assert wrong(checks.check_content(lived_in)).get("schema") == problem
+    if problem is None:
+        assert doctor.load_contents(lived_in, now)[2] is not None
+    else:
+        with pytest.raises(StoreUnusableError, match=problem):
+            doctor.load_contents(lived_in, now)
 
 
 @pytest.mark.parametrize("is_writable", [True, False])
