@@ -9,9 +9,15 @@ OTHERS_WRITE = 0o002
 OTHERS_ENTER = 0o011
 
 NETWORK_FILE_SYSTEMS = frozenset(
-    ("nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "ncpfs", "beegfs")
-)
-"""Types on Linux, where SQLite's locks may not hold; also those that begin with `fuse.`, such as fuse.sshfs."""
+    (
+        "nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "ncpfs", "beegfs",
+        "gpfs", "orangefs", "vboxsf", "virtiofs", "prl_fs", "vmhgfs",
+    )
+)  # fmt: skip
+"""
+Types on Linux, where SQLite's locks may not hold: also folders that a virtual machine shares with its host, and those
+that begin with `fuse.`, such as fuse.sshfs.
+"""
 
 
 def is_network_file_system(name: str) -> bool:

@@ -235,7 +235,16 @@ def test_check_and_doctor_agree_about_copies(lived_in: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "is_network"),
-    [("nfs4", True), ("cifs", True), ("fuse.sshfs", True), ("fuseblk", False), ("ext4", False), ("tmpfs", False)],
+    [
+        ("nfs4", True),
+        ("cifs", True),
+        ("vboxsf", True),
+        ("virtiofs", True),
+        ("fuse.sshfs", True),
+        ("fuseblk", False),
+        ("ext4", False),
+        ("tmpfs", False),
+    ],
 )
 def test_check_and_doctor_agree_about_the_file_system(
     lived_in: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, is_network: bool
