@@ -8,6 +8,7 @@ to import is a reference, such as `${file:PATH}`, which is read again.
 
 import hashlib
 import json
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -94,9 +95,9 @@ def is_saved_plan(path: str) -> bool:
 
     A pipe is not looked into: it can be read only once, and its writer may never come.
     """
-    if not Path(path).is_file():
-        return False
     try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            return False
         with Path(path).open("rb") as file:
             return file.read(len(PREFIX)) == PREFIX.encode()
     except OSError:
