@@ -44,6 +44,11 @@ def copy(source: Path, target: Path, progress: Progress = lambda *_: None) -> Ro
     files.require_exists(source)
     if (problem := open_lock.find_problem(source, TIMEOUT)) is not None:
         raise problem
+    return copy_own(source, target, progress)
+
+
+def copy_own(source: Path, target: Path, progress: Progress = lambda *_: None) -> RowCounts:
+    """Copy a store that this process has open: `copy` would look at its files, which releases its locks."""
     with (
         translate_errors(source),
         open_readonly(source, TIMEOUT) as reading,

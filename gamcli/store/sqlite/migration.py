@@ -52,7 +52,7 @@ def _backup(path: Path, version: int) -> Path:
             continue
         try:
             with backups.create_atomically(target) as part:
-                backups.copy(path, part)
+                backups.copy_own(path, part)
         except (ConflictError, FailedError) as error:
             message = f"cannot upgrade the store {path} from version {version}: the backup failed"
             raise StoreUnusableError(f"{message}: {error.message}", error.hint) from error

@@ -115,7 +115,7 @@ def test_nothing_is_changed_before_the_copy_is_kept(old: Path, monkeypatch: pyte
         raise FailedError("the disk of / is full", "make room")
 
     was, before = version(old), rows(old)
-    monkeypatch.setattr(backups, "copy", full)
+    monkeypatch.setattr(backups, "copy_own", full)
     with pytest.raises(StoreUnusableError, match=f"from version {was}: the backup failed: .* full") as caught:
         Store.open(old)
     assert caught.value.hint == "make room"
