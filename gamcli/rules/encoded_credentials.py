@@ -47,7 +47,7 @@ _GAP = rb"\0{0,3}" + _FOLD + rb"?"
 def _escapes(hexadecimal: bytes, decimal: bytes) -> bytes:
     """Return an expression of the escapes of characters with these codes."""
     return (
-        rb"(?:%(?:25){0,3}|\\{1,4}u00|\\{1,4}x|=)"
+        rb"(?:%(?:25){0,3}|\\{1,4}(?:u00|U000000|x)|=)"
         + hexadecimal
         + rb"|&#(?:[xX]"
         + hexadecimal
@@ -82,7 +82,9 @@ _SECRET_LENGTH = CLIENT_SECRET_RANDOM_LENGTH + CHECKSUM_LENGTH
 _CLIENT_SECRET = _flexible(CLIENT_SECRET_PREFIX.encode()) + _letters(_SECRET_LENGTH, _SECRET_LENGTH)
 _CANDIDATE = rb"%b|%b" % (_KEY, _CLIENT_SECRET)
 _ENCODED = (
-    rb"\0+|" + _FOLD + rb"|(?:%(?:25){0,3}|\\{1,4}u00|\\{1,4}x|=|&#[xX])([0-9A-Fa-f]{2});?|&#([0-9]{2,3});|\\+(?=_)"
+    rb"\0+|"
+    + _FOLD
+    + rb"|(?:%(?:25){0,3}|\\{1,4}(?:u00|U000000|x)|=|&#[xX])([0-9A-Fa-f]{2});?|&#([0-9]{2,3});|\\+(?=_)"
 )
 _UNENCODED = "|".join(prefix + rest for prefix, rest in (FORMATS[API_KEY], FORMATS[CLIENT_SECRET])).encode()
 
@@ -120,7 +122,7 @@ class _Mark(NamedTuple):
 
 
 _ESCAPES = (
-    _Mark(b"\\", b"\\ux\0\r\n", rb"\\{0,3}(?:u00|x)67|\0?(?:\r\0?)?\n"),
+    _Mark(b"\\", b"\\uUx\0\r\n", rb"\\{0,3}(?:u00|U000000|x)67|\0?(?:\r\0?)?\n"),
     _Mark(b"%", b"26", rb"(?:25){0,3}67"),
     _Mark(b"&", b"#", rb"#(?:103|[xX]67);"),
 )

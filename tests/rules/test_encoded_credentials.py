@@ -38,6 +38,8 @@ ENCODERS: dict[str, Callable[[str], str]] = {
     "JSON everywhere": lambda text: escape_all(text, r"\u%04x"),
     "JSON in JSON": lambda text: text.replace("_", r"\\u005F"),
     "YAML": lambda text: text.replace("_", r"\x5f"),
+    "YAML with eight digits": lambda text: text.replace("_", r"\U0000005F"),
+    "YAML everywhere": lambda text: escape_all(text, r"\U%08x"),
     "HTML": lambda text: text.replace("_", "&#95;"),
     "HTML in hexadecimal": lambda text: text.replace("_", "&#x5F;"),
     "HTML everywhere": lambda text: escape_all(text, "&#%d;"),
