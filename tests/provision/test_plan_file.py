@@ -173,6 +173,7 @@ def test_a_manifest_is_not_a_saved_plan(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     assert not plan_file.is_saved_plan(str(path))
     assert not plan_file.is_saved_plan(str(tmp_path / "nothing"))
+    assert not plan_file.is_saved_plan("/dev/null")
 
 
 @pytest.mark.parametrize(("old", "new"), [("}}\n", ""), ('"fields"', '"field"'), ('"desired"', '"desire"')])
