@@ -129,7 +129,7 @@ def _check_references(tx: SqliteTransaction) -> CheckResult:
 
 def _check_schema(tx: SqliteTransaction) -> CheckResult:
     problem = find_schema_problem(tx)
-    return problem is None, problem or "every table and index exists, and no trigger"
+    return problem is None, problem or "all tables and indexes exist, no triggers"
 
 
 def _check_sessions(tx: SqliteTransaction) -> CheckResult:
