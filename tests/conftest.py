@@ -38,6 +38,11 @@ settings.load_profile("ci" if "CI" in os.environ else "here")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# In the background or under nohup, a shell ignores these signals, and so would every gamcli that a test starts.
+for each, handler in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+    if signal.getsignal(each) is signal.SIG_IGN:
+        signal.signal(each, handler)
+
 DEFAULT_COST = passwords.CURRENT_COST
 passwords.CURRENT_COST = passwords.TEST_COST  # the default takes a third of a second for each password
 
