@@ -188,6 +188,11 @@ def test_a_secret_is_not_a_text() -> None:
     assert text != HIDDEN
 
 
+@pytest.mark.parametrize(("text", "key_id"), [("legacy-key of another system", "MMQBAhbb"), ("x" * 32, "VsQwKHL8")])
+def test_an_imported_key_has_the_same_id_in_every_version(text: str, key_id: str) -> None:
+    assert credentials.api_key_lookup_id(Secret(text)) == key_id
+
+
 def test_a_digest_is_the_sha256_of_the_text() -> None:
     assert Secret("abc").digest() == hashlib.sha256(b"abc").digest()
 

@@ -101,6 +101,12 @@ def test_base64_is_found_in_each_alignment(
     assert found[0] == text
 
 
+def test_base64_that_a_letter_follows_is_found() -> None:
+    encoded = base64.b64encode(KEY.encode())
+    assert not encoded.endswith(b"=")  # so that the letter is more than base64 can end with
+    assert find(b"x=" + encoded + b"A") == [(KEY, 1, 3)]
+
+
 def test_the_header_of_basic_authentication_is_found() -> None:
     header = b"Authorization: Basic " + base64.b64encode(f"{CLIENT_ID}:{CLIENT}".encode())
     assert find(header) == [(CLIENT, 1, 22 + 44)]
