@@ -26,7 +26,7 @@ OTHER_STORE_HINT = "choose another file with --store PATH"
 """The hint when the file is not a usable store."""
 
 DAMAGE_ERRORS = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
+_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")  # the last: others change the WAL at each attempt to read
 _READ_ONLY = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
 _DATABASE_FILES = 4  # the database, its WAL, the index of that, and their folder
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")

@@ -215,6 +215,12 @@ def test_a_store_that_may_not_be_read_is_reported_with_the_fix(
     assert "cannot be written" in translate_error(refused, store_path.with_name("new.db")).message
 
 
+def test_a_store_whose_wal_others_change_at_each_attempt_is_busy(store_path: Path) -> None:
+    error = sqlite3.OperationalError("locking protocol")
+    error.sqlite_errorname = "SQLITE_PROTOCOL"
+    assert isinstance(translate_error(error, store_path), StoreBusyError)
+
+
 def test_a_store_that_turns_read_only_is_reported(store: Store) -> None:
     with store.reading() as tx:
         tx.one("PRAGMA query_only = ON")
