@@ -179,10 +179,15 @@ def test_a_connection_that_is_lost_in_a_transaction_changes_nothing(created: Gam
         assert audit.load_head(tx) is not None
 
 
+def start_proxy(url: PostgresUrl, *, arrives: bool) -> tuple[CuttingProxy, PostgresUrl]:
+    """Return a proxy of the database that can cut connections off, and the URL through it."""
+    proxy = CuttingProxy(int(url.conninfo.rpartition(":")[2].partition("/")[0]), arrives=arrives)
+    return proxy, parse_url(str(url).replace(f":{proxy.database_port}/", f":{proxy.port}/"))
+
+
 @pytest.mark.parametrize("arrives", [True, False])
 def test_a_commit_whose_answer_was_cut_off_is_looked_up(created: Gam, url: PostgresUrl, arrives: bool) -> None:  # noqa: FBT001 - a parameter
-    proxy = CuttingProxy(int(url.conninfo.rpartition(":")[2].partition("/")[0]), arrives=arrives)
-    through = parse_url(str(url).replace(f":{proxy.database_port}/", f":{proxy.port}/"))
+    proxy, through = start_proxy(url, arrives=arrives)
     with Store.open(through) as store:
         cut = Gam(store, created.now, created.entropy, "tester")
         proxy.is_cutting = True
@@ -197,8 +202,7 @@ def test_a_commit_whose_answer_was_cut_off_is_looked_up(created: Gam, url: Postg
 
 
 def test_a_commit_after_a_query_that_failed_is_not_taken_for_the_one_before(created: Gam, url: PostgresUrl) -> None:
-    proxy = CuttingProxy(int(url.conninfo.rpartition(":")[2].partition("/")[0]), arrives=True)
-    through = parse_url(str(url).replace(f":{proxy.database_port}/", f":{proxy.port}/"))
+    proxy, through = start_proxy(url, arrives=True)
     with Store.open(through) as store:
         store.begin()
         store.commit()
@@ -216,8 +220,7 @@ def test_an_outcome_that_nobody_can_tell_is_reported_as_unknown(
     created: Gam, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "RESOLVE_SECONDS", 0.2)
-    proxy = CuttingProxy(int(url.conninfo.rpartition(":")[2].partition("/")[0]), arrives=True)
-    through = parse_url(str(url).replace(f":{proxy.database_port}/", f":{proxy.port}/"))
+    proxy, through = start_proxy(url, arrives=True)
     with Store.open(through) as store:
         proxy.is_cutting = True
         proxy.close()  # nobody can connect again
@@ -301,8 +304,7 @@ def test_the_outcome_of_a_commit_that_a_stopped_database_does_not_answer_is_unkn
 def test_after_a_crash_of_the_database_the_id_of_a_transaction_may_be_that_of_another_one(
     created: Gam, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = CuttingProxy(int(url.conninfo.rpartition(":")[2].partition("/")[0]), arrives=True)
-    through = parse_url(str(url).replace(f":{proxy.database_port}/", f":{proxy.port}/"))
+    proxy, through = start_proxy(url, arrives=True)
     monkeypatch.setattr(connection, "_SERVER", OTHER_SERVER)  # as if it crashed
     with Store.open(through) as store:
         proxy.is_cutting = True
@@ -332,8 +334,7 @@ def read_transaction_id(store: Store) -> str:
 def test_a_change_that_a_crash_cut_off_is_known_by_its_audit_entry(
     created: Gam, url: PostgresUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = CuttingProxy(int(url.conninfo.rpartition(":")[2].partition("/")[0]), arrives=True)
-    through = parse_url(str(url).replace(f":{proxy.database_port}/", f":{proxy.port}/"))
+    proxy, through = start_proxy(url, arrives=True)
     monkeypatch.setattr(connection, "_SERVER", OTHER_SERVER)  # as if it crashed
     with Store.open(through) as store:
         proxy.is_cutting = True
