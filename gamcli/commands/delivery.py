@@ -27,7 +27,7 @@ AppendOutputs = Callable[[Sequence[Secret], Sequence[tuple[str, str]]], None]
 
 
 @contextmanager
-def open_destination(out: Output, path: str | None, *, dry_run: bool = False) -> Iterator[SaveSecret[RecordWithSecret]]:
+def open_destination(out: Output, path: str | None, *, dry_run: bool) -> Iterator[SaveSecret[RecordWithSecret]]:
     """
     Yield a function that saves the secret of a record: in the new file `path`, or in the outputs of the step.
 
