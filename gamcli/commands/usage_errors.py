@@ -74,9 +74,9 @@ def translate_error(problem: Any, arguments: Sequence[str]) -> UsageError:  # no
         or _option_position_hint(getattr(problem, "option_name", None), path, words, rows)
         or _option_hint(message, path, own_rows)
         or _help_hint(message, arguments, words, rows)
-        or _argument_hint(message, path, own_rows)
         or _status_hint(message, path, own_rows)
         or (_lowercase_first(advice[1]) if advice else None)
+        or _argument_hint(message, path, own_rows)
         or _missing_option_hint(message, own_rows, arguments)
         or f"{path} --help"
     )
@@ -193,8 +193,9 @@ def _help_hint(message: str, arguments: Sequence[str], words: str, rows: list[Co
 
 
 def _argument_hint(message: str, path: str, own_rows: list[CompletionRow]) -> str | None:
-    """Return how a command that got too many arguments is used, or None."""
-    return _usage(path, own_rows) if _EXTRA_ARGUMENT in message else None
+    """Return how a command that got too many or too few arguments is used, or None."""
+    is_about_arguments = _EXTRA_ARGUMENT in message or message.startswith("Missing argument")
+    return _usage(path, own_rows) if is_about_arguments else None
 
 
 def _usage(path: str, own_rows: list[CompletionRow]) -> str:

@@ -211,4 +211,4 @@ def test_a_store_on_a_full_disk_is_8_and_unharmed(new_program: Run, world: Run, 
 def test_a_missing_option_is_named_with_its_value_and_its_help(world: Run) -> None:
     overlap = "--overlap DURATION: keep the old secret valid for this long; 0 revokes it now"
     assert world("app", "rotate-secret", "portal").hint == overlap
-    assert world("app", "show").hint == "gamcli app show --help"
+    assert world("app", "show").hint == "gamcli app show APP"

@@ -50,7 +50,7 @@ def test_an_option_in_the_wrong_place_is_reported_where_it_goes(gamcli: Run, wor
         (["user", "ls"], "gamcli user list"),
         (["key", "verify", "3GqWOffF"], "gamcli key verify --api-key-file FILE"),
         (["key", "import", "--user", "ana", "old-key"], "gamcli key import --api-key-file FILE"),
-        (["app", "show"], "gamcli app show --help"),
+        (["app", "show"], "gamcli app show APP"),
         (["app", "show", "a", "b"], "gamcli app show APP"),
         (["user", "block", "--user", "ana"], "gamcli user block USER"),
         (["key", "generate", "ana", "portal"], "gamcli key generate --user USER --app APP"),
