@@ -33,6 +33,8 @@ class Timeouts:
     """
     How long a client may take, in seconds: to send a request, to start the next one, and to close its side.
 
+    While the server stops, `linger` is also how long a new client may take to start its first request.
+
     The request timeout counts from the first byte: a timeout per read would not stop a client that sends byte by byte.
     """
 
@@ -63,6 +65,7 @@ class Connection:
         self.registered_event = 0
         self._timeouts = timeouts
         self._parser = RequestParser(address, max_body)
+        self._first_request_end = monotonic() + timeouts.linger  # while the server stops
         self._has_ended = False
         self._discarded_bytes = 0
 
@@ -83,6 +86,10 @@ class Connection:
             return bool(socket.socket.recv(self.socket, 1, socket.MSG_PEEK))
         except OSError:
             return False
+
+    def is_finished(self, now: float) -> bool:
+        """Say whether it can be closed without loss while the server stops; new clients may send a request first."""
+        return self.is_idle and (self.is_closing or now >= self._first_request_end) and not self.has_unread_bytes()
 
     def has_timed_out(self, now: float) -> bool:
         """Say whether the deadline has passed; there is none while a request is pending."""
@@ -145,6 +152,7 @@ class Connection:
 
         Closing a socket with unread bytes resets it, and the client could lose the response (RFC 9112 §9.6).
         """
+        self._first_request_end = 0.0
         if self.is_closing:
             with suppress(OSError):
                 self.socket.shutdown(socket.SHUT_WR)

@@ -16,7 +16,7 @@ from typing import Protocol
 from gamcli.errors import RefusedError
 from gamcli.server.transport.connection import Connection, ConnectionRequest, encode_response
 from gamcli.server.transport.connection_limiter import ConnectionLimiter
-from gamcli.server.transport.listener import ListenOptions, accept
+from gamcli.server.transport.listener import BACKLOG, ListenOptions, accept
 from gamcli.server.transport.messages import Response
 
 OVERFLOW_CONNECTIONS = 128
@@ -89,10 +89,7 @@ class EventLoop:
             self._run_until(lambda: self._stopping)
             end = monotonic() + self._options.drain_seconds
             self._run_until(lambda: self._stopping_now or monotonic() >= end)
-            self._accepting = False
-            self._selector.unregister(self._listener)
-            self._has_clients = False
-            self._listener.close()
+            self._stop_listening()
             end = monotonic() + self._options.stop_seconds
             self._run_until(lambda: self._stopping_now or not self._connections or monotonic() > end)
             for connection in tuple(self._connections):
@@ -143,7 +140,7 @@ class EventLoop:
     def _check_deadlines(self) -> None:
         now = monotonic()
         for connection in tuple(self._connections):
-            if not self._accepting and connection.is_idle:
+            if not self._accepting and connection.is_finished(now):
                 self._close(connection)
             elif not connection.has_timed_out(now):
                 continue
@@ -153,24 +150,36 @@ class EventLoop:
                 self._refuse(connection, RefusedError("request_slow", "the request took too long"))
                 self._limiter.update(connection)
 
+    def _stop_listening(self) -> None:
+        """Accept the clients that are already connected, because closing the listener would reset them."""
+        self._accepting = self._has_clients = False
+        self._selector.unregister(self._listener)
+        for _ in range(0, BACKLOG, ACCEPTS_PER_TURN):
+            if self._stopping_now or not self._accept():
+                break
+        with suppress(OSError):  # only Linux stops a listener that other processes have open, too
+            self._listener.shutdown(socket.SHUT_RD)
+        self._listener.close()
+
     def _note_clients(self) -> None:
         self._has_clients = True
 
-    def _accept(self) -> None:
-        """Accept the waiting clients, so that none of them waits for the system to retry."""
+    def _accept(self) -> bool:
+        """Accept waiting clients, so that none waits for the system to retry; return whether there may be more."""
         for _ in range(ACCEPTS_PER_TURN):
             try:
                 client, address = accept(self._listener, self._family)
             except BlockingIOError:  # no more, or the client has left
-                return
+                return False
             except OSError:  # the system has no file descriptor left
                 idle = self._limiter.find_idle()
                 if idle is None:
                     sleep(0.01)
                 else:
                     self._close(idle)
-                return
+                return False
             self._admit(client, address)
+        return True
 
     def _admit(self, client: socket.socket, address: str) -> None:
         try:

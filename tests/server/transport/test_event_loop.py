@@ -417,6 +417,51 @@ def test_a_stop_finishes_what_is_running(gam: Gam, slow: tuple[Event, Event]) ->
         connected_to(port)
 
 
+def test_a_stop_answers_the_clients_that_were_not_accepted_yet(gam: Gam) -> None:
+    server = Server(gam, ServerOptions(log=lambda _: None))
+    with ExitStack() as opened:
+        clients = [opened.enter_context(connected(server)) for _ in range(3 * event_loop.ACCEPTS_PER_TURN)]
+        for client in clients:
+            client.sendall(HEALTHZ)
+        server.stop()
+        server.run()
+        answers = [read_to_end(client) for client in clients]
+    assert {tuple(statuses(each)) for each in answers} == {(200,)}
+    assert all(b"Connection: close" in each for each in answers)
+
+
+def test_a_stop_lets_a_client_that_has_just_connected_send_its_request(gam: Gam) -> None:
+    server = Server(gam, ServerOptions(log=lambda _: None, stop_seconds=60, timeouts=Timeouts(linger=60)))
+    port = server.port
+    with ThreadPoolExecutor(1) as pool, connected(server) as client:
+        server.stop()
+        ended = pool.submit(server.run)
+        wait_until_refused(port)
+        client.sendall(HEALTHZ)
+        assert statuses(read_to_end(client)) == [200]
+        client.close()
+        ended.result(5)
+
+
+def test_a_stop_answers_a_request_that_has_arrived_on_an_idle_connection(gam: Gam, slow: tuple[Event, Event]) -> None:
+    running, go_on = slow
+    server = Server(gam, ServerOptions(log=lambda _: None))
+    with ThreadPoolExecutor(1) as pool, connected(server) as kept, connected(server) as client:
+        ended = pool.submit(server.run)
+        go_on.set()
+        kept.sendall(HEALTHZ)
+        assert statuses(kept.recv(65536)) == [200]
+        running.clear()
+        go_on.clear()
+        client.sendall(HEALTHZ)
+        assert running.wait(5)  # the event loop waits for `go_on`
+        kept.sendall(HEALTHZ)
+        server.stop()
+        go_on.set()
+        assert statuses(read_to_end(kept)) == [200]
+        ended.result(5)
+
+
 READYZ = HEALTHZ.replace(b"healthz", b"readyz")
 
 
@@ -463,6 +508,14 @@ def test_a_second_stop_does_not_wait_for_requests(gam: Gam) -> None:
 
 def connected_to(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+def wait_until_refused(port: int) -> None:
+    end = monotonic() + 10
+    with suppress(ConnectionRefusedError):
+        while True:
+            assert monotonic() < end
+            connected_to(port).close()
 
 
 def test_a_stop_waits_no_longer_than_it_may(serve: Callable[..., Server]) -> None:

@@ -202,6 +202,24 @@ def test_a_stop_ends_them_all(running: Running) -> None:
         socket.create_connection(("127.0.0.1", running.port))
 
 
+def test_clients_are_refused_while_the_last_request_is_finished(running: Running) -> None:
+    def is_refused() -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", running.port)).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    with socket.create_connection(("127.0.0.1", running.port)) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\n")
+        running.process.terminate()
+        eventually(is_refused)  # although the process that started the workers has their sockets open, too
+        assert running.process.poll() is None
+        client.sendall(b"Host: a\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert running.process.wait(10) == 0
+
+
 def test_workers_end_when_the_process_that_looks_after_them_is_killed(running: Running) -> None:
     children = running.children()
     running.process.kill()
