@@ -145,5 +145,4 @@ def load_digests(tx: Transaction, key_ids: Iterable[str]) -> dict[str, bytes]:
 
 def load_last_change_seq(tx: Transaction) -> int:
     """Return the number of the last audit entry that records a change; grants and refusals do not count."""
-    row: Any = audit.load_last_change(tx)
-    return 0 if row is None else int(row[0])
+    return tx.number("SELECT seq FROM audit WHERE action <> ? ORDER BY seq DESC LIMIT 1", audit.REFUSAL_ACTION)
