@@ -8,6 +8,7 @@ most one chunk are lost. The next run of the same input finds those keys and giv
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import starmap
 from typing import NamedTuple
 
 from gamcli import store
@@ -242,14 +243,14 @@ def _add_new_keys(tx: Transaction, batch: Batch, minted: MintedChunk) -> Iterato
         else (now_us + each.lifetime_us, now + each.lifetime_us * MICROSECOND)
         for each in terms.values()
     }
-    key_rows: list[NewKey] = []
-    for row, key_id, secret in minted.new_keys:
+
+    def build_row(row: BulkRow, key_id: str, secret: Secret) -> NewKey:
         of_row = terms[row.terms]
         digest = secret.digest() if row.digest is None else bytes.fromhex(row.digest)
-        expires_us = expiry[row.terms][0]
-        key_rows.append((key_id, row.user, of_row.app, of_row.scopes, digest, now_us, expires_us, row.label))
+        return key_id, row.user, of_row.app, of_row.scopes, digest, now_us, expiry[row.terms][0], row.label
+
     store.batches.clear_current(tx, (row.current_key for row, _, _ in minted.new_keys if row.current_key))
-    store.batches.add_keys(tx, key_rows)
+    store.batches.add_keys(tx, starmap(build_row, minted.new_keys))
     store.batches.add_part(tx, batch, minted.part)
     if minted.new_keys[-1][0].key_id is not None:
         store.batches.add_part(tx, batch, minted.part._replace(id_prefix=IMPORTED_PREFIX))

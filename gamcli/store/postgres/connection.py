@@ -1,6 +1,6 @@
 """Connections to PostgreSQL: opened with our settings, and opened again when they are lost."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
@@ -66,7 +66,7 @@ class DatabaseConnection(psycopg.Connection[Any]):
     def _statements(self) -> Statements:
         return Statements(self)
 
-    def run(self, statements: Sequence[Statement]) -> list[StatementResult]:
+    def run(self, statements: Iterable[Statement]) -> list[StatementResult]:
         """Run statements in one round trip, which is quicker than `execute`; none is run after one that fails."""
         try:
             return self._statements.run(statements, self.patience)

@@ -7,8 +7,8 @@ takes 40% less processor time of the node, and one with eight 25% less. psycopg 
 translates the errors.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import count
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count, starmap
 from select import POLLIN, POLLOUT, poll
 from time import monotonic
 from typing import Any, NamedTuple
@@ -30,6 +30,8 @@ Statement = tuple[str, Sequence[object]]
 
 _Key = tuple[str, tuple[int, ...]]
 """A statement and the types of its values: what is prepared."""
+
+_Encoded = tuple[_Key, list[bytes | None]]
 
 _Prepared = tuple[_Key, bytes | None]
 """What a result prepares, with its name, or deallocates (None)."""
@@ -60,12 +62,19 @@ class Statements:
         self._prepared: dict[_Key, bytes] = {}  # names; the oldest first
         self._numbers = count(1)
 
-    def run(self, statements: Sequence[Statement], patience: float) -> list[StatementResult]:
-        """Run statements in one round trip, which takes at most `patience` seconds."""
-        encoded = [_encode(*each) for each in statements]
+    def run(self, statements: Iterable[Statement], patience: float) -> list[StatementResult]:
+        """
+        Run statements in one round trip, and wait at most `patience` seconds for the database.
+
+        Each one of an iterator is sent before the next is asked for, so that the database runs it meanwhile.
+        """
+        encoded: Iterable[_Encoded] = starmap(_encode, statements)
+        is_list = isinstance(statements, Sequence)
+        if is_list:  # an invalid value leaves the connection as it is
+            encoded = [*encoded]
         try:
             self._pgconn.enter_pipeline_mode()
-            sent = self._send(encoded)
+            sent = self._send(encoded, None if is_list else patience)
             received = self._receive(patience)
             self._pgconn.exit_pipeline_mode()
         except BaseException:
@@ -85,8 +94,12 @@ class Statements:
                 self._prepared[key] = name
         return results
 
-    def _send(self, statements: Sequence[tuple[_Key, list[bytes | None]]]) -> list[_Prepared | None]:
-        """Send statements; return, for each expected result, what it prepares, or None for a statement's own result."""
+    def _send(self, statements: Iterable[_Encoded], patience: float | None) -> list[_Prepared | None]:
+        """
+        Send statements, with `patience` each at once.
+
+        Returns, for each expected result, what it prepares, or None for a statement's own result.
+        """
         pgconn, sent, names = self._pgconn, list[_Prepared | None](), self._prepared.copy()
         for key, values in statements:
             name = names.get(key)
@@ -100,22 +113,15 @@ class Statements:
                 sent.append((key, name))
             pgconn.send_query_prepared(name, values)
             sent.append(None)
+            if patience is not None:
+                self._flush(self._limit_waiting(patience))
         pgconn.pipeline_sync()
         return sent
 
     def _receive(self, patience: float) -> list[PGresult]:
         """Wait until all statements have run, while other threads run."""
-        pgconn, results, end = self._pgconn, list[PGresult](), monotonic() + patience
-        waiting = poll()
-
-        def wait(events: int) -> None:
-            waiting.register(pgconn.socket, events)
-            if not waiting.poll(max(0.0, end - monotonic()) * 1000):
-                raise NoAnswerError(patience)
-            pgconn.consume_input()
-
-        while pgconn.flush():
-            wait(POLLIN | POLLOUT)
+        pgconn, results, wait = self._pgconn, list[PGresult](), self._limit_waiting(patience)
+        self._flush(wait)
         while True:
             while pgconn.is_busy():
                 wait(POLLIN)
@@ -128,6 +134,22 @@ class Statements:
             else:
                 results.append(result)
 
+    def _flush(self, wait: Callable[[int], None]) -> None:
+        while self._pgconn.flush():
+            wait(POLLIN | POLLOUT)
+
+    def _limit_waiting(self, patience: float) -> Callable[[int], None]:
+        """Return a function that waits for events of the connection, altogether at most `patience` seconds."""
+        waiting, end = poll(), monotonic() + patience
+
+        def wait(events: int) -> None:
+            waiting.register(self._pgconn.socket, events)
+            if not waiting.poll(max(0.0, end - monotonic()) * 1000):
+                raise NoAnswerError(patience)
+            self._pgconn.consume_input()
+
+        return wait
+
     def _decode(self, result: PGresult) -> StatementResult:
         rows: list[Row] = []
         if result.ntuples:
@@ -136,7 +158,7 @@ class Statements:
         return StatementResult(rows, result.command_tuples or 0, (result.command_status or b"").decode())
 
 
-def _encode(sql: str, values: Sequence[object]) -> tuple[_Key, list[bytes | None]]:
+def _encode(sql: str, values: Sequence[object]) -> _Encoded:
     pairs = [_ENCODERS[type(value)](value) for value in values]
     return (sql, tuple(oid for oid, _ in pairs)), [text for _, text in pairs]
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import count, islice
+from itertools import chain, count, islice
 from typing import Any
 
 import psycopg
@@ -16,7 +16,7 @@ from gamcli.store.postgres.slots import IdSlot
 from gamcli.store.postgres.statements import Statement, StatementResult
 
 ROWS_PER_FETCH = 2000
-ROWS_PER_STATEMENT = 5000
+ROWS_PER_STATEMENT = 1000
 
 MAX_SAVED = 1000
 """At most this many statements wait for the next query."""
@@ -101,9 +101,16 @@ class PostgresTransaction(Transaction):
             self._saved.append(("DISCARD PLANS", ()))
 
     def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        self._find_combined(sql)  # it may run a query
         remaining = iter(rows)
         chunks = iter(lambda: [*islice(remaining, ROWS_PER_STATEMENT)], [])
-        return sum(each.row_count for chunk in chunks for each in self._execute(*self._combine(sql, chunk)))
+        statements = chain.from_iterable(self._combine(sql, chunk) for chunk in chunks)
+        first = next(statements, None)
+        if first is None:
+            return 0
+        saved = self.pop_saved()
+        results = self._connection.run(chain(saved, [first], statements))
+        return sum(each.row_count for each in results[len(saved) :])
 
     def save(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement for each of `rows` before the next query, or in the round trip of the commit."""
@@ -130,13 +137,16 @@ class PostgresTransaction(Transaction):
 
     def _combine(self, sql: str, rows: Sequence[Sequence[object]]) -> list[Statement]:
         """Return one INSERT for all rows, which needs a third of the processor time; other statements one by one."""
-        if sql not in _COMBINED:
-            _COMBINED[sql] = self._combine_insert(sql)
-        combined = _COMBINED[sql]
+        combined = self._find_combined(sql)
         if combined is None:
             translated = translate(sql)
             return [(translated, row) for row in rows]
         return [(combined, [_format_array(column) for column in zip(*rows, strict=True)])]
+
+    def _find_combined(self, sql: str) -> str | None:
+        if sql not in _COMBINED:
+            _COMBINED[sql] = self._combine_insert(sql)
+        return _COMBINED[sql]
 
     def _combine_insert(self, sql: str) -> str | None:
         insert = _INSERT.fullmatch(sql)

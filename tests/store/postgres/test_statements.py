@@ -1,6 +1,7 @@
 """Statements that are sent straight through libpq."""
 
 from collections.abc import Iterator
+from time import monotonic
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ from gamcli.store import Store
 from gamcli.store.engine import Query
 from gamcli.store.postgres import statements
 from gamcli.store.postgres.connection import DatabaseConnection, SessionSettings, Silence, connect
+from gamcli.store.postgres.statements import Statement
 from gamcli.store.postgres.url import parse_url
 
 
@@ -38,6 +40,32 @@ def test_a_statement_that_fails_ends_those_after_it_and_the_connection_goes_on(c
         connection.run([("ROLLBACK", ())])
     counted, inserted = connection.run([("SELECT count(*) FROM saved", ()), (insert, [3])])
     assert (counted.rows, inserted.row_count, inserted.command) == ([(0,)], 1, "INSERT 0 1")
+
+
+def test_a_statement_of_an_iterator_runs_while_the_next_one_is_prepared(
+    connection: DatabaseConnection, postgres_url: str
+) -> None:
+    sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = $1"
+    with connect(parse_url(postgres_url), SessionSettings(), Silence()) as observer:
+
+        def prepare() -> Iterator[Statement]:
+            yield "SELECT pg_advisory_lock(1)", ()
+            end = monotonic() + 10
+            while observer.run([(sql, [connection.info.backend_pid])])[0].rows == [(0,)]:
+                assert monotonic() < end
+            yield "SELECT 2", ()
+
+        assert [each.row_count for each in connection.run(prepare())] == [1, 1]
+
+
+def test_an_iterator_that_fails_closes_the_connection(connection: DatabaseConnection) -> None:
+    def prepare() -> Iterator[Statement]:
+        yield "SELECT 1", ()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        connection.run(prepare())
+    assert connection.closed
 
 
 def test_at_most_a_number_of_statements_stay_prepared(
