@@ -1,5 +1,7 @@
 """Problems in an input file, collected row by row and raised as one error."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from gamcli.errors import GamcliError, Problem, ProblemsError
@@ -20,6 +22,14 @@ class ProblemList:
         self.problems.append(Problem(self.file, line, message))
         if len(self.problems) >= MAX_PROBLEMS:
             raise self.error(f"these are the first {MAX_PROBLEMS} problems: fix them and run the command again")
+
+    @contextmanager
+    def collect(self, line: int) -> Iterator[None]:
+        """Add the error that is raised in the `with` block, if any."""
+        try:
+            yield
+        except GamcliError as error:
+            self.add(line, error_message(error))
 
     def error(self, hint: str | None = None) -> ProblemsError:
         """Return the problems as one error, in the order of their lines."""

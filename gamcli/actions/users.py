@@ -1,17 +1,19 @@
 """Users."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 from gamcli import store
 from gamcli.actions import Gam, changes
 from gamcli.actions.changes import ChangeResult, CreateResult
-from gamcli.actions.problems import ProblemList, error_message
-from gamcli.errors import ConflictError, GamcliError, command
-from gamcli.model import User
+from gamcli.actions.problems import ProblemList
+from gamcli.errors import ConflictError, command
+from gamcli.model import User, normalize_name
 from gamcli.rules import names, passwords
 from gamcli.rules import users as rules
 from gamcli.rules.credentials import Secret, mint_guid
@@ -27,13 +29,13 @@ def create(gam: Gam, name: str, settings: rules.Changes, *, if_missing: bool = F
         if existing is not None:
             is_same = existing.name == name and rules.apply_changes(existing, settings, gam.now()) is existing
             return changes.use_existing(existing, is_same=is_same, if_missing=if_missing)
-        _require_free_email(tx, user)
+        _require_free_email(user, partial(store.users.find, tx))
         changes.add(gam, tx, user)
     return CreateResult(user)
 
 
-def _require_free_email(tx: Transaction, user: User) -> None:
-    other = store.users.find(tx, user.email) if user.email else None
+def _require_free_email(user: User, find: Callable[[str], User | None]) -> None:
+    other = find(user.email) if user.email else None
     if other is not None and other.guid != user.guid:
         raise ConflictError(
             f"the email '{user.email}' already belongs to user '{other.name}'", command("user", "show", other.name)
@@ -63,60 +65,85 @@ class UserCounts(NamedTuple):
     unchanged: int
 
 
+GROUP_ROWS = 1000
+"""How many rows are looked up in one round trip."""
+
+
 def create_all(
     gam: Gam, problems: ProblemList, rows: Iterable[UserRow], existing: ExistingUsers = ExistingUsers.REJECT
 ) -> UserCounts:
     """Create or update the users of all rows, or none of them and raise ProblemsError."""
-    lines: dict[str, int] = {}
     counts = dict.fromkeys(UserCounts._fields, 0)
     with gam.store.writing() as tx:
-        for row in rows:
-            try:
-                user, outcome = _save_row(gam, tx, row, lines, existing)
-            except GamcliError as error:
-                problems.add(row.line, error_message(error))
-                continue
-            counts[outcome] += 1
-            if outcome != "unchanged":
-                lines[user.guid] = row.line
+        writer = _RowWriter(gam, tx, existing)
+        remaining = iter(rows)
+        while group := [*islice(remaining, GROUP_ROWS)]:
+            new_users: list[tuple[UserRow, User]] = []
+            for row in group:
+                with problems.collect(row.line):
+                    guid = row.guid or mint_guid(gam.entropy)
+                    new_users.append((row, rules.create(row.name, guid, row.settings, gam.now())))
+            writer.look_up(new_users)
+            for row, user in new_users:
+                with problems.collect(row.line):
+                    counts[writer.save(row, user)] += 1
         problems.require_none()
     return UserCounts(**counts)
 
 
-def _save_row(
-    gam: Gam, tx: Transaction, row: UserRow, lines: Mapping[str, int], existing: ExistingUsers
-) -> tuple[User, str]:
-    """Create or update the user of a row; return it with the name of the count in `UserCounts`."""
-    user = rules.create(row.name, row.guid or mint_guid(gam.entropy), row.settings, gam.now())
-    for label, text in (("user", user.name), ("email", user.email), ("guid", row.guid)):
-        other = store.users.find(tx, text) if text else None
-        if other is None:
-            continue
-        if other.guid in lines:
-            raise ConflictError(f"{label} '{text}' is already in line {lines[other.guid]}")
-        if existing is ExistingUsers.REJECT or label != "user":
-            raise ConflictError(f"{label} '{text}' already exists", command("user", "show", other.name))
-        return _save_existing(gam, tx, row, other, existing)
-    changes.add(gam, tx, user)
-    return user, "created"
+class _RowWriter:
+    """Saves the users of rows. `_known` are users by identifier, as they are after the rows before."""
 
+    def __init__(self, gam: Gam, tx: Transaction, existing: ExistingUsers) -> None:
+        self._gam, self._tx, self._existing = gam, tx, existing
+        self._known: dict[str, User] = {}
+        self._lines: dict[str, int] = {}
 
-def _save_existing(gam: Gam, tx: Transaction, row: UserRow, user: User, existing: ExistingUsers) -> tuple[User, str]:
-    """Update an existing user, or raise ConflictError that names the fields in which it differs from the row."""
-    after = rules.apply_changes(user, row.settings, gam.now())
-    different = ["name"] * (user.name != row.name) + ["guid"] * (row.guid not in (None, user.guid))
-    if existing is not ExistingUsers.UPDATE:
-        different += [field for field in row.settings if getattr(user, field) != getattr(after, field)]
-    if different:
-        raise ConflictError(
-            f"user '{row.name}' already exists with different settings: {', '.join(different)}",
-            command("user", "show", user.name),
-        )
-    if after is user:
-        return user, "unchanged"
-    _require_free_email(tx, after)
-    changes.save(gam, tx, user, after)
-    return after, "updated"
+    def look_up(self, new_users: Iterable[tuple[UserRow, User]]) -> None:
+        """Look up who has the identifiers of the users that are saved next."""
+        texts = (text for row, user in new_users for text in (user.name, user.email, row.guid) if text)
+        self._known = rules.by_identifier(store.users.find_by_names(self._tx, texts))
+
+    def _find(self, text: str) -> User | None:
+        return self._known.get(normalize_name(text))
+
+    def save(self, row: UserRow, user: User) -> str:
+        """Create or update the user of a row; return the name of the count in `UserCounts`."""
+        for label, text in (("user", user.name), ("email", user.email), ("guid", row.guid)):
+            other = self._find(text) if text else None
+            if other is None:
+                continue
+            if other.guid in self._lines:
+                raise ConflictError(f"{label} '{text}' is already in line {self._lines[other.guid]}")
+            if self._existing is ExistingUsers.REJECT or label != "user":
+                raise ConflictError(f"{label} '{text}' already exists", command("user", "show", other.name))
+            return self._save_existing(row, other)
+        changes.add(self._gam, self._tx, user)
+        self._note(row, user)
+        return "created"
+
+    def _save_existing(self, row: UserRow, user: User) -> str:
+        """Update an existing user, or raise ConflictError that names the fields in which it differs from the row."""
+        after = rules.apply_changes(user, row.settings, self._gam.now())
+        different = ["name"] * (user.name != row.name) + ["guid"] * (row.guid not in (None, user.guid))
+        if self._existing is not ExistingUsers.UPDATE:
+            different += [field for field in row.settings if getattr(user, field) != getattr(after, field)]
+        if different:
+            raise ConflictError(
+                f"user '{row.name}' already exists with different settings: {', '.join(different)}",
+                command("user", "show", user.name),
+            )
+        if after is user:
+            return "unchanged"
+        _require_free_email(after, self._find)
+        changes.save(self._gam, self._tx, user, after)
+        self._known.pop(normalize_name(user.email), None)
+        self._note(row, after)
+        return "updated"
+
+    def _note(self, row: UserRow, user: User) -> None:
+        self._lines[user.guid] = row.line
+        self._known.update(rules.by_identifier([user]))
 
 
 def show(gam: Gam, name: str) -> User:
@@ -137,7 +164,7 @@ def update(gam: Gam, name: str, settings: rules.Changes, verb: str = "update") -
         before = store.users.get(tx, name)
         after = rules.apply_changes(before, settings, gam.now())
         if after is not before:
-            _require_free_email(tx, after)
+            _require_free_email(after, partial(store.users.find, tx))
         return changes.save(gam, tx, before, after, verb=verb)
 
 

@@ -9,12 +9,13 @@ from gamcli.model.plan import CREATE, UPDATE
 from gamcli.provision.desired import DesiredKey
 from gamcli.provision.diff_objects import DiffOptions, KindDiff, Match, ScopeParser, unknown_name
 from gamcli.provision.plan import Pair, Step
-from gamcli.provision.snapshot import Actual, users_by_identifier
+from gamcli.provision.snapshot import Actual
 from gamcli.rules import durations, scopes
 from gamcli.rules import keys as rules
 from gamcli.rules.api_key_grant import find_auth_type
 from gamcli.rules.credentials import Secret, api_key_lookup_id
 from gamcli.rules.grants import GrantFacts
+from gamcli.rules.users import by_identifier
 
 FIELD_OF_RULE = {
     "scope_choice_off": "scopes", "scope_beyond": "scopes",
@@ -48,7 +49,7 @@ class KeyDiff:
         self._actual, self._state, self._parse_scopes, self._options = actual, state, parse_scopes, options
         apps = state.apps.records
         self._apps = {app.client_id.lower(): app for app in apps.values()} | apps
-        self._users = users_by_identifier(state.users.records.values())
+        self._users = by_identifier(state.users.records.values())
         self._first: dict[Pair, DesiredKey] = {}
         self._by_id: dict[str, DesiredKey] = {}
 

@@ -1,6 +1,6 @@
 """The actual state: what the store has of the objects that manifests list or manage, read in one transaction."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gamcli import store
@@ -9,6 +9,7 @@ from gamcli.provision.desired import Desired
 from gamcli.rules import scopes
 from gamcli.rules.apps import is_client_id
 from gamcli.rules.credentials import api_key_lookup_id
+from gamcli.rules.users import by_identifier
 from gamcli.store import Transaction
 
 
@@ -59,16 +60,6 @@ def read(tx: Transaction, desired: Desired) -> Actual:
     )
 
 
-def users_by_identifier(users: Iterable[User]) -> dict[str, User]:
-    """Return users by normalized name, by normalized email and by GUID."""
-    result: dict[str, User] = {}
-    for user in users:
-        result[user.guid] = result[normalize_name(user.name)] = user
-        if user.email:
-            result[normalize_name(user.email)] = user
-    return result
-
-
 def _read_apps(tx: Transaction, desired: Desired) -> dict[str, App]:
     names = [*(name for app in desired.apps for name in app.names), *(key.app for key in desired.keys)]
     provided = (str(app.fields["client_id"]) for app in desired.apps if "client_id" in app.fields)
@@ -79,17 +70,17 @@ def _read_apps(tx: Transaction, desired: Desired) -> dict[str, App]:
 
 def _read_users(tx: Transaction, desired: Desired) -> dict[str, User]:
     """Return users by name. Managed users are read with one query, so that most names need no separate query."""
-    users = users_by_identifier(store.users.find_managed(tx, desired.owners))
+    users = by_identifier(store.users.find_managed(tx, desired.owners))
     emails = (str(user.fields["email"]) for user in desired.users if user.fields.get("email"))
     for texts in ((name for user in desired.users for name in user.names), (key.user for key in desired.keys), emails):
         missing = [text for text in map(normalize_name, texts) if text not in users]
-        users.update(users_by_identifier(store.users.find_by_names(tx, missing)))
+        users.update(by_identifier(store.users.find_by_names(tx, missing)))
     return {normalize_name(user.name): user for user in users.values()}
 
 
 def _read_keys(tx: Transaction, desired: Desired, users: Mapping[str, User]) -> tuple[list[Key], list[Key]]:
     """Return the current keys of all listed pairs, and all managed keys, sorted."""
-    known = users_by_identifier(users.values())
+    known = by_identifier(users.values())
     known |= {
         name: known[old] for item in desired.users for name, *moved in [item.names] for old in moved if old in known
     }

@@ -1,11 +1,11 @@
 """Users: GAM's fields, their lengths and formats, and how changes apply to them."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 
 from gamcli.errors import UsageError
-from gamcli.model import AttributeValue, User
+from gamcli.model import AttributeValue, User, normalize_name
 from gamcli.rules import durations, lists, names
 from gamcli.rules.scopes import BASIC_FIELDS, FIELD_LABELS, TABLE, canonical_name
 
@@ -41,6 +41,16 @@ def create(name: str, guid: str, changes: Changes, now: datetime) -> User:
         check_field(field, value)
     changes = _normalize_roles(changes, ())
     return User(guid=guid, name=name, created_at=now, updated_at=now, **changes)  # type: ignore[arg-type]
+
+
+def by_identifier(users: Iterable[User]) -> dict[str, User]:
+    """Return users by normalized name, by normalized email and by GUID."""
+    result: dict[str, User] = {}
+    for user in users:
+        result[user.guid] = result[normalize_name(user.name)] = user
+        if user.email:
+            result[normalize_name(user.email)] = user
+    return result
 
 
 def parse_guid(text: str) -> str:

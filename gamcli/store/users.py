@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
@@ -94,9 +94,12 @@ def _row(user: User) -> Row:
 def find(tx: Transaction, name: str) -> User | None:
     """Return the user with this name, email or GUID, or None."""
     folded = normalize_name(name)
-    sqls = (f"{_SELECT} WHERE {column} = ?" for column in ("fold", "email_fold", "guid"))
-    found = tx.fetch_together([Query(sql, (folded,), lambda rows: [*map(build_record, rows)]) for sql in sqls])
+    found = tx.fetch_together([_query(f"{column} = ?", [folded]) for column in ("fold", "email_fold", "guid")])
     return next(chain.from_iterable(found), None)
+
+
+def _query(condition: str, values: Sequence[object]) -> Query[list[User]]:
+    return Query(f"{_SELECT} WHERE {condition}", values, lambda rows: [*map(build_record, rows)])
 
 
 def find_by_guid(tx: Transaction, guid: str) -> User | None:
@@ -128,7 +131,8 @@ def search(tx: Transaction, filters: UserFilter) -> Iterator[User]:
 
 
 def find_by_names(tx: Transaction, texts: Iterable[str]) -> Iterator[User]:
-    """Yield the users with these names, emails or GUIDs, possibly more than once."""
+    """Return the users with these names, emails or GUIDs, possibly more than once."""
+    queries: list[Query[list[User]]] = []
     for chunk in chunks(map(normalize_name, texts)):
         candidates = {
             "fold": chunk,
@@ -136,7 +140,8 @@ def find_by_names(tx: Transaction, texts: Iterable[str]) -> Iterator[User]:
             "guid": [text for text in chunk if len(text) == GUID_LENGTH],
         }
         for column, values in filter(itemgetter(1), candidates.items()):
-            yield from map(build_record, tx.each(f"{_SELECT} WHERE {column} IN ({placeholders(values)})", values))
+            queries.append(_query(f"{column} IN ({placeholders(values)})", values))
+    return chain.from_iterable(tx.fetch_together(queries) if queries else ())
 
 
 def find_managed(tx: Transaction, owners: Collection[str]) -> Iterator[User]:

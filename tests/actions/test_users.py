@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from gamcli.actions import Gam, keys, users
-from gamcli.errors import ConflictError, InvalidatesKeysError, NotFoundError, UnconfirmedError, UsageError
+from gamcli.actions.problems import ProblemList
+from gamcli.errors import (
+    ConflictError,
+    InvalidatesKeysError,
+    NotFoundError,
+    ProblemsError,
+    UnconfirmedError,
+    UsageError,
+)
 from gamcli.model import AuditEntry, User
 from gamcli.rules import passwords
 from gamcli.rules.credentials import Secret
@@ -203,3 +211,23 @@ def test_a_user_cannot_get_the_name_of_another(gam: Gam) -> None:
             users.rename(gam, "ana", name)
     with pytest.raises(UsageError):
         users.rename(gam, "ana", "")
+
+
+@pytest.mark.parametrize("group_rows", [1, 2, 1000])
+def test_a_row_of_a_file_sees_what_the_rows_before_have_changed(
+    gam: Gam, ana: User, group_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(users, "GROUP_ROWS", group_rows)
+    emails = [(ana.name, "new@x.org"), ("bob", ana.email), ("cy", "new@x.org"), ("Bob", ""), ("di@x.org", ""),
+              ("ed", "DI@x.org")]  # fmt: skip
+    rows = [users.UserRow(line, name, None, {"email": email}) for line, (name, email) in enumerate(emails, 2)]
+    with pytest.raises(ProblemsError) as caught:
+        users.create_all(gam, ProblemList("users.csv"), rows, users.ExistingUsers.UPDATE)
+    assert [(each.line, each.message) for each in caught.value.problems] == [
+        (4, "email 'new@x.org' is already in line 2"),
+        (5, "user 'Bob' is already in line 3"),
+        (7, "email 'DI@x.org' is already in line 6"),
+    ]
+    counts = users.create_all(gam, ProblemList("users.csv"), rows[:2], users.ExistingUsers.UPDATE)
+    assert counts == users.UserCounts(created=1, updated=1, unchanged=0)
+    assert users.show(gam, ana.email).name == "bob"
