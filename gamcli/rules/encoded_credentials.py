@@ -3,8 +3,11 @@ Find where credentials begin in bytes, also in encoded ones, and decode them.
 
     UTF-16, UTF-32         in both byte orders and at any offset, since the characters are separated by NUL bytes
     base64                 in all three alignments, of ASCII and of UTF-16, also broken into lines and in UTF-16 text
-    escapes                percent-encoding, \\u005f and \\x5f, HTML entities, quoted-printable, a backslash before `_`
+    escapes                percent-encoding, \\u005f, \\x5f, \\u{5f}, \\137 (octal), \\5f (CSS), HTML entities,
+                           quoted-printable, a backslash before `_`
     folded lines           a backslash at the end of a line, and the indentation of the next one
+
+Escapes, base64 and folded lines are found in UTF-16 and UTF-32 as well.
 
 A first search finds places where a credential may begin, and must be fast: an expression that begins with one literal
 byte is searched for five times as fast as one that begins with any of several.
@@ -12,8 +15,10 @@ byte is searched for five times as fast as one that begins with any of several.
 
 import base64
 import re
+from collections import deque
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from typing import NamedTuple
 
 from gamcli.model.credential_formats import (
@@ -26,66 +31,48 @@ from gamcli.model.credential_formats import (
     FORMATS,
     KEY_ID_LENGTH,
     KEY_RANDOM_LENGTH,
+    LENGTHS,
 )
 
 MIN_CUT_SHORT = 8
 """A key that is cut short has at least this many of its random characters; fewer are a masked key or an example."""
 
-MAX_ENCODED_LENGTH = 2048
+MAX_ENCODED_LENGTH = 4096
 """A longer encoding of one credential is not found."""
+
+_MIN_LENGTH = len(API_KEY_PREFIX) + KEY_ID_LENGTH + 1 + MIN_CUT_SHORT
+_MAX_LENGTH = max(LENGTHS.values())
 
 _compile = cache(re.compile)
 """Compiles on first use: most files need none of these expressions, and start-up should not wait for them."""
 
 _PREFIXES = (API_KEY_PREFIX.encode(), CLIENT_SECRET_PREFIX.encode())
-_BASE62_HEX = rb"(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])"
-_BASE62_DECIMAL = rb"(?:4[89]|5[0-7]|6[5-9]|[78][0-9]|90|9[7-9]|1[01][0-9]|12[0-2])"
-_FOLD = rb"(?:\\\0?(?:\r\0?)?\n\0?(?:[ \t]\0?){0,100}|=\r?\n)"
-_GAP = rb"\0{0,3}" + _FOLD + rb"?"
+_HEX = rb"([0-9A-Fa-f]{2})"
+_BLANK = rb"(?:\r\n|[ \t\r\n\f])"
+"""What may end an escape of CSS."""
 
-
-def _escapes(hexadecimal: bytes, decimal: bytes) -> bytes:
-    """Return an expression of the escapes of characters with these codes."""
-    return (
-        rb"(?:%(?:25){0,3}|\\{1,4}(?:u00|U000000|x)|=)"
-        + hexadecimal
-        + rb"|&#(?:[xX]"
-        + hexadecimal
-        + rb"|"
-        + decimal
-        + rb");"
-    )
-
-
-def _flexible(text: bytes) -> bytes:
-    """Return an expression of `text` in which each character may be escaped and followed by a gap."""
-    units = (rb"(?:\\{0,4}%b|%b)" % (bytes([c]), _escapes(b"(?i:%02x)" % c, b"%d" % c)) + _GAP for c in text)
-    return b"".join(units)
-
-
-_LETTER = rb"(?:[0-9A-Za-z]|" + _escapes(_BASE62_HEX, _BASE62_DECIMAL) + rb")"
-
-
-def _letters(minimum: int, maximum: int) -> bytes:
-    """Return an expression of that many base62 letters."""
-    return rb"(?:" + _LETTER + _GAP + rb"){%d,%d}" % (minimum - 1, maximum - 1) + _LETTER
-
-
-_KEY = (
-    _flexible(API_KEY_PREFIX.encode())
-    + _letters(KEY_ID_LENGTH, KEY_ID_LENGTH)
-    + _GAP
-    + _flexible(b"_")
-    + _letters(MIN_CUT_SHORT, KEY_RANDOM_LENGTH + CHECKSUM_LENGTH)
+_ESCAPES = (
+    (rb"(?:%%(?:25){0,3}|=|\\{1,4}(?:u00|U000000|x))%b" % _HEX, 16),
+    (rb"\\{1,4}[ux]\{0{0,4}%b\}" % _HEX, 16),
+    (rb"&#[xX]0{0,4}%b;" % _HEX, 16),
+    (rb"&#0{0,4}([0-9]{2}|1[0-9]{2});", 10),
+    (rb"\\{1,4}0000%b%b?" % (_HEX, _BLANK), 16),
+    (rb"\\{1,4}0?([01][0-7]{2})", 8),
+    (rb"\\{1,4}%b%b" % (_HEX, _BLANK), 16),
 )
-_SECRET_LENGTH = CLIENT_SECRET_RANDOM_LENGTH + CHECKSUM_LENGTH
-_CLIENT_SECRET = _flexible(CLIENT_SECRET_PREFIX.encode()) + _letters(_SECRET_LENGTH, _SECRET_LENGTH)
-_CANDIDATE = rb"%b|%b" % (_KEY, _CLIENT_SECRET)
-_ENCODED = (
-    rb"\0+|"
-    + _FOLD
-    + rb"|(?:%(?:25){0,3}|\\{1,4}(?:u00|U000000|x)|=|&#[xX])([0-9A-Fa-f]{2});?|&#([0-9]{2,3});|\\+(?=_)"
-)
+"""Expressions of an escaped character, each with the base of the number in its group."""
+
+_IGNORED = rb"\\\r?\n[ \t]{0,100}|=\r?\n|\\{1,4}(?=_)"
+"""Folds and the backslash of Markdown: what may precede a character and is not part of it."""
+
+_ENCODED = b"|".join((*(expression for expression, _ in _ESCAPES), _IGNORED))
+_CHARACTER = rb"(?:%b){0,2}(?:%b|[0-9A-Za-z_])" % (_IGNORED, b"|".join(expression for expression, _ in _ESCAPES))
+_LETTER = rb"[0-9A-Za-z]"
+_KEY = (API_KEY_PREFIX.encode(), _LETTER, KEY_ID_LENGTH, _LETTER, MIN_CUT_SHORT, KEY_RANDOM_LENGTH + CHECKSUM_LENGTH)
+_CLIENT_SECRET = (CLIENT_SECRET_PREFIX.encode(), _LETTER, CLIENT_SECRET_RANDOM_LENGTH + CHECKSUM_LENGTH)
+_CANDIDATE = rb"%b%b{%d}_%b{%d,%d}" % _KEY + rb"|%b%b{%d}" % _CLIENT_SECRET
+"""Once decoded, what may be a credential or a key that is cut short."""
+
 _UNENCODED = "|".join(prefix + rest for prefix, rest in (FORMATS[API_KEY], FORMATS[CLIENT_SECRET])).encode()
 
 _PLAIN = re.compile(rb"gam(?=[ks\\%&=\0])")
@@ -104,30 +91,46 @@ class _Mark(NamedTuple):
     follows: bytes
 
     def find(self, data: bytes | bytearray) -> Iterator[int]:
-        """Yield where the mark is; `follows` is compared last, since it takes long to compile."""
+        """Yield where the mark is."""
         byte, next_bytes, find = self.byte, self.next_bytes, data.find
         last = len(data) - 1
         at = find(byte, 0, last)
         for _ in range(len(data) // _RARE_DISTANCE + 1):
             if at < 0:
                 return
-            if data[at + 1] in next_bytes and _compile(self.follows).match(data, at + 1):
+            if data[at + 1] in next_bytes and self._is_followed(data, at + 1):
                 yield at
             at = find(byte, at + 1, last)
         if at >= 0:
             pattern = _compile(rb"%b(?=[%b])" % (re.escape(byte), re.escape(next_bytes)))
             for match in pattern.finditer(data, at):
-                if _compile(self.follows).match(data, match.end()):
+                if self._is_followed(data, match.end()):
                     yield match.start()
 
+    def _is_followed(self, data: bytes | bytearray, at: int) -> bool:
+        """Return whether `follows` is at `at`; it is compared last, since it takes long to compile."""
+        pattern = _compile(self.follows)
+        return pattern.match(data, at) is not None or (
+            not data[at] and pattern.match(data[at : at + _MAX_ESCAPE].replace(b"\0", b"")) is not None
+        )
 
-_ESCAPES = (
-    _Mark(b"\\", b"\\uUx\0\r\n", rb"\\{0,3}(?:u00|U000000|x)67|\0?(?:\r\0?)?\n"),
-    _Mark(b"%", b"26", rb"(?:25){0,3}67"),
-    _Mark(b"&", b"#", rb"#(?:103|[xX]67);"),
+
+_MAX_ESCAPE = 80
+"""How long a backslash, `%` or `&` and the letter g that they escape may be in UTF-32."""
+
+_MARKS_OF_ESCAPES = (
+    _Mark(
+        b"\\",
+        b"\\uUx016\0\r\n",
+        rb"\\{0,3}(?:(?:u00|U000000|x|0000)67|[ux]\{0{0,4}67\}|0?147|67%b)|\r?\n" % _BLANK,
+    ),
+    _Mark(b"%", b"26\0", rb"(?:25){0,3}67"),
+    _Mark(b"&", b"#\0", rb"#(?:0{0,4}103|[xX]0{0,4}67);"),
 )
 _ASCII_BEGINNINGS = {prefix[:length] for prefix in _PREFIXES for length in range(1, len(prefix))}
-_BEGINNINGS = (*_ASCII_BEGINNINGS, *(begin.decode().encode("utf-16-le") for begin in _ASCII_BEGINNINGS))
+_BEGINNINGS = tuple(
+    begin.decode().encode(encoding) for begin in _ASCII_BEGINNINGS for encoding in ("ascii", "utf-16-le", "utf-32-le")
+)
 """What a fold may cut off."""
 
 
@@ -158,7 +161,8 @@ def _with_breaks(text: bytes) -> bytes:
 
 def _make_needles() -> Iterator[_Needle]:
     for prefix in _PREFIXES:
-        for raw in (prefix, prefix.decode().encode("utf-16-le")):
+        word = prefix.removesuffix(b"_")  # which may be escaped
+        for raw in (word, word.decode().encode("utf-16-le")):
             for alignment, skipped in enumerate(_SKIPPED):
                 whole = (alignment + len(raw)) * 8 // 6
                 text = base64.b64encode(bytes(alignment) + raw)[skipped:whole]
@@ -182,7 +186,7 @@ def _index_needles() -> Iterator[tuple[_Mark, list[tuple[int, _Needle]]]]:
         yield _Mark(bytes([letter]), bytes(next_bytes), follows), needles
 
 
-_MARKS: list[tuple[_Mark, list[tuple[int, _Needle]]]] = [*_index_needles(), *((mark, []) for mark in _ESCAPES)]
+_MARKS: list[tuple[_Mark, list[tuple[int, _Needle]]]] = [*_index_needles(), *((mark, []) for mark in _MARKS_OF_ESCAPES)]
 
 
 class Candidate(NamedTuple):
@@ -218,7 +222,7 @@ def _find_encoded(data: bytes | bytearray) -> Iterator[tuple[int, int | None]]:
         for at in mark.find(data):
             if needles:
                 yield from _locate_needles(data, at, needles)
-            elif data[at + 1] in b"\0\r\n":
+            elif data[at + 1 : at + 5].lstrip(b"\0")[:1] in (b"\r", b"\n"):
                 if data.endswith(_BEGINNINGS, 0, at):
                     yield from ((at - len(each), None) for each in _BEGINNINGS if data.endswith(each, 0, at))
             else:
@@ -240,34 +244,36 @@ def _locate_needles(data: bytes | bytearray, at: int, needles: list[tuple[int, _
 
 def decode_candidate(data: bytes, start: int, alignment: int | None) -> Candidate | None:
     """Return the candidate that begins at `start`, or None if what follows has not the form of a credential."""
-    if alignment is not None:
-        return _decode_base64(data, start, alignment)
-    if (match := _compile(_UNENCODED).match(data, start)) is not None:  # the other expression takes long to compile
+    if alignment is None and (match := _compile(_UNENCODED).match(data, start)) is not None:
         return Candidate(match[0].decode("ascii"), start, match.end(), is_wide=False)
-    match = _compile(_CANDIDATE).match(data, start, start + MAX_ENCODED_LENGTH)
-    if match is None:
+    window = data[start : start + MAX_ENCODED_LENGTH]
+    nuls = len(window[1:4]) - len(window[1:4].lstrip(b"\0"))
+    if nuls:
+        window = window.replace(b"\0", b"")
+    found = _decode_characters(window) if alignment is None else _decode_base64(window, alignment)
+    return found and Candidate(found[0], start, start + found[1] * (1 + nuls), is_wide=nuls > 0)
+
+
+def _decode_characters(data: bytes) -> tuple[str, int] | None:
+    """Return the text of the candidate that `data` begins with, and how many bytes encode it."""
+    run = _compile(rb"(?:%b){%d,%d}" % (_CHARACTER, _MIN_LENGTH, _MAX_LENGTH)).match(data)
+    match = run and _compile(_CANDIDATE).match(_compile(_ENCODED).sub(_decode_escape, run[0]))
+    if not match:
         return None
-    raw = match[0]
-    text = _compile(_ENCODED).sub(_decode_escape, raw).decode("ascii")
-    return Candidate(text, start, match.end(), b"\0" in raw)
+    characters = islice(_compile(_CHARACTER).finditer(data), match.end())
+    return match[0].decode("ascii"), deque(characters, maxlen=1).pop().end()
 
 
 def _decode_escape(match: re.Match[bytes]) -> bytes:
-    if match[1]:
-        return bytes.fromhex(match[1].decode("ascii"))
-    return bytes([int(match[2])]) if match[2] else b""
+    return bytes((int(match[match.lastindex], _ESCAPES[match.lastindex - 1][1]),)) if match.lastindex else b""
 
 
-def _decode_base64(data: bytes, start: int, alignment: int) -> Candidate | None:
-    nuls = len(data[start + 1 : start + 4]) - len(data[start + 1 : start + 4].lstrip(b"\0"))
-    window = data[start : start + _BASE64_WINDOW * (1 + nuls)].replace(b"\0", b"" if nuls else b"\0")
-    run = _compile(_BASE64_RUN).match(_compile(_LINE_BREAK).sub(b"", window))
+def _decode_base64(data: bytes, alignment: int) -> tuple[str, int] | None:
+    """Return the text of the candidate in the base64 that `data` begins with, and how many bytes encode it."""
+    run = _compile(_BASE64_RUN).match(_compile(_LINE_BREAK).sub(b"", data[:_BASE64_WINDOW]))
     text = b"A" * _SKIPPED[alignment] + (run[0] if run else b"")
     text = text[: len(text) - (len(text) % 4 == 1)]
     decoded = base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_" if set(text) & {45, 95} else None)
     # the bytes before share a character with the first letter, which is known
     candidate = decode_candidate(b"g" + decoded[alignment + 1 :], 0, None)
-    if candidate is None:
-        return None
-    encoded = (alignment + candidate.end) * 4 // 3 - _SKIPPED[alignment]
-    return candidate._replace(start=start, end=start + encoded * (1 + nuls), is_wide=nuls > 0)
+    return candidate and (candidate.text, (alignment + candidate.end) * 4 // 3 - _SKIPPED[alignment])

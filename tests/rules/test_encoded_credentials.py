@@ -40,9 +40,18 @@ ENCODERS: dict[str, Callable[[str], str]] = {
     "YAML": lambda text: text.replace("_", r"\x5f"),
     "YAML with eight digits": lambda text: text.replace("_", r"\U0000005F"),
     "YAML everywhere": lambda text: escape_all(text, r"\U%08x"),
+    "braces": lambda text: text.replace("_", r"\u{5F}"),
+    "braces everywhere": lambda text: escape_all(text, r"\x{00%02x}"),
+    "octal": lambda text: text.replace("_", r"\137"),
+    "octal everywhere": lambda text: escape_all(text, r"\%03o"),
+    "octal with a zero": lambda text: escape_all(text, r"\0%03o"),
+    "CSS": lambda text: text.replace("_", r"\5f "),
+    "CSS everywhere": lambda text: escape_all(text, "\\%x\n"),
+    "CSS with six digits": lambda text: escape_all(text, r"\%06X"),
     "HTML": lambda text: text.replace("_", "&#95;"),
     "HTML in hexadecimal": lambda text: text.replace("_", "&#x5F;"),
     "HTML everywhere": lambda text: escape_all(text, "&#%d;"),
+    "HTML with zeros": lambda text: escape_all(text, "&#x000%X;"),
     "quoted-printable": lambda text: text.replace("_", "=5F"),
     "Markdown": lambda text: text.replace("_", r"\_"),
     "one letter": lambda text: text[:20] + escape_all(text[20], r"\u%04x") + text[21:],
@@ -58,6 +67,21 @@ ENCODERS: dict[str, Callable[[str], str]] = {
 @for_each("text", [KEY, CLIENT])
 def test_an_escaped_or_folded_credential_is_found(text: str, name: str, size: int) -> None:
     assert find(f"\n key: '{ENCODERS[name](text)}' # x".encode(), size) == [(text, 2, 8)]
+
+
+@for_each("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@for_each("before", ["", "x"])
+@for_each("name", ENCODERS)
+def test_an_escaped_or_folded_credential_is_found_in_utf_16_and_utf_32(name: str, before: str, encoding: str) -> None:
+    data = before.encode() + f"1 %2 \\x &#1; '{ENCODERS[name](KEY)}'".encode(encoding)
+    for size in (7, 1 << 18):
+        assert find(data, size) == [(KEY, 1, 15 + len(before))]
+
+
+@for_each("text", [text for encode in ENCODERS.values() if (text := encode(KEY)).startswith("gamkey")])
+@for_each("before", ["", "x", "xy"])
+def test_an_escaped_or_folded_credential_is_found_in_base64(before: str, text: str) -> None:
+    assert [each[0] for each in find(b"data: " + base64.b64encode((before + text).encode()))] == [KEY]
 
 
 @for_each("distance", [2, 300])
