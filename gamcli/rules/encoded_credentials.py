@@ -48,7 +48,7 @@ _compile = cache(re.compile)
 
 _PREFIXES = (API_KEY_PREFIX.encode(), CLIENT_SECRET_PREFIX.encode())
 _HEX = rb"([0-9A-Fa-f]{2})"
-_BLANK = rb"(?:\r\n|[ \t\r\n\f])"
+_BLANK = rb"(?:\r\n|[\x20\t\r\n\f])"
 """What may end an escape of CSS."""
 
 _ESCAPES = (
@@ -91,41 +91,39 @@ class _Mark(NamedTuple):
     follows: bytes
 
     def find(self, data: bytes | bytearray) -> Iterator[int]:
-        """Yield where the mark is."""
+        """Yield where the mark is; `follows` is compared last, since it takes long to compile."""
         byte, next_bytes, find = self.byte, self.next_bytes, data.find
         last = len(data) - 1
         at = find(byte, 0, last)
         for _ in range(len(data) // _RARE_DISTANCE + 1):
             if at < 0:
                 return
-            if data[at + 1] in next_bytes and self._is_followed(data, at + 1):
+            if data[at + 1] in next_bytes and _compile(self.follows).match(data, at + 1):
                 yield at
             at = find(byte, at + 1, last)
         if at >= 0:
             pattern = _compile(rb"%b(?=[%b])" % (re.escape(byte), re.escape(next_bytes)))
             for match in pattern.finditer(data, at):
-                if self._is_followed(data, match.end()):
+                if _compile(self.follows).match(data, match.end()):
                     yield match.start()
 
-    def _is_followed(self, data: bytes | bytearray, at: int) -> bool:
-        """Return whether `follows` is at `at`; it is compared last, since it takes long to compile."""
-        pattern = _compile(self.follows)
-        return pattern.match(data, at) is not None or (
-            not data[at] and pattern.match(data[at : at + _MAX_ESCAPE].replace(b"\0", b"")) is not None
-        )
+
+def _wide(pattern: bytes) -> bytes:
+    """Return an expression in which each blank of `pattern` stands for the NUL bytes between characters of UTF-16."""
+    return pattern.replace(b" ", rb"\0{0,3}")
 
 
-_MAX_ESCAPE = 80
-"""How long a backslash, `%` or `&` and the letter g that they escape may be in UTF-32."""
+_BACKSLASH_FOLLOWS = (
+    rb" (?:\\ ){0,3}(?:(?:u 0 0|U 0 0 0 0 0 0|x|0 0 0 0) 6 7"
+    rb"|[ux] \{ (?:0 ){0,4}6 7 \}|6 7 %b|(?:0 )?1 4 7 (?:a|(?:\\ ){1,4}(?:0 )?1 4 1))"
+    rb"| (?:\r )?\n"
+) % _BLANK
+r"""The letter g, or the line break of a fold. Binary files contain `\147\148`, which are not octal numbers."""
 
 _MARKS_OF_ESCAPES = (
-    _Mark(
-        b"\\",
-        b"\\uUx016\0\r\n",
-        rb"\\{0,3}(?:(?:u00|U000000|x|0000)67|[ux]\{0{0,4}67\}|0?147|67%b)|\r?\n" % _BLANK,
-    ),
-    _Mark(b"%", b"26\0", rb"(?:25){0,3}67"),
-    _Mark(b"&", b"#\0", rb"#(?:0{0,4}103|[xX]0{0,4}67);"),
+    _Mark(b"\\", b"\\uUx016\0\r\n", _wide(_BACKSLASH_FOLLOWS)),
+    _Mark(b"%", b"26\0", _wide(rb" (?:2 5 ){0,3}6 7 [%a]")),
+    _Mark(b"&", b"#\0", _wide(rb" # (?:(?:0 ){0,4}1 0 3|[xX] (?:0 ){0,4}6 7) ;")),
 )
 _ASCII_BEGINNINGS = {prefix[:length] for prefix in _PREFIXES for length in range(1, len(prefix))}
 _BEGINNINGS = tuple(
@@ -256,12 +254,19 @@ def decode_candidate(data: bytes, start: int, alignment: int | None) -> Candidat
 
 def _decode_characters(data: bytes) -> tuple[str, int] | None:
     """Return the text of the candidate that `data` begins with, and how many bytes encode it."""
-    run = _compile(rb"(?:%b){%d,%d}" % (_CHARACTER, _MIN_LENGTH, _MAX_LENGTH)).match(data)
-    match = run and _compile(_CANDIDATE).match(_compile(_ENCODED).sub(_decode_escape, run[0]))
-    if not match:
+    if _decode_run(data, len(API_KEY_PREFIX), len(API_KEY_PREFIX)) not in _PREFIXES:  # both have the same length
+        return None
+    match = _compile(_CANDIDATE).match(_decode_run(data, _MIN_LENGTH, _MAX_LENGTH))
+    if match is None:
         return None
     characters = islice(_compile(_CHARACTER).finditer(data), match.end())
     return match[0].decode("ascii"), deque(characters, maxlen=1).pop().end()
+
+
+def _decode_run(data: bytes, minimum: int, maximum: int) -> bytes:
+    """Return the first characters of `data`, at most `maximum`, decoded; nothing if there are fewer than `minimum`."""
+    run = _compile(rb"(?:%b){%d,%d}" % (_CHARACTER, minimum, maximum)).match(data)
+    return _compile(_ENCODED).sub(_decode_escape, run[0]) if run else b""
 
 
 def _decode_escape(match: re.Match[bytes]) -> bytes:

@@ -1,8 +1,8 @@
 """
 Searches archives and compressed files: gzip, bzip2, xz, zip (also docx, jar and wheels) and tar, within one another.
 
-A format is recognised by its first bytes. Depth, size and compression ratio are limited, so that no archive takes the
-machine's time or memory; what could not be read is reported by name.
+A format is recognised by its first bytes, a zip file also by its last ones. Depth, size and compression ratio are
+limited, so that no archive takes the machine's time or memory; what could not be read is reported by name.
 """
 
 import bz2
@@ -17,7 +17,17 @@ from typing import IO, NamedTuple
 
 from gamcli.rules.credentials import Secret
 from gamcli.rules.leak_detection import Leak, find_leaks
-from gamcli.scan.magic import HEAD_BYTES, UNSUPPORTED, is_archive, is_compressed, is_tar, is_zip, peek
+from gamcli.scan.magic import (
+    HEAD_BYTES,
+    UNSUPPORTED,
+    has_zip_end,
+    is_archive,
+    is_compressed,
+    is_tar,
+    peek,
+    read_tail,
+    watch_zip_end,
+)
 from gamcli.scan.tar_members import TarError, read_members
 
 CHUNK_BYTES = 1 << 18
@@ -115,25 +125,28 @@ class ArchiveScanner:
     ) -> Iterator[tuple[str, Leak]]:
         name_leaks = find_leaks([name.rpartition(MEMBER_SEPARATOR)[2].encode("utf-8", "surrogateescape")])
         yield from ((name, leak._replace(line=1, column=1)) for leak in name_leaks)
-        head, chunks = peek(chunks)
-        if not is_archive(head):
-            yield from ((name, leak) for leak in find_leaks(chunks))
+        head, chunks = peek(chunks, CHUNK_BYTES)
+        if is_archive(head) or has_zip_end(head):
+            with spool(chunks) as file:
+                yield from self._scan_archive(file, name, depth + 1, budget)
+                if not is_archive(head):
+                    file.seek(0)
+                    yield from ((name, leak) for leak in find_leaks(read_chunks(file)))
             return
-        with spool(chunks) as file:
-            yield from self._scan_archive(file, name, depth + 1, budget)
+        chunks = watch_zip_end(chunks, lambda reason: self._report(name, reason))
+        yield from ((name, leak) for leak in find_leaks(chunks))
 
     def _read_members(self, file: IO[bytes], name: str, head: bytes) -> Iterator[tuple[str, Iterable[bytes]]]:
         """Yield the names and contents of the members; a compressed file has one."""
-        if is_zip(head):
-            yield from self._read_zip(file, name)
-        elif is_tar(head):
+        if is_tar(head):
             for member, chunks in read_members(file):
                 yield f"{name}{MEMBER_SEPARATOR}{member}", chunks
         elif is_compressed(head):
             yield name, self._read_member(_decompress(file, head), name)
-        else:
-            kind = next(kind for magic, kind in UNSUPPORTED.items() if head.startswith(magic))
+        elif kind := next((kind for magic, kind in UNSUPPORTED.items() if head.startswith(magic)), None):
             raise ValueError(f"{kind} files are not supported")
+        else:
+            yield from self._read_zip(file, name)
 
     def _read_zip(self, file: IO[bytes], name: str) -> Iterator[tuple[str, Iterable[bytes]]]:
         _require_short_directory(file)
@@ -195,9 +208,7 @@ def _decompress_xz(file: IO[bytes]) -> Iterator[bytes]:
 
 def _require_short_directory(file: IO[bytes]) -> None:
     """Raise ValueError for a zip file whose list of members is too long to be read into memory."""
-    size = file.seek(0, io.SEEK_END)
-    file.seek(max(0, size - (1 << 16) - 22))
-    tail = file.read()
+    tail = read_tail(file)
     at = tail.rfind(b"PK\x05\x06")
     if at >= 0 and len(tail) >= at + 16:
         (directory,) = struct.unpack_from("<I", tail, at + 12)

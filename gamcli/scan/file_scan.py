@@ -16,7 +16,7 @@ from gamcli.errors import UsageError
 from gamcli.model.credential_formats import redact
 from gamcli.model.findings import ScanSource
 from gamcli.rules.leak_detection import OVERLAP, Leak, find_leaks, may_contain_credential
-from gamcli.scan.magic import HEAD_BYTES, is_archive, peek
+from gamcli.scan.magic import HEAD_BYTES, has_zip_end, is_archive, peek, read_tail, watch_zip_end
 
 CHUNK_BYTES = 1 << 18
 """Fits into the processor cache until it has been searched."""
@@ -157,7 +157,7 @@ class FileScanner:
         """Yield those of some files that have to be read again."""
         is_clean = not may_contain_credential(_SEPARATOR.join([content for _, content in batch]))
         for path, content in batch:
-            if self._reads_archives and is_archive(content):
+            if self._reads_archives and (is_archive(content) or has_zip_end(content)):
                 yield path
             elif is_clean or not may_contain_credential(content):
                 self.files += 1
@@ -180,6 +180,8 @@ class FileScanner:
                     size += count
                     kept = min(end, OVERLAP)
                     buffer[:kept] = data[end - kept : end]
+                if self._reads_archives and has_zip_end(read_tail(file)):
+                    return True
         except OSError as error:
             self._report_unreadable(path, error)
             return False
@@ -199,15 +201,19 @@ class FileScanner:
 
     def _scan_content(self, file: FileIO, name: str) -> Iterator[tuple[str, Leak]]:
         """Yield the credentials in an open file, each with its name or that of the member of an archive."""
+        status = os.fstat(file.fileno())
+        can_seek = stat.S_ISREG(status.st_mode) and file.seekable()
+        ends_with_zip = can_seek and has_zip_end(_peek_tail(file))
         head, chunks = peek(self._read_chunks(file, name))
-        if not self._reads_archives or not is_archive(head):
+        if not self._reads_archives or not (is_archive(head) or ends_with_zip):
+            if self._reads_archives and not can_seek:
+                chunks = watch_zip_end(chunks, lambda reason: self._report_unread_member(name, reason))
             yield from ((name, leak) for leak in find_leaks(chunks))
             return
         from gamcli.scan.archives import ArchiveScanner, spool  # noqa: PLC0415 - start-up: most trees have none
 
         archives = ArchiveScanner(self._report_unread_member)
-        status = os.fstat(file.fileno())
-        if stat.S_ISREG(status.st_mode) and file.seekable():
+        if can_seek:
             self.bytes_read += status.st_size - len(head)
             yield from archives.scan(file, name)
             return
@@ -235,6 +241,14 @@ class FileScanner:
             raise _unreadable_error(path or ".", error) from error
         self.unreadable += 1
         self._warn(f"cannot read {display_path(path or '.')}: {error.strerror}")
+
+
+def _peek_tail(file: FileIO) -> bytes:
+    """Return the end of a file that can seek, and keep its position."""
+    position = file.tell()
+    tail = read_tail(file)
+    file.seek(position)
+    return tail
 
 
 def _read_small(path: str) -> bytes | None:

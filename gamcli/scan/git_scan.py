@@ -11,6 +11,7 @@ import re
 import signal
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import chain
 from subprocess import DEVNULL, PIPE, Popen
 from tempfile import TemporaryFile
@@ -32,7 +33,7 @@ from gamcli.scan.git_objects import (
     read_fields,
     read_objects,
 )
-from gamcli.scan.magic import is_archive, peek
+from gamcli.scan.magic import has_zip_end, is_archive, peek, watch_zip_end
 
 GIT_OPTIONS = ("--no-pager", "--no-replace-objects", "--no-optional-locks", "-c", "core.fsmonitor=false")
 """Read objects as they are, and run nothing that the repository configures."""
@@ -176,20 +177,21 @@ class GitRepository:
             if git_object.kind in MESSAGE_OBJECTS:
                 head = _select_text(head)
             chunks = iter([head])
-        if git_object.kind == "blob" and self._reads_archives and is_archive(head):
-            return self._scan_archive(git_object.id, chunks)
+        if git_object.kind == "blob" and self._reads_archives:
+            if is_archive(head) or (git_object.size <= CHUNK_BYTES and has_zip_end(head)):
+                return self._scan_archive(git_object.id, chunks)
+            chunks = watch_zip_end(chunks, partial(self._keep_unread, git_object.id, ""))
         if git_object.size <= CHUNK_BYTES and not may_contain_credential(head):
             return []
         return [("", leak) for leak in find_leaks(chunks)]
 
     def _scan_archive(self, object_id: str, chunks: Iterable[bytes]) -> list[MemberLeak]:
         """Return the leaks in an archive, each with the name of its member."""
-
-        def report(name: str, reason: str) -> None:
-            self._unread.setdefault(object_id, []).append((name, reason))
-
         with spool(chunks) as file:
-            return [*ArchiveScanner(report).scan(file, "")]
+            return [*ArchiveScanner(partial(self._keep_unread, object_id)).scan(file, "")]
+
+    def _keep_unread(self, object_id: str, member: str, reason: str) -> None:
+        self._unread.setdefault(object_id, []).append((member, reason))
 
     def scan_staged(self) -> LocatedLeaks:
         with self._run_git(*_DIFF_STAGED) as diff, TemporaryFile() as ids:

@@ -18,9 +18,11 @@ from gamcli.rules.credentials import mint_api_key
 from gamcli.scan import tar_members
 from gamcli.scan.archives import ArchiveLimits, ArchiveScanner
 from gamcli.scan.file_scan import FileScanner
+from tests.cases import for_each
 
 KEY, OTHER = (mint_api_key(Random(seed).randbytes)[1].reveal() for seed in (1, 2))
 TEXT = f"\n key={KEY}\n".encode()
+FOLLOWS = "a zip file follows other data, which is read only from a file on disk"
 
 
 def zip_up(name: str, data: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -83,15 +85,23 @@ def test_archives_within_archives_are_searched(place: Path) -> None:
     assert look("a.whl") == ([("a.whl!in.tar.xz!b.py", 2, 6)], [])
 
 
-def test_an_archive_in_a_pipe_is_searched(place: Path) -> None:
-    (place / "a.zip").write_bytes(zip_up("a.py", TEXT))
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        (b"", ([("stdin!a.py", 2, 6)], [])),
+        (b"x", ([], [f"cannot read stdin completely: {FOLLOWS}"])),
+    ],
+)
+def test_an_archive_in_a_pipe_is_searched_unless_it_follows_other_data(
+    before: bytes, expected: tuple[list[tuple[str, int, int]], list[str]]
+) -> None:
     reader, writer = os.pipe()
-    os.write(writer, (place / "a.zip").read_bytes())
+    os.write(writer, before + zip_up("a.py", TEXT))
     os.close(writer)
     saved = os.dup(0)
     os.dup2(reader, 0)
     try:
-        assert look("-") == ([("stdin!a.py", 2, 6)], [])
+        assert look("-") == expected
     finally:
         os.dup2(saved, 0)
         for descriptor in (saved, reader):
@@ -137,6 +147,44 @@ def test_an_executable_zip_file_is_searched(place: Path) -> None:
     (place / "a.pyz").write_bytes(b"#!/usr/bin/env python3\n" + zip_up("__main__.py", TEXT))
     (place / "a.py").write_bytes(b"#!/usr/bin/env python3\n" + TEXT)
     assert look(".") == ([("a.py", 3, 6), ("a.pyz!__main__.py", 2, 6)], [])
+
+
+PREFIX = b"MZ" + Random(3).randbytes(600)
+LONG_PREFIX = PREFIX * 500
+"""Longer than what is read at once."""
+
+
+@for_each("prefix", [PREFIX, PREFIX * 60, LONG_PREFIX])
+@for_each("end", [b"", b"signature\6" * 9])
+def test_a_self_extracting_zip_file_is_searched(place: Path, prefix: bytes, end: bytes) -> None:
+    data = prefix + zip_up("a.py", TEXT) + end
+    (place / "setup.exe").write_bytes(data)
+    assert look(".") == ([("setup.exe!a.py", 2, 6)], [])
+    assert look("setup.exe") == ([("setup.exe!a.py", 2, 6)], [])
+    assert [*FileScanner(pytest.fail, reads_archives=False).scan(["."])] == []
+    (place / "setup.exe").write_bytes(gzip.compress(tar_up("setup.exe", prefix + OTHER.encode() + data)))
+    found, warnings = look(".")
+    names = [each[0] for each in found]
+    if prefix == LONG_PREFIX:
+        assert names == ["setup.exe!setup.exe"]
+        assert warnings == [f"cannot read setup.exe!setup.exe completely: {FOLLOWS}"]
+    else:
+        assert (names, warnings) == (["setup.exe!setup.exe!a.py", "setup.exe!setup.exe"], [])
+
+
+def test_a_comment_hides_no_zip_file_behind_other_data(place: Path) -> None:
+    out = io.BytesIO(LONG_PREFIX)
+    with zipfile.ZipFile(out, "a") as archive:
+        archive.writestr("a.py", TEXT)
+        archive.comment = b"\6" * 0xFFFF
+    (place / "a").write_bytes(out.getvalue())
+    assert look(".") == ([("a!a.py", 2, 6)], [])
+
+
+@for_each("end", [b"PK\5\6", b"PK\5\6" + bytes(30), b"\6"])
+def test_the_mark_of_a_zip_file_alone_is_none(place: Path, end: bytes) -> None:
+    (place / "a").write_bytes(PREFIX + end)
+    assert look(".") == ([], [])
 
 
 @pytest.mark.parametrize("end", [b"garbage", b"\x1f\x8b\x08garbage"])

@@ -302,6 +302,20 @@ def test_archives_in_a_history_are_searched(git: Git, commit: Commit, place: Pat
     assert [*GitRepository(".", pytest.fail, reads_archives=False).scan_history()] == []
 
 
+def test_a_zip_file_behind_other_data_in_a_history_is_searched_or_reported(commit: Commit, place: Path) -> None:
+    for size in (9_000, 900_000):
+        (place / f"{size}.exe").write_bytes(b"MZ" * size)
+        with zipfile.ZipFile(place / f"{size}.exe", "a", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("in/b.py", f"\n{KEY}")
+    made = commit()
+    warnings: list[str] = []
+    found = [(at.file, at.commit, leak.line) for at, leak in GitRepository(".", warnings.append).scan_history()]
+    assert found == [("9000.exe!in/b.py", made, 2)]
+    (warning,) = warnings
+    assert warning.startswith("cannot read 900000.exe completely: a zip file follows other data")
+    assert [*GitRepository(".", pytest.fail, reads_archives=False).scan_history()] == []
+
+
 def test_utf_16_in_a_history_is_searched(commit: Commit, place: Path) -> None:
     (place / "a.ps1").write_text(f"x\n{KEY}", encoding="utf-16")
     made = commit()
