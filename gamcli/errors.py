@@ -209,6 +209,10 @@ class StoreBusyError(StoreError):
         self.path = path
 
 
+class StoreChangedError(StoreBusyError):
+    """Something else changed the store between a decision and the commit, so nothing was saved."""
+
+
 class StoreUnusableError(StoreError):
     """The file is not a store, is damaged or read-only, or its disk is full; the database cannot be reached."""
 

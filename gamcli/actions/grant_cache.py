@@ -9,8 +9,9 @@ On PostgreSQL this is right under READ COMMITTED, where each statement sees what
 is read by the first statement of a transaction that begins after the requests have arrived. A change that was
 acknowledged before is committed, and its entry is in the same commit, so the statement sees a newer head. The
 statements that follow see at least as much: also those that are sent with it, in one round trip, since they run after
-it. A change that is committed later is ordered after the grant. Nothing depends on notifications between nodes: none
-are sent.
+it. A change that is committed later is ordered after the grant. When all decisions are cached, the first statement
+compares the head in the database, and the rows follow in the same round trip. Nothing depends on notifications between
+nodes: none are sent.
 """
 
 from collections.abc import Mapping, MutableMapping
@@ -71,6 +72,11 @@ class GrantCache:
         self.grants: BoundedCache[bytes, CachedGrant] = BoundedCache(max_entries)
         self.key_uses = KeyUses()
         self._head: ChainHead | None = None
+
+    @property
+    def head(self) -> ChainHead | None:
+        """The head that all entries are from; None when there are none."""
+        return self._head if self.grants else None
 
     def clear_if_changed(self, head: ChainHead | None) -> bool:
         """Drop everything unless the head of the audit log is the one before; return whether something was dropped."""

@@ -3,13 +3,13 @@ Issues access tokens, in five steps from token requests to the rows that they wr
 
 1. `verify_password` checks the password of a password grant, which takes about 0.3 seconds, without a transaction.
 2. A `Turn` knows the queries about all its requests: the head of the audit log first, then what the store holds about
-   them (`grant_facts`), in one statement per kind. `issue_tokens` runs in the transaction that saves the tokens. The
-   queries are the first of that transaction, so an engine can answer them when it begins.
+   them (`grant_facts`), in one statement per kind. They are the first of the transaction that saves the tokens, so an
+   engine can answer them when it begins. If all decisions are cached, it may only compare the head, when it commits.
 3. The rules of each grant judge these facts one by one and build a `Grant`, or refuse. Grants of API keys are cached
    while the head stays the same (`grant_cache`): no token is issued after a change was acknowledged.
 4. Each grant becomes rows: an access token, its session and its refresh token. What it changes counts for the requests
    of the turn that follow.
-5. `Turn.save` inserts all rows, and updates the counters of the applications and the last use of the keys.
+5. The turn inserts all rows, and updates the counters of the applications and the last use of the keys.
 """
 
 from collections import Counter
@@ -31,6 +31,7 @@ from gamcli.rules.grants import Grant, GrantFacts, Rule, TokenRequest
 from gamcli.rules.refresh_grant import RefreshTokenReuse
 from gamcli.store import Transaction
 from gamcli.store.engine import Query
+from gamcli.store.hash_chain import ChainHead
 from gamcli.store.tokens import NewToken
 from gamcli.store.users import RenewedHash
 
@@ -83,7 +84,7 @@ def exchange(gam: Gam, request: TokenRequest, rules: Iterable[Rule] = API_KEY_GR
     """Issue the access token that `request` asks for; raises RefusedError with the rule that refused."""
     password = verify_password(gam, request) if request.grant == grants.PASSWORD else None
     with gam.store.writing() as tx:
-        (outcome,) = issue_tokens(tx, Turn(gam, [GrantAttempt(request, rules, password)]))
+        (outcome,) = Turn(gam, [GrantAttempt(request, rules, password)]).issue_tokens(tx)
     if isinstance(outcome, RefusedError):  # raised after the commit, which may have revoked a session
         raise outcome
     return outcome
@@ -115,18 +116,6 @@ def verify_password(
     return VerifiedPassword(user, RenewedHash(after, user.guid, before))
 
 
-def issue_tokens(tx: Transaction, turn: "Turn") -> list[IssuedToken | RefusedError]:
-    """
-    Judge the attempts one by one, save the tokens of those that are granted, and return the outcome of each.
-
-    Runs the same number of statements however many attempts there are. The transaction must be committed even if all
-    are refused: a session may have been revoked.
-    """
-    outcomes = turn.decide(tx)
-    turn.save()
-    return outcomes
-
-
 def save_key_uses(gam: Gam, cache: GrantCache) -> None:
     """Write the uses of keys that no batch has written, when the server stops."""
     if uses := cache.key_uses.pop_due(gam.now(), everything=True):
@@ -135,16 +124,13 @@ def save_key_uses(gam: Gam, cache: GrantCache) -> None:
 
 
 class Turn:
-    """
-    The token requests of one transaction and the rows they write.
-
-    `queries` are read first. Without a cache, the uses of keys are written at once.
-    """
+    """The token requests of one transaction and the rows they write; without a cache, key uses are written at once."""
 
     def __init__(self, gam: Gam, attempts: Sequence[GrantAttempt], cache: GrantCache | None = None) -> None:
         self._gam, self._attempts = gam, attempts
         self._cache = GrantCache() if cache is None else cache
         self._writes_all_uses = cache is None
+        self._last_id = 0
         self._tokens: list[NewToken] = []
         self._sessions: list[Session] = []
         self._refresh_tokens: list[RefreshToken] = []
@@ -164,14 +150,32 @@ class Turn:
         self._cached, self._facts = cached, FactLoader(unknown, self._cache.clients)
         self.queries: list[Query[Any]] = [store.tokens.ID_STATE, *self._facts.queries]
 
-    def decide(self, tx: Transaction) -> list[IssuedToken | RefusedError]:
+    @property
+    def head(self) -> ChainHead | None:
+        """The head of the audit log that all decisions are cached for; None unless nothing has to be read."""
+        grants = self._cached or [None]
+        return None if any(each is None or each.app.one_token_per_user for each in grants) else self._cache.head
+
+    def issue_tokens(self, tx: Transaction) -> list[IssuedToken | RefusedError]:
+        """
+        Judge the attempts one by one, save the tokens of those that are granted, and return the outcome of each.
+
+        Runs the same number of statements however many attempts there are. The transaction must be committed even if
+        all are refused: a session may have been revoked.
+        """
         self._tx = tx
+        if not tx.is_unread:
+            self._read(tx)
+        outcomes = [self._settle(each, grant) for each, grant in zip(self._attempts, self._cached, strict=True)]
+        self._save()
+        return outcomes
+
+    def _read(self, tx: Transaction) -> None:
         (head, self._last_id), *facts = tx.fetch_together(self.queries)
         while self._cache.clear_if_changed(head) or self._is_outdated():
             self._find_cached()
             (head, self._last_id), *facts = tx.fetch_together(self.queries)
         self._facts.add(facts)
-        return [self._settle(each, grant) for each, grant in zip(self._attempts, self._cached, strict=True)]
 
     def _is_outdated(self) -> bool:
         """Read the clock after the rows; return whether a cached decision does not hold at that time."""
@@ -270,7 +274,7 @@ class Turn:
         if not attempt.request.authentication_type_name and attempt.request.grant != grants.REFRESH:
             self._default_type_uses += 1
 
-    def save(self) -> None:
+    def _save(self) -> None:
         """Write all rows, one statement per kind; counters come last, since other transactions wait for them."""
         tx, now = self._tx, self._now
         inserts: list[tuple[Callable[[Transaction, Any], None], Collection[Any]]] = [

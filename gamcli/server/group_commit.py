@@ -18,7 +18,7 @@ from typing import Generic
 from gamcli.actions import Gam, issuance
 from gamcli.actions.grant_cache import GrantCache
 from gamcli.actions.issuance import Turn
-from gamcli.errors import StoreBusyError, StoreError, StoreUnknownOutcomeError
+from gamcli.errors import StoreBusyError, StoreChangedError, StoreError, StoreUnknownOutcomeError
 from gamcli.server.endpoints import access_token
 from gamcli.server.endpoints.access_token import PendingGrant
 from gamcli.server.endpoints.context import TracedResponse, rule_for_error
@@ -101,19 +101,22 @@ class GroupCommit(Generic[RequestT]):
             self._take_batch()
             try:
                 turn = self._plan_turn()
-                tx = self._store.begin(turn.queries)
+                tx = self._store.begin(turn.queries, turn.head)
             except StoreBusyError:
                 if not self._batch:  # only uses of keys, which can wait as long again
                     self._is_idle = False
                     return
-                source = self._failed if self._is_retry else self._queue
-                source.extendleft(reversed(self._batch))
-                self._batch = []
+                self._put_back_batch()
                 self._start_task(self._wait_for_store)
             except Exception as error:  # noqa: BLE001 - each request gets its own response
                 self._fail_batch(error)
             else:
                 self._write_batch(tx, turn)
+
+    def _put_back_batch(self) -> None:
+        source = self._failed if self._is_retry else self._queue
+        source.extendleft(reversed(self._batch))
+        self._batch = []
 
     def _has_idle_work(self) -> bool:
         self._is_idle = self._is_idle and self._cache.key_uses.has_overdue(self._gam.now())
@@ -127,6 +130,9 @@ class GroupCommit(Generic[RequestT]):
             if isinstance(result, Transaction):
                 self._take_batch()
                 self._write_batch(result)
+            elif isinstance(result, StoreChangedError):
+                self._cache.clear()
+                self._put_back_batch()
             elif isinstance(result, StoreBusyError) and not self._batch:
                 self._expire_waiting(result)
             elif result is not None:

@@ -17,7 +17,6 @@ from gamcli.errors import UsageError
 Row = tuple[object, ...]
 DataVersion = bytes | tuple[int, int]
 Result = TypeVar("Result")
-EngineT = TypeVar("EngineT", bound="Store")
 
 BUSY_TIMEOUT = 5.0
 """Seconds that a write waits for others before it fails with StoreBusyError."""
@@ -52,6 +51,7 @@ class Transaction(ABC):
     """Runs queries; valid until the end of the `with` block that created it."""
 
     __slots__ = ()
+    is_unread = False  # whether the head of the audit log is compared when it is saved, and not read before
 
     node: int | None = None
     """The number under which this connection counts grants, None where all writers share one row."""
@@ -215,13 +215,13 @@ class Store(ABC):
         """Write like `writing`, but roll back at the end; nested transactions take part."""
 
     @abstractmethod
-    def begin(self, queries: Sequence[Query[Any]] = ()) -> Transaction:
+    def begin(self, queries: Sequence[Query[Any]] = (), head: tuple[int, str] | None = None) -> Transaction:
         """
         Begin a transaction for grants that `commit` or `rollback` ends, from any thread. Not for shared stores.
 
         The results of `queries` may be read in the same round trip; `fetch_together` of the same list returns them.
-
-        It writes no audit entries, so other such transactions may run meanwhile.
+        With the `head` of the audit log that all decisions are based on, nothing need be sent before the commit, which
+        raises StoreChangedError if the head is another. It writes no audit entries, so others may run meanwhile.
         """
 
     @abstractmethod

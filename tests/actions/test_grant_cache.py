@@ -27,7 +27,7 @@ def cache(gam: Gam, asked: TokenRequest) -> GrantCache:
 
 def issue(gam: Gam, asked: TokenRequest, cache: GrantCache, digest: bytes = b"digest") -> IssuedToken | RefusedError:
     with gam.store.writing() as tx:
-        return issuance.issue_tokens(tx, issuance.Turn(gam, [GrantAttempt(asked, digest=digest)], cache))[0]
+        return issuance.Turn(gam, [GrantAttempt(asked, digest=digest)], cache).issue_tokens(tx)[0]
 
 
 CHANGES: dict[str, tuple[Callable[[Gam], Any], str]] = {
@@ -53,7 +53,7 @@ def test_a_change_after_a_turn_was_planned_counts_for_it(
     turn = issuance.Turn(gam, [GrantAttempt(asked, digest=digest)], cache)
     apps.update(gam, "portal", {"enabled": False})
     with gam.store.open_again(durable=True, timeout=5) as node:
-        (outcome,) = issuance.issue_tokens(node.begin(turn.queries), turn)
+        (outcome,) = turn.issue_tokens(node.begin(turn.queries))
         node.commit()
     assert isinstance(outcome, RefusedError)
     assert outcome.rule == "app_disabled"
@@ -145,7 +145,7 @@ def test_grants_that_were_not_committed_are_not_counted(
         forward(timedelta(minutes=minutes))
         for _ in range(3):
             tx = gam.store.begin()
-            issuance.issue_tokens(tx, issuance.Turn(gam, [GrantAttempt(asked, digest=b"digest")], cache))
+            issuance.Turn(gam, [GrantAttempt(asked, digest=b"digest")], cache).issue_tokens(tx)
             gam.store.rollback()
             (cache.clear if undo == "clear" else cache.key_uses.roll_back)()
     issue(gam, asked, cache)
@@ -163,7 +163,7 @@ def test_a_key_that_expires_between_the_plan_and_the_decision_is_refused(
     turn = issuance.Turn(gam, [GrantAttempt(asked, digest=b"digest")], cache)
     forward(timedelta(minutes=1))
     with gam.store.writing() as tx:
-        (outcome,) = issuance.issue_tokens(tx, turn)
+        (outcome,) = turn.issue_tokens(tx)
     assert isinstance(outcome, RefusedError)
     assert outcome.rule == "key_expired"
 
@@ -192,5 +192,5 @@ def test_unknown_clients_do_not_fill_the_memory(gam: Gam, asked: TokenRequest) -
     for number in range(4):
         with gam.store.writing() as tx:
             attempt = GrantAttempt(asked._replace(client_id=f"unknown{number}"))
-            issuance.issue_tokens(tx, issuance.Turn(gam, [attempt], cache))
+            issuance.Turn(gam, [attempt], cache).issue_tokens(tx)
     assert len(cache.clients) == 2

@@ -331,7 +331,7 @@ Outcome = IssuedToken | RefusedError
 
 def issue_turn(gam: Gam, *attempts: GrantAttempt, cache: GrantCache | None = None) -> list[Outcome]:
     with gam.store.writing() as tx:
-        return issuance.issue_tokens(tx, issuance.Turn(gam, attempts, cache))
+        return issuance.Turn(gam, attempts, cache).issue_tokens(tx)
 
 
 def issue_verified(gam: Gam, request: TokenRequest, password: VerifiedPassword) -> IssuedToken:

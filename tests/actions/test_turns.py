@@ -17,6 +17,7 @@ from gamcli.actions.grant_cache import GrantCache
 from gamcli.actions.issuance import GrantAttempt, IssuedToken, Turn
 from gamcli.actions.keys import KeySpec
 from gamcli.actions.userinfo import ClaimsCache
+from gamcli.errors import StoreChangedError
 from gamcli.rules import grants
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
@@ -104,7 +105,7 @@ class Estate:
         """Issue the tokens in one turn, and return how many statements read and wrote."""
         with self.gam.store.writing() as tx:
             counting = CountingTransaction(tx._connection)  # type: ignore[attr-defined]  # noqa: SLF001 - the connection of the transaction
-            outcomes = issuance.issue_tokens(counting, Turn(self.gam, attempts, self.cache))
+            outcomes = Turn(self.gam, attempts, self.cache).issue_tokens(counting)
         assert all(isinstance(each, IssuedToken) for each in outcomes), outcomes
         return len(counting.reads), len(counting.writes)
 
@@ -159,6 +160,7 @@ def test_on_postgresql_a_turn_is_two_round_trips(count: int, postgres_url: str, 
             assert round_trips(store, estate, turn, tmp_path / "trace") == 2
         by_key = turns[0]
         assert round_trips(store, estate, by_key, tmp_path / "trace") == 2
+        assert round_trips(store, estate, by_key, tmp_path / "trace") == 1  # all is cached: it begins with the commit
         users.update(gam, "u0", {"city": "Montevideo"})
         assert round_trips(store, estate, by_key, tmp_path / "trace") == 3  # what was cached is read again
 
@@ -168,11 +170,34 @@ def round_trips(store: PostgresStore, estate: Estate, turn: Sequence[GrantAttemp
 
     def issue() -> None:
         planned = Turn(estate.gam, turn, estate.cache)
-        outcomes = issuance.issue_tokens(store.begin(planned.queries), planned)
-        store.commit()
+        outcomes = planned.issue_tokens(store.begin(planned.queries, planned.head))
+        try:
+            store.commit()
+        except StoreChangedError:
+            estate.cache.clear()
+            issue()
         assert all(isinstance(each, IssuedToken) for each in outcomes), outcomes
 
     return count_round_trips(store, trace, issue)
+
+
+def test_a_turn_needs_no_reading_when_all_decisions_are_cached_and_their_order_does_not_matter(estate: Estate) -> None:
+    def needs_reading(turn: Sequence[GrantAttempt]) -> bool:
+        return Turn(estate.gam, turn, estate.cache).head is None
+
+    def issue(turn: Sequence[GrantAttempt]) -> None:
+        with estate.gam.store.writing() as tx:
+            Turn(estate.gam, turn, estate.cache).issue_tokens(tx)
+
+    by_key, by_password = estate.requests(grants.API_KEY, 2), estate.requests(grants.PASSWORD, 1)
+    assert needs_reading(by_key)
+    issue(by_key[:1])
+    assert [needs_reading(each) for each in (by_key[:1], by_key, [], by_password)] == [False, True, True, True]
+    estate.cache.clear()
+    assert needs_reading(by_key[:1])
+    apps.update(estate.gam, "portal", {"one_token_per_user": True})
+    issue(by_key)  # a token with a lower ID than the one before would be invalid
+    assert needs_reading(by_key)
 
 
 @pytest.mark.needs_file

@@ -27,7 +27,7 @@ from gamcli.server.metrics import COMMIT_DURATIONS, COMMIT_WAITS, SECONDS, Metri
 from gamcli.server.server import Server
 from gamcli.server.transport.connection import PendingRequest
 from gamcli.server.transport.messages import Request, Response
-from gamcli.store import Store
+from gamcli.store import Store, Transaction
 from gamcli.store import tokens as rows
 from gamcli.store.engine import BUSY_TIMEOUT
 from gamcli.store.sqlite.database import SqliteStore
@@ -289,15 +289,15 @@ def test_one_that_breaks_a_batch_spoils_no_other(
 ) -> None:
     users.create(gam, "bob", {})
     other = {**form, "api_key": keys.generate(gam, keys.KeySpec("bob", "portal")).secret.reveal()}
-    keep = issuance.issue_tokens
+    keep = issuance.Turn.issue_tokens
 
-    def breaks(*args: Any) -> Any:  # noqa: ANN401 - as keep
-        kept = keep(*args)
+    def breaks(turn: issuance.Turn, tx: Transaction) -> Any:  # noqa: ANN401 - as keep
+        kept = keep(turn, tx)
         if any(each.grant.user.name == "bob" for each in kept if isinstance(each, IssuedToken)):
             raise LookupError
         return kept
 
-    monkeypatch.setattr(issuance, "issue_tokens", breaks)
+    monkeypatch.setattr(issuance.Turn, "issue_tokens", breaks)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda sent: granted(server, sent), [form, other] * 4))
     assert found == [200, 500] * 4

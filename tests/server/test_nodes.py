@@ -112,6 +112,18 @@ def test_a_revocation_by_a_third_process_applies_to_the_next_request_on_each_nod
         assert tx.one("SELECT count(*) FROM app_use WHERE grants > 0") == (2,)  # each node has a row
 
 
+def test_requests_that_meet_a_change_are_judged_again_and_saved_once(admin: Gam, nodes: list[Server]) -> None:
+    secret = keys.generate(admin, keys.KeySpec("ana", "portal")).secret.reveal()
+    assert request_token(nodes[0], secret)[0] == 200
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(5):
+            users.create(admin, f"user{number}", {})
+            assert {status for status, _ in pool.map(lambda _: request_token(nodes[0], secret), range(4))} == {200}
+    with admin.store.reading() as tx:
+        assert tx.one("SELECT count(*) FROM token") == (21,)
+        assert tx.one("SELECT sum(grants) FROM app_use") == (21,)
+
+
 def test_a_grant_that_deadlocks_is_tried_again_until_its_rows_are_free(
     admin: Gam, nodes: list[Server], url: PostgresUrl, deadlock_timeout: None
 ) -> None:

@@ -99,7 +99,7 @@ def _digest(request: Request) -> bytes:
 
 def issue_tokens(tx: Transaction, pending: Sequence[PendingGrant], turn: Turn) -> list[TracedResponse]:
     """Judge all requests, save their tokens, and return the responses to send after the commit."""
-    outcomes = issuance.issue_tokens(tx, turn)
+    outcomes = turn.issue_tokens(tx)
     return [each.respond(outcome) for each, outcome in zip(pending, outcomes, strict=True)]
 
 

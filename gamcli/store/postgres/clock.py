@@ -24,6 +24,10 @@ class DatabaseClock:
     def update(self, database: datetime) -> None:
         self.difference = database - self._read()
 
+    def predict(self) -> datetime:
+        """Return what the database's clock says now, unless one of the clocks was set meanwhile."""
+        return self._read() + self.difference
+
     @property
     def correction(self) -> timedelta:
         return self.difference if abs(self.difference) > TOLERANCE else timedelta()

@@ -121,7 +121,8 @@ def connect(
         connection.execute(
             f"SET search_path = {url.schema}; SET client_encoding = 'UTF8'; SET standard_conforming_strings = on;"
             f" SET synchronous_commit = {'on' if settings.durable else 'off'}; SET client_min_messages = warning;"
-            f" SET DateStyle = 'ISO'; SET array_nulls = on; SET lock_timeout = {int(settings.lock_timeout * 1000)}"
+            f" SET default_transaction_isolation = 'read committed'; SET DateStyle = 'ISO'; SET array_nulls = on;"
+            f" SET lock_timeout = {int(settings.lock_timeout * 1000)}"
         )
     except BaseException:
         connection.close()

@@ -27,14 +27,13 @@ from gamcli.store.postgres.clock import DatabaseClock
 from gamcli.store.postgres.connection import DatabaseConnection, Reconnecting, SessionSettings, Silence
 from gamcli.store.postgres.slots import IdSlot
 from gamcli.store.postgres.statements import NoAnswerError, Statement
-from gamcli.store.postgres.transaction import PostgresTransaction
+from gamcli.store.postgres.transaction import UNREAD, WRITE, PostgresTransaction
 from gamcli.store.postgres.url import PostgresUrl
 
 ROW_LOCK_SECONDS, FIRST_ROW_LOCK_SECONDS = 0.25, 0.05
 """How long a grant waits for a row that another transaction changes; the second if its first queries lock rows."""
 
 _READ: Statement = "BEGIN ISOLATION LEVEL REPEATABLE READ", ()  # not READ ONLY: bulk issue creates temporary tables
-_WRITE: Statement = "BEGIN ISOLATION LEVEL READ COMMITTED", ()
 _COMMIT: Statement = "COMMIT", ()
 _CHANGE = "SELECT pg_current_xact_id()::text, clock_timestamp() FROM change_lock FOR UPDATE"
 _GRANT = "SELECT set_config('lock_timeout', $1, TRUE), pg_current_xact_id()::text, clock_timestamp()"
@@ -65,7 +64,7 @@ class PostgresStore(Store):
         self._begun: DatabaseConnection | None = None
         """The connection of the open transaction."""
         self._transaction_id: str | None = None
-        """Its ID; None if it only reads, and empty if one of its first queries failed, so that it cannot commit."""
+        """Its ID; None if it only reads, and empty if that is unknown: nothing may have been done."""
         self._server = ""
         """Where that transaction began; see `Reconnecting.server`."""
 
@@ -87,13 +86,10 @@ class PostgresStore(Store):
     @classmethod
     def read_version(cls, url: PostgresUrl) -> int:
         """Return the schema version of a store, without changing anything."""
-        store = cls(url)
-        try:
+        with cls(url) as store:
             store._connections.connect_once()
             with store._translate_errors():
                 return migration.read_version(store._connections.get(BUSY_TIMEOUT), url)
-        finally:
-            store.close()
 
     @property
     def name(self) -> str:
@@ -173,11 +169,13 @@ class PostgresStore(Store):
             finally:
                 self.rollback()
 
-    def begin(self, queries: Sequence[Query[Any]] = ()) -> Transaction:
+    def begin(self, queries: Sequence[Query[Any]] = (), head: tuple[int, str] | None = None) -> Transaction:
         with self._translate_errors():
+            if head is not None:
+                return self._begin_unread(head)
             locks = not queries or any(query.keep for query in queries)  # then the event loop waits for them
             seconds = FIRST_ROW_LOCK_SECONDS if locks else ROW_LOCK_SECONDS
-            return self._begin([_WRITE, (_GRANT, [str(int(seconds * 1000))])], monotonic() + self.timeout, queries)
+            return self._begin([WRITE, (_GRANT, [str(int(seconds * 1000))])], monotonic() + self.timeout, queries)
 
     def run(self, task: Callable[[], Result]) -> Result:
         with self._translate_errors():
@@ -192,21 +190,28 @@ class PostgresStore(Store):
 
     def rollback(self) -> None:
         was_open, self._open = self._open, None
-        if was_open is not None and self._begun is not None and not self._begun.closed:
+        if was_open is not None and was_open.is_begun and self._begun is not None and not self._begun.closed:
             with suppress(psycopg.Error):  # then the database rolls back
                 self._begun.execute("ROLLBACK")
 
     def describe(self, tx: Transaction) -> StoreFacts:
         row: Any = tx.one(
-            """SELECT (SELECT max(version) FROM migration), current_setting('server_version'),
-            (SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = ?::regnamespace
-            AND relkind = 'r')""",
+            """SELECT (SELECT max(version) FROM migration), current_setting('server_version'), (SELECT
+            sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = ?::regnamespace AND relkind = 'r')""",
             self.url.schema,
         )
         return StoreFacts(version=row[0], engine=f"PostgreSQL {str(row[1]).split()[0]}", size=int(row[2]))
 
     def _begin_change(self, end: float) -> PostgresTransaction:
-        return self._begin([_WRITE, (_CHANGE, ())], end)
+        return self._begin([WRITE, (_CHANGE, ())], end)
+
+    def _begin_unread(self, head: tuple[int, str]) -> PostgresTransaction:
+        """Begin with the commit; if the connection is lost meanwhile, nobody got the tokens, and others are issued."""
+        connection = self._connections.get(0)
+        first = UNREAD, [str(int(ROW_LOCK_SECONDS * 1000)), *head, self.clock.predict().isoformat()]
+        tx = PostgresTransaction(connection, self._find_slot, is_writing=True, first=first)
+        self._begun, self._open, self._transaction_id = connection, tx, ""
+        return tx
 
     def _begin(
         self, statements: Sequence[Statement], end: float, queries: Sequence[Query[Any]] = ()
@@ -240,21 +245,24 @@ class PostgresStore(Store):
             return tx
 
     def _commit(self) -> None:
-        connection = self._begun
-        assert connection is not None, "a transaction is open"
+        connection, tx = self._begun, self._open
+        assert connection is not None
+        assert tx is not None, "a transaction is open"
         if connection.closed:  # before the commit; a new connection knows nothing of the transaction
             raise psycopg.OperationalError("the connection was lost")
-        tx, saved = self._open, [] if self._open is None else self._open.pop_saved()
+        statements = [*tx.pop_saved(), *[_COMMIT] * tx.is_begun]
         try:
-            *_, last = connection.run([*saved, _COMMIT])
+            *_, last = connection.run(statements)
+        except psycopg.errors.DivisionByZero as error:  # of UNREAD
+            raise errors.changed_error(self.name) from error
         except psycopg.OperationalError:
             if not connection.closed:
                 raise
             self._open = None
-            self._resolve_commit(tx.proof if tx else None)
+            self._resolve_commit(tx.proof)
             return
         self._open = None
-        if last.command != "COMMIT":  # PostgreSQL rolls back when a statement has failed before
+        if tx.is_begun and last.command != "COMMIT":  # PostgreSQL rolls back when a statement has failed before
             raise FailedError("the change was not saved, because one of its statements failed", "report this as a bug")
 
     def _resolve_commit(self, proof: Statement | None) -> None:
@@ -266,8 +274,7 @@ class PostgresStore(Store):
         if was_committed is None:
             raise errors.unknown_outcome_error(self.name)
         if not was_committed:
-            message = f"the connection to {self.name} was lost; nothing was changed"
-            raise StoreBusyError(message, "try again", self.name)
+            raise errors.lost_connection_error(self.name)
 
     def _find_slot(self, connection: DatabaseConnection) -> IdSlot:
         if self._slot is None or self._slot[0] is not connection:
@@ -283,8 +290,7 @@ class PostgresStore(Store):
             raise StoreBusyError(f"{error}; nothing was changed", hint, self.name) from error
         except psycopg.OperationalError as error:
             if self._connections.is_lost or (self._begun is not None and self._begun.closed):
-                message = f"the connection to {self.name} was lost; nothing was changed"
-                raise StoreBusyError(message, "try again", self.name) from error
+                raise errors.lost_connection_error(self.name) from error
             raise errors.translate_error(error, self.name) from error
         except psycopg.Error as error:
             raise errors.translate_error(error, self.name) from error

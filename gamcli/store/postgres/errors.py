@@ -8,6 +8,7 @@ from gamcli.errors import (
     FailedError,
     GamcliError,
     StoreBusyError,
+    StoreChangedError,
     StoreUnknownOutcomeError,
     StoreUnusableError,
     UsageError,
@@ -93,6 +94,14 @@ def unreachable_error(error: psycopg.Error, name: str) -> StoreUnusableError:
     message = _first_line(error)
     hint = next(hint for part, hint in _UNREACHABLE_HINTS if part in message)
     return StoreUnusableError(f"the store {name} cannot be reached: {message}", hint)
+
+
+def changed_error(name: str) -> StoreChangedError:
+    return StoreChangedError(f"the store {name} was changed meanwhile", "try again", name)
+
+
+def lost_connection_error(name: str) -> StoreBusyError:
+    return StoreBusyError(f"the connection to {name} was lost; nothing was changed", "try again", name)
 
 
 def unknown_outcome_error(name: str) -> StoreUnknownOutcomeError:

@@ -8,7 +8,7 @@ translates the errors.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import count, starmap
+from itertools import count, starmap, zip_longest
 from select import POLLIN, POLLOUT, poll
 from time import monotonic
 from typing import Any, NamedTuple
@@ -81,7 +81,7 @@ class Statements:
             self._connection.close()
             raise
         results = []
-        for result, prepared in zip(received, sent, strict=True):
+        for result, prepared in zip_longest(received, sent):  # after the last one, the commit may fail
             if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
                 raise error_from_result(result)
             if prepared is None:

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import RawServerCursor
 
 from gamcli.store.engine import Query, Row, Transaction
+from gamcli.store.postgres.clock import TOLERANCE
 from gamcli.store.postgres.connection import DatabaseConnection
 from gamcli.store.postgres.dialect import translate
 from gamcli.store.postgres.slots import IdSlot
@@ -28,6 +29,12 @@ Plan statements again after this many changes in a transaction, then each time t
 An index that suits a table of ten rows may be slow for ten thousand.
 """
 
+WRITE: Statement = "BEGIN ISOLATION LEVEL READ COMMITTED", ()
+UNREAD = f"""SELECT set_config('lock_timeout', $1, TRUE), 1 / count(*)
+    FROM (SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1) AS head WHERE seq = $2 AND coalesce(hash, '') = $3
+    AND abs(extract(epoch FROM clock_timestamp() - $4::timestamptz)) < {TOLERANCE.total_seconds()}"""
+"""Divides by zero unless the last audit entry and the difference of the clocks are those that are expected."""
+
 _CURSOR_NUMBERS = count(1)
 
 _INSERT = re.compile(
@@ -43,11 +50,13 @@ class PostgresTransaction(Transaction):
     Runs queries; valid until the end of the `with` block that created it.
 
     `find_slot` takes a number for this connection when the first token is issued. `is_open` is false where each
-    statement is a transaction. `proof` is the last query of `prove_by`.
+    statement is a transaction. With a `first` statement nothing was sent yet: the transaction `is_begun` by a query, or
+    it is what is sent in one round trip. `proof` is the last query of `prove_by`.
     """
 
     __slots__ = (
-        "_answered", "_connection", "_find_slot", "_is_open", "_is_writing", "_runs", "_saved", "proof", "written_head"
+        "_answered", "_connection", "_find_slot", "_is_open", "_is_writing", "_runs", "_saved", "is_begun", "is_unread",
+        "proof", "written_head",
     )  # fmt: skip
 
     def __init__(
@@ -57,13 +66,16 @@ class PostgresTransaction(Transaction):
         *,
         is_open: bool = True,
         is_writing: bool = False,
+        first: Statement | None = None,
     ) -> None:
         self._connection = connection
         self._find_slot = find_slot
         self._is_open = is_open
         self._is_writing = is_writing
         self._answered: tuple[Sequence[Query[Any]], list[StatementResult] | psycopg.Error] = (), []
-        self._saved: list[Statement] = []
+        self._saved = [] if first is None else [first]
+        self.is_unread = first is not None
+        self.is_begun = first is None
         self._runs = 0
         self.proof: Statement | None = None
         self.written_head: tuple[int, str] | None = None
@@ -129,6 +141,9 @@ class PostgresTransaction(Transaction):
     def _execute(self, *statements: Statement) -> list[StatementResult]:
         """Run statements, after those that were saved, in one round trip."""
         saved = self.pop_saved()
+        if not self.is_begun:
+            self.is_begun = True
+            saved.insert(0, WRITE)
         return self._connection.run([*saved, *statements])[len(saved) :]
 
     def pop_saved(self) -> list[Statement]:

@@ -185,7 +185,11 @@ class SqliteStore(Store):
             finally:
                 self.rollback()
 
-    def begin(self, queries: Sequence[Query[Any]] = ()) -> Transaction:  # noqa: ARG002 - a file has no round trips
+    def begin(
+        self,
+        queries: Sequence[Query[Any]] = (),  # noqa: ARG002 - a file has no round trips
+        head: tuple[int, str] | None = None,  # noqa: ARG002 - as above
+    ) -> Transaction:
         with translate_errors(self.path):
             self._begin("BEGIN IMMEDIATE")
             try:

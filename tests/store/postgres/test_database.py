@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Timer
@@ -19,6 +19,7 @@ from gamcli.actions import Gam, apps, maintenance, repository, users
 from gamcli.errors import (
     ConflictError,
     StoreBusyError,
+    StoreChangedError,
     StoreMissingError,
     StoreUnknownOutcomeError,
     StoreUnusableError,
@@ -28,7 +29,9 @@ from gamcli.model import Key
 from gamcli.store import Location, Store, audit, content_checks, copies, tokens
 from gamcli.store import keys as store_keys
 from gamcli.store.engine import Query
+from gamcli.store.hash_chain import ChainHead
 from gamcli.store.postgres import connection, database, migration, schema
+from gamcli.store.postgres.database import PostgresStore
 from gamcli.store.postgres.url import PostgresUrl, parse_url
 from gamcli.store.users import get as get_user
 from tests.conftest import PostgresServer
@@ -123,6 +126,52 @@ def test_changes_wait_for_each_other_and_grants_do_not(created: Gam, url: Postgr
         tx = node.begin()
         tx.run("INSERT INTO adoption (kind, id) VALUES ('app', ?)", str(url))
         node.commit()
+
+
+def test_a_transaction_that_reads_nothing_is_saved_only_if_the_audit_log_has_not_grown(
+    created: Gam, url: PostgresUrl
+) -> None:
+    with Store.open(url) as node:
+        head = read_head(created)
+        for name in ("kept", "again"):
+            adopt_unread(node, head, name)
+            node.commit()
+        adopt_unread(node, head, "lost")
+        users.create(created, "ana", {})
+        with pytest.raises(StoreChangedError):
+            node.commit()
+        adopt_unread(node, read_head(created), "last")
+        node.commit()
+    assert list_adopted(created) == ["again", "kept", "last"]
+
+
+@pytest.mark.parametrize(("seconds", "is_saved"), [(1.5, True), (-1.5, True), (2.5, False), (-2.5, False)])
+def test_a_transaction_that_reads_nothing_is_not_saved_when_a_clock_was_set(
+    created: Gam, url: PostgresUrl, seconds: float, *, is_saved: bool
+) -> None:
+    with Store.open(url) as node:
+        assert isinstance(node, PostgresStore)
+        node.clock.difference += timedelta(seconds=seconds)
+        adopt_unread(node, read_head(created), "app")
+        with nullcontext() if is_saved else pytest.raises(StoreChangedError):
+            node.commit()
+    assert list_adopted(created) == (["app"] if is_saved else [])
+
+
+def read_head(gam: Gam) -> ChainHead | None:
+    with gam.store.reading() as tx:
+        return audit.load_head(tx)
+
+
+def adopt_unread(node: Store, head: ChainHead | None, name: str) -> None:
+    tx = node.begin((), head)
+    assert tx.is_unread
+    tx.save("INSERT INTO adoption (kind, id) VALUES ('app', ?)", [(name,)])
+
+
+def list_adopted(gam: Gam) -> list[object]:
+    with gam.store.reading() as tx:
+        return [name for (name,) in tx.each("SELECT id FROM adoption ORDER BY id")]
 
 
 def test_ids_of_nodes_differ_at_the_same_microsecond(created: Gam) -> None:

@@ -68,6 +68,17 @@ def test_an_iterator_that_fails_closes_the_connection(connection: DatabaseConnec
     assert connection.closed
 
 
+def test_statements_of_a_round_trip_are_a_transaction_whose_commit_may_fail(connection: DatabaseConnection) -> None:
+    connection.run([("CREATE TEMP TABLE unique_later (id bigint UNIQUE DEFERRABLE INITIALLY DEFERRED)", ())])
+    insert = "INSERT INTO unique_later VALUES ($1)"
+    for rows, error in ([1, 1], psycopg.errors.UniqueViolation), ([2, 0], psycopg.errors.DivisionByZero):
+        with pytest.raises(error):
+            connection.run([(insert, [rows[0]]), (insert, [rows[1]]), ("SELECT 1 / $1", [rows[1]])])
+        assert not connection.closed
+    connection.run([(insert, [3]), (insert, [4])])
+    assert connection.run([("SELECT count(*) FROM unique_later", ())])[0].rows == [(2,)]
+
+
 def test_at_most_a_number_of_statements_stay_prepared(
     connection: DatabaseConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
