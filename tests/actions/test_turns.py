@@ -17,7 +17,7 @@ from gamcli.actions.grant_cache import GrantCache
 from gamcli.actions.issuance import GrantAttempt, IssuedToken, Turn
 from gamcli.actions.keys import KeySpec
 from gamcli.actions.userinfo import ClaimsCache
-from gamcli.errors import StoreChangedError
+from gamcli.errors import RefusedError, StoreChangedError
 from gamcli.rules import grants
 from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
@@ -179,6 +179,27 @@ def round_trips(store: PostgresStore, estate: Estate, turn: Sequence[GrantAttemp
         assert all(isinstance(each, IssuedToken) for each in outcomes), outcomes
 
     return count_round_trips(store, trace, issue)
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_on_postgresql_the_claims_of_a_turn_are_one_round_trip_when_they_are_cached(
+    count: int, postgres_url: str, now: datetime, tmp_path: Path
+) -> None:
+    """The first time the tokens are read, and then their applications and users."""
+    with Store.create(parse_url(postgres_url)) as store:
+        assert isinstance(store, PostgresStore)
+        gam = Gam(store, lambda: now, os.urandom, "test")
+        repository.initialise(gam)
+        estate = Estate(gam)
+        apps.update(gam, "portal", {"token.renewals": 0})
+        secrets = [issuance.exchange(gam, each.request).secret for each in estate.requests(grants.API_KEY, count)]
+        cache = ClaimsCache[dict[str, object]]()
+
+        def load() -> None:
+            results = userinfo.load_claims(gam, secrets, cache, lambda built: built)
+            assert not any(isinstance(each.response, RefusedError) for each in results)
+
+        assert [count_round_trips(store, tmp_path / "trace", load) for _ in range(3)] == [2, 1, 1]
 
 
 def test_a_turn_needs_no_reading_when_all_decisions_are_cached_and_their_order_does_not_matter(estate: Estate) -> None:

@@ -141,6 +141,8 @@ class PostgresTransaction(Transaction):
     def _execute(self, *statements: Statement) -> list[StatementResult]:
         """Run statements, after those that were saved, in one round trip."""
         saved = self.pop_saved()
+        if not saved and not statements:
+            return []
         if not self.is_begun:
             self.is_begun = True
             saved.insert(0, WRITE)
