@@ -120,7 +120,7 @@ class PostgresTransaction(Transaction):
         first = next(statements, None)
         if first is None:
             return 0
-        saved = self.pop_saved()
+        saved = self._take_saved()
         results = self._connection.run(chain(saved, [first], statements))
         return sum(each.row_count for each in results[len(saved) :])
 
@@ -140,13 +140,16 @@ class PostgresTransaction(Transaction):
 
     def _execute(self, *statements: Statement) -> list[StatementResult]:
         """Run statements, after those that were saved, in one round trip."""
-        saved = self.pop_saved()
-        if not saved and not statements:
+        if not self._saved and not statements:
             return []
-        if not self.is_begun:
-            self.is_begun = True
-            saved.insert(0, WRITE)
+        saved = self._take_saved()
         return self._connection.run([*saved, *statements])[len(saved) :]
+
+    def _take_saved(self) -> list[Statement]:
+        """Return what is sent before a query."""
+        begin = [] if self.is_begun else [WRITE]
+        self.is_begun = True
+        return [*begin, *self.pop_saved()]
 
     def pop_saved(self) -> list[Statement]:
         saved, self._saved = self._saved, []
