@@ -6,9 +6,9 @@ changes in order is one row, `change_lock`: `writing` locks it before it reads a
 entries are made one after the other. It is unlocked when the change is visible to all, so a transaction that reads the
 last audit entry sees all changes up to it.
 
-Transactions of grants (`begin`) do not lock it. They read the last entry first, and count as made before every change
-that they do not see. What such a change invalidates, it invalidates in their rows as well, since those are read with
-the rows of the key, the user, the application and the session.
+Transactions of grants (`begin`) do not lock it. They read or compare the last entry first, and count as made before
+every change that they do not see. What such a change invalidates, it invalidates in their rows as well, since those
+are read with the rows of the key, the user, the application and the session.
 """
 
 from collections.abc import Callable, Iterator, Sequence
