@@ -250,11 +250,14 @@ class Output(NamedTuple):
 
 
 def make_console(stream: TextIO, *, no_color: bool) -> "Console":
-    """Return a rich console for `stream`, without colors if NO_COLOR, TERM=dumb or `--no-color` is set."""
+    """Return a rich console for `stream`, without colors and bold text if NO_COLOR, TERM=dumb or --no-color is set."""
     from rich.console import Console  # noqa: PLC0415 - only terminals need rich
 
     is_plain = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    return Console(file=stream, no_color=is_plain, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    return Console(
+        file=stream, color_system=None if is_plain else "auto", no_color=is_plain, highlight=False, markup=False,
+        emoji=False, soft_wrap=False,
+    )  # fmt: skip
 
 
 def print_message(text: str) -> None:
