@@ -6,8 +6,9 @@ A command shows its help with examples in one line, and its options in panels wh
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import update_wrapper
+from itertools import pairwise
 from typing import Any
 
 import typer
@@ -83,10 +84,25 @@ def expand_groups(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def require_option_values(parameters: Iterable[Any], path: str, words: Sequence[str]) -> None:
+    """
+    Raise UsageError if another option follows an option instead of its value, which typer would take as the value.
+
+    `--owner=--prune` is the way to give such a value.
+    """
+    options = {name: each for each in parameters for name in (*each.opts, *each.secondary_opts) if name[:1] == "-"}
+    for word, value in pairwise(words[: words.index("--") + 1] if "--" in words else words):
+        if word in options and not options[word].is_flag and (value in options or value == "--"):
+            metavar = options[word].metavar
+            hint = f"{path} {word} {metavar}" if metavar else f"{path} --help"
+            raise UsageError(f"option '{word}' requires an argument", hint)
+
+
 class GroupedCommand(TyperCommand):
     """A command whose options are grouped by their `rich_help_panel`, when there are many."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own types
+        require_option_values(self.get_params(ctx), ctx.command_path, args)
         rest: list[str] = super().parse_args(ctx, args)
         for parameter in self.get_params(ctx):
             values = ctx.params.get(parameter.name)

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from gamcli import __version__
-from gamcli.commands.command_help import GroupedCommand, expand_groups
+from gamcli.commands.command_help import GroupedCommand, expand_groups, require_option_values
 from gamcli.commands.context import CliContext
 from gamcli.commands.settings import Settings
 from gamcli.errors import FailedError, UsageError
@@ -71,6 +71,11 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002 - as above
         return _load_command(cmd_name, None) if cmd_name in NOUNS else None
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own types
+        require_option_values(self.get_params(ctx), ctx.command_path, args)
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer's own types
         """Return the command of a noun; raises UsageError that suggests the closest match of an unknown one."""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 from gamcli.commands import complete
@@ -16,6 +15,7 @@ PROGRAM = "gamcli"
 _TYPER_HINT = r"\.? \(?((?:Did you mean|Choose from|Possible options)[^()]*)\)?$"
 _NO_COMMAND = r"No such command '([^']*)'"
 _NO_OPTION = r"No such option: (-\S+)"
+_NO_VALUE = r"Option '(--\S+)' requires an argument"
 _EXTRA_ARGUMENT = "unexpected extra argument"
 _FORMAT_ERROR = r"'(env|github)' is not one of 'table'"
 """The error for a format that only some commands have."""
@@ -72,12 +72,13 @@ def translate_error(problem: Any, arguments: Sequence[str]) -> UsageError:  # no
         or _subcommand_hint(message, words, rows)
         or _format_hint(message, rows)
         or _option_position_hint(getattr(problem, "option_name", None), path, words, rows)
+        or _value_hint(message, path, own_rows)
         or _option_hint(message, path, own_rows)
         or _help_hint(message, arguments, words, rows)
         or _status_hint(message, path, own_rows)
         or (_lowercase_first(advice[1]) if advice else None)
-        or _argument_hint(message, path, own_rows)
-        or _missing_option_hint(message, own_rows, arguments)
+        or _argument_hint(message, path, own_rows, arguments)
+        or _missing_option_hint(message, own_rows)
         or f"{path} --help"
     )
     if _EXTRA_ARGUMENT in message:  # the argument may be a secret
@@ -141,16 +142,18 @@ def _format_hint(message: str, rows: list[CompletionRow]) -> str | None:
     return f"commands with -o {wrong[1]}: {', '.join(commands)}"
 
 
-def _missing_option_hint(message: str, own_rows: list[CompletionRow], arguments: Sequence[str]) -> str | None:
-    """Return the required option with the name of its value and its help, or the option that took it as its value."""
+def _missing_option_hint(message: str, own_rows: list[CompletionRow]) -> str | None:
+    """Return the required option with the name of its value and its help, or None."""
     options = {row.text: row for row in own_rows if row.text.startswith("--")}
     missing = options.get(message.removeprefix("Missing option '").removesuffix("'"))
-    if missing is None:
-        return None
-    for option, value in pairwise(arguments):
-        if value == missing.text and option in options and options[option].metavar:
-            return f"specify the value of {option}: {option} {options[option].metavar}"
-    return f"{missing.text} {missing.metavar}: {_lowercase_first(missing.help).removesuffix('.')}"
+    return f"{missing.text} {missing.metavar}: {_lowercase_first(missing.help).removesuffix('.')}" if missing else None
+
+
+def _value_hint(message: str, path: str, own_rows: list[CompletionRow]) -> str | None:
+    """Return an option that was typed without its value, with the name of the value, or None."""
+    option = re.fullmatch(_NO_VALUE, message)
+    metavars = [row.metavar for row in own_rows if option and row.text == option[1] and "|" not in row.metavar]
+    return f"{path} {option[1]} {metavars[0]}" if option and metavars else None
 
 
 def _option_position_hint(option: str | None, path: str, words: str, rows: list[CompletionRow]) -> str | None:
@@ -192,10 +195,17 @@ def _help_hint(message: str, arguments: Sequence[str], words: str, rows: list[Co
     return f"{PROGRAM} {asked} --help" if asked else None
 
 
-def _argument_hint(message: str, path: str, own_rows: list[CompletionRow]) -> str | None:
-    """Return how a command that got too many or too few arguments is used, or None."""
-    is_about_arguments = _EXTRA_ARGUMENT in message or message.startswith("Missing argument")
-    return _usage(path, own_rows) if is_about_arguments else None
+def _argument_hint(message: str, path: str, own_rows: list[CompletionRow], arguments: Sequence[str]) -> str | None:
+    """
+    Return how a command that got too many or too few arguments is used, or None.
+
+    In `plan --owner FILE`, the option took the last argument as its value, which the hint shows.
+    """
+    if message.startswith("Missing argument"):
+        metavars = {row.text: row.metavar for row in own_rows if row.text.startswith("--") and "|" not in row.metavar}
+        option = next(iter(arguments[-2:-1]), "")
+        return _usage(f"{path} {option} {metavars[option]}" if metavars.get(option) else path, own_rows)
+    return _usage(path, own_rows) if _EXTRA_ARGUMENT in message else None
 
 
 def _usage(path: str, own_rows: list[CompletionRow]) -> str:
