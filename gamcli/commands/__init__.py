@@ -194,11 +194,21 @@ def exit_code(error: errors.GamcliError) -> int:
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
-    """Say whether the command line asks for JSON, even when it cannot be parsed."""
-    formats = [value for word, value in pairwise([*arguments, ""]) if word in ("-o", "--output")]
-    formats += [word.partition("=")[2] for word in arguments if word.startswith("--output=")]
-    formats += [word[2:] for word in arguments if word.startswith("-o") and len(word) > len("-o")]
-    return (formats[-1] if formats else os.environ.get("GAMCLI_OUTPUT", "")) in ("json", "jsonl")
+    """Say whether the command line or a setting asks for JSON, even when the command line cannot be parsed."""
+    words = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    formats = [value for word, value in pairwise([*words, ""]) if word in ("-o", "--output")]
+    formats += [word.partition("=")[2] for word in words if word.startswith("--output=")]
+    formats += [word[2:] for word in words if word.startswith("-o") and len(word) > len("-o")]
+    return (formats[-1] if formats else _configured_format(words)) in ("json", "jsonl")
+
+
+def _configured_format(arguments: Sequence[str]) -> str:
+    from gamcli.commands import complete, settings  # noqa: PLC0415 - start-up
+
+    try:
+        return str(settings.Settings.from_flags({}, complete.option_value(arguments, "--config")).value("output"))
+    except errors.GamcliError:  # the settings may be what is reported
+        return "table"
 
 
 def _discard_stdout() -> None:

@@ -108,7 +108,7 @@ def _find_values(metavar: str, typed: str, before: list[str]) -> Iterable[tuple[
         from gamcli.normalization import normalize_name  # noqa: PLC0415
         from gamcli.store import completion  # noqa: PLC0415
 
-        settings = Settings.from_flags({"store": _option_value(before, "--store")}, _option_value(before, "--config"))
+        settings = Settings.from_flags({"store": option_value(before, "--store")}, option_value(before, "--config"))
         prefix = typed if metavar == "KEY" else normalize_name(typed)
         return completion.find_by_prefix(settings.store(), KINDS[metavar], prefix, MAX_NAMES)
     if metavar == "SCOPE":
@@ -127,7 +127,8 @@ def _find_values(metavar: str, typed: str, before: list[str]) -> Iterable[tuple[
     return ()
 
 
-def _option_value(words: list[str], name: str) -> str | None:
+def option_value(words: Sequence[str], name: str) -> str | None:
+    """Return the value of an option in a command line, or None."""
     if name in words[:-1]:
         return words[words.index(name) + 1]
     return next((word.partition("=")[2] for word in words if word.startswith(f"{name}=")), None)

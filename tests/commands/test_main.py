@@ -114,6 +114,20 @@ def test_the_environment_can_ask_for_json_errors(gamcli: Run, monkeypatch: pytes
     assert main_error(gamcli("app", "show", "--nope", "-o", "json"))["code"] == "usage"
 
 
+def test_a_config_file_can_ask_for_json_errors(gamcli: Run, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[gamcli]\noutput = "json"\n')
+    assert main_error(gamcli("--config", str(file), "app", "show", "--nope"))["code"] == "usage"
+    assert gamcli("--config", str(file), "app", "show", "--nope", "-o", "table").err.startswith("gamcli: error: ")
+    file.write_text("[gamcli]\noutput = 1\n")
+    assert gamcli("--config", str(file), "app", "show", "x").err.startswith(f"gamcli: error: {file}: ")
+
+
+def test_the_options_of_a_program_are_its_own(gamcli: Run) -> None:
+    ran = gamcli("run", "--app", "portal", "--", "kubectl", "get", "pods", "-o", "json")
+    assert ran.err.startswith("gamcli: error: missing option '--api-key-file'")
+
+
 def main_error(ran: Any) -> dict[str, str]:  # noqa: ANN401 - Ran
     found: dict[str, str] = json.loads(ran.err)["error"]
     return found
