@@ -114,6 +114,16 @@ def test_the_metadata_names_the_host_and_the_scheme_of_the_request(ask: Ask) -> 
 
 
 @pytest.mark.parametrize(
+    "path", ["/.well-known/oauth-authorization-server/MyApp", "/MyApp/.well-known/oauth-authorization-server"]
+)
+def test_the_metadata_spells_the_base_path_as_the_request_does(serve: Callable[..., Server], path: str) -> None:
+    server = serve(extras=True, base_path="/MyApp")
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=10)) as client:
+        client.request("GET", path, headers={"Host": "gam.example.org"})
+        assert json.loads(client.getresponse().read())["issuer"] == "http://gam.example.org/MyApp"
+
+
+@pytest.mark.parametrize(
     ("issuer", "base_path", "path"),
     [
         ("https://login.example.org", "", "/.well-known/oauth-authorization-server"),

@@ -78,12 +78,13 @@ def metadata_path(config: ServerConfig) -> str:
 
 
 def metadata(_gam: Gam, context: RequestContext) -> Response:
-    """Return where the endpoints are and what they support: for `config.issuer`, else for the host of the request."""
-    config, fields = context.config, context.request.fields
+    """Return where the endpoints are and what they support: for `config.issuer`, else for the URL of the request."""
+    config, fields, path = context.config, context.request.fields, context.request.path
+    base_path = path[len(METADATA_PATH) :] if path.lower().startswith(METADATA_PATH) else path[: -len(METADATA_PATH)]
     forwarded = fields.get("x-forwarded-proto", "").lower()  # of a proxy that terminates TLS
     scheme = forwarded if forwarded in ("http", "https") else "https" if config.is_encrypted else "http"
     host = NOT_IN_HOST.sub("", fields.get("host", "")) or "localhost"
-    return json_response(200, build_metadata(config.issuer or f"{scheme}://{host}{config.base_path}"))
+    return json_response(200, build_metadata(config.issuer or f"{scheme}://{host}{base_path}"))
 
 
 def build_metadata(issuer: str) -> dict[str, object]:
