@@ -122,3 +122,23 @@ def test_an_older_store_cannot_be_upgraded(gamcli: Run, locked: Path, monkeypatc
     ran = gamcli("--store", str(locked), "app", "list")
     assert ran.code == 8
     assert "has version 3 and must be upgraded, but cannot be written" in ran.err
+
+
+READ_ONLY_MOUNT = ["unshare", "-rm", "sh", "-c", 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && "$@"']
+
+
+@pytest.mark.parametrize("words", WRITING)
+def test_a_read_only_file_system_is_the_reason(world: Run, file: Path, place: Path, words: str) -> None:
+    assert world("app", "list").code == 0
+    (place / "m.toml").write_text("[app.portal]\ndescription = 'x'\n", encoding="utf-8")
+    mount = [*READ_ONLY_MOUNT, str(file.parent)]
+    if subprocess.run([*mount, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no permission to mount in a namespace of its own")
+    line = [*mount, sys.executable, "-m", "gamcli", "--store", str(file), *words.split()]
+    ran = subprocess.run(line, capture_output=True, check=False, text=True, cwd=place)
+    assert (ran.returncode, ran.stdout) == (8, "")
+    problem, hint = ran.stderr.splitlines()
+    assert problem == f"gamcli: error: the store {file} cannot be written: its file system is mounted read-only"
+    assert hint == (
+        f"gamcli: hint: make {file.parent} writable with mount -o remount,rw, or choose another file with --store PATH"
+    )

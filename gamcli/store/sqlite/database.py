@@ -23,7 +23,7 @@ from gamcli.store.engine import (
     Transaction,
 )
 from gamcli.store.sqlite import connection, file_header, file_watch, files, open_lock
-from gamcli.store.sqlite.errors import READ_ERRORS, is_busy, translate_error, translate_errors
+from gamcli.store.sqlite.errors import READ_ERRORS, is_busy, translate_error, translate_errors, unwritable_error
 from gamcli.store.sqlite.transaction import SqliteTransaction
 
 RETRY_STEP = 0.1
@@ -89,8 +89,7 @@ class SqliteStore(Store):
 
     def require_writable(self) -> None:
         if self.is_read_only:
-            hint = f"check the mode and the owner of {self.path} and its folder"
-            raise StoreUnusableError(f"the store {self.path} cannot be written", hint)
+            raise unwritable_error(self.path)
 
     @contextmanager
     def open_again(self, *, durable: bool, timeout: float) -> Iterator["SqliteStore"]:

@@ -77,8 +77,24 @@ def _other_error(error: sqlite3.Error | DamagedRowError, path: Path) -> StoreUnu
 def _unwritable_error(name: str, path: Path) -> StoreUnusableError:
     if name.startswith("SQLITE_CANTOPEN") and not _can_open_files():
         return StoreUnusableError(f"the store {path} cannot be opened: too many open files", "raise ulimit -n")
-    problem = "cannot be read" if path.exists() and not os.access(path, os.R_OK) else "cannot be written"
-    return StoreUnusableError(f"the store {path} {problem}", f"check the mode and the owner of {path} and its folder")
+    if path.exists() and not os.access(path, os.R_OK):
+        return StoreUnusableError(f"the store {path} cannot be read", _modes_hint(path))
+    return unwritable_error(path)
+
+
+def unwritable_error(path: Path) -> StoreUnusableError:
+    """Return the error for a store that cannot be written, with the reason if the file system is read-only."""
+    folder = path.parent
+    if folder.is_dir() and os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return StoreUnusableError(
+            f"the store {path} cannot be written: its file system is mounted read-only",
+            f"make {folder} writable with mount -o remount,rw, or {OTHER_STORE_HINT}",
+        )
+    return StoreUnusableError(f"the store {path} cannot be written", _modes_hint(path))
+
+
+def _modes_hint(path: Path) -> str:
+    return f"check the mode and the owner of {path} and its folder"
 
 
 def _can_open_files() -> bool:
