@@ -25,10 +25,17 @@ from gamcli.commands.options import (
     new_group,
     option,
 )
-from gamcli.errors import DeletesObjectsError, InvalidatesKeysError, ProblemsError, UsageError, format_count
+from gamcli.errors import (
+    DeletesObjectsError,
+    GamcliError,
+    InvalidatesKeysError,
+    ProblemsError,
+    UsageError,
+    format_count,
+)
 from gamcli.model.plan import CREATE, DELETE, UPDATE
 from gamcli.provision import manifest, plan_file, pruning, var_files
-from gamcli.provision.apply import Applied, ApplyOptions, make_plan
+from gamcli.provision.apply import Applied, ApplyOptions, find_problems, make_plan
 from gamcli.provision.apply import apply as apply_manifests
 from gamcli.provision.desired import Desired
 from gamcli.provision.plan import RELEASE, ExecutionPlan, PlanOptions
@@ -87,7 +94,10 @@ def _load(run: ManifestRun, out: Output, files: list[str], owner: str | None, op
     """Read manifests, or a saved plan, which has its own options."""
     environment = {**os.environ, **var_files.read(run.var_file or ())}
     if len(files) != 1 or not plan_file.is_saved_plan(files[0]):
-        desired = manifest.read(files, environment, owner)
+        try:
+            desired = manifest.read(files, environment, owner)
+        except manifest.InvalidManifestError as error:
+            raise _add_store_problems(run, error) from None
         for warning in desired.warnings:
             out.print_warning(warning)
         return Loaded(desired, options)
@@ -95,6 +105,19 @@ def _load(run: ManifestRun, out: Output, files: list[str], owner: str | None, op
         raise UsageError("a saved plan includes owner, prune and adopt", "omit --owner, --prune and --adopt")
     saved = plan_file.read(files[0], environment)
     return Loaded(saved.desired, saved.options, saved)
+
+
+def _add_store_problems(run: ManifestRun, error: manifest.InvalidManifestError) -> ProblemsError:
+    """Return the error with what else is wrong as far as the store shows it, so that one run lists all problems."""
+    if error.desired is None:
+        return error
+    try:
+        with run.cli.open_gam() as gam, gam.store.reading() as tx:
+            found = [*error.problems, *find_problems(tx, gam, error.desired, error.broken)]
+    except GamcliError:
+        return error
+    files = [*dict.fromkeys(each.file for each in found)]
+    return ProblemsError(sorted(found, key=lambda each: (files.index(each.file), each.line)))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from itertools import chain
 from gamcli import store
 from gamcli.actions import DryRun, Gam, apps, auth_types, changes, keys, ownership, users
 from gamcli.actions.changes import load_key_facts, require_accepted
-from gamcli.errors import ProblemsError, UsageError
+from gamcli.errors import Problem, ProblemsError, UsageError
 from gamcli.model import App, AuthType, Key, Repository, User, normalize_name
 from gamcli.model.plan import CREATE, UPDATE
 from gamcli.provision import impacts, pruning, snapshot
@@ -67,6 +67,12 @@ def make_plan(tx: Transaction, gam: Gam, desired: Desired, options: PlanOptions)
     filters = (each._replace(not_ended=True) for each in impacts.key_filters(plan.steps))
     facts = load_key_facts(tx, gam, chain.from_iterable(store.keys.search(tx, each) for each in filters))
     return replace(plan, impacts=impacts.find_impacts(plan.steps, facts, actual.auth_types.values()))
+
+
+def find_problems(tx: Transaction, gam: Gam, desired: Desired, broken: frozenset[tuple[str, str]]) -> list[Problem]:
+    """Return the problems that only the state of the store shows, except those of `broken` objects."""
+    diff_options = DiffOptions(gam.now(), gam.entropy, is_seed=desired.is_seed, broken=broken)
+    return diff(desired, snapshot.read(tx, desired), diff_options).problems[:MAX_PROBLEMS]
 
 
 def apply(gam: Gam, desired: Desired, options: ApplyOptions) -> Applied:

@@ -57,7 +57,7 @@ def diff(desired: Desired, actual: Actual, options: DiffOptions) -> Diff:
     apps = _diff_apps(desired, pruning.without(actual.apps, "app", pruned), auth_types.records, parse_scopes, options)
     users = diff_kind(
         "user", desired.users, pruning.without(actual.users, "user", pruned),
-        lambda item, before, fields: build_user(item, before, fields, options),
+        lambda item, before, fields: build_user(item, before, fields, options), broken=options.broken,
     )  # fmt: skip
     keys = KeyDiff(actual, PlannedState(auth_types, apps, users), parse_scopes, options)
     for item in desired.keys:
@@ -99,7 +99,7 @@ def _diff_apps(
         settings = resolve_settings(fields, before, auth_types, parse_scopes)
         return build_app(item, before, settings, secrets.get(normalize_name(item.name)), options)
 
-    return diff_kind("app", desired.apps, existing, build, secrets)
+    return diff_kind("app", desired.apps, existing, build, secrets, broken=options.broken)
 
 
 def _scope_parser(desired: Desired, actual: Actual) -> ScopeParser:

@@ -55,12 +55,14 @@ class KeyDiff:
 
     def add(self, item: DesiredKey) -> None:
         """Add the step for one key, or its problems."""
-        user, app = self._users.get(normalize_name(item.user)), self._apps.get(normalize_name(item.app))
-        if user is None and normalize_name(item.user) not in self._state.users.failed:
+        user_name, app_name = normalize_name(item.user), normalize_name(item.app)
+        user, app = self._users.get(user_name), self._apps.get(app_name)
+        has_failed = user_name in self._state.users.failed, app_name in self._state.apps.failed
+        if user is None and not has_failed[0]:
             self._report(item, unknown_name("user", item.user, self._state.users.records.values()), "user")
-        if app is None and normalize_name(item.app) not in self._state.apps.failed:
+        if app is None and not has_failed[1]:
             self._report(item, unknown_name("application", item.app, self._state.apps.records.values()), "app")
-        if user is None or app is None:
+        if user is None or app is None or any(has_failed):
             return
         pair = user.guid, app.client_id
         earlier = (self._first.setdefault(pair, item) if item.is_current else item).location

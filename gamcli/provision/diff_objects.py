@@ -38,7 +38,8 @@ class DiffOptions(NamedTuple):
     """
     The time, the random source, and whether to delete unlisted objects (`prune`) or take over others' (`adopt`).
 
-    The keys of a seed are issued even if a rule suspends them.
+    The keys of a seed are issued even if a rule suspends them. `broken` applications and users, by kind and normalized
+    name, have problems already, and are not compared.
     """
 
     now: datetime
@@ -46,6 +47,7 @@ class DiffOptions(NamedTuple):
     prune: bool = False
     adopt: bool = False
     is_seed: bool = False
+    broken: frozenset[tuple[str, str]] = frozenset()
 
 
 class Match(NamedTuple):
@@ -76,11 +78,15 @@ def diff_kind(
     existing: Mapping[str, Record],
     build: Build[Record],
     secrets: Mapping[str, Secret] | None = None,
+    broken: Iterable[tuple[str, str]] = (),
 ) -> KindDiff[Record]:
     """Match the desired objects of one kind with the existing records; `secrets` are those of new records."""
-    result = KindDiff({**existing}, list[Match](), list[Problem](), set[str]())
+    failed = {name for each, name in broken if each == kind}
+    result = KindDiff({**existing}, list[Match](), list[Problem](), failed)
     for item in objects:
         name = normalize_name(item.name)
+        if name in failed:
+            continue
         before = _find_existing(item, result)
         after, problems = _build_or_explain(item, before, build)
         if problems:

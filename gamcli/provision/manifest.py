@@ -4,15 +4,16 @@ Manifests: files that list the desired authentication types, applications, users
 The problems of all files are reported together, each with its file, line and key path, before anything is changed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from gamcli.errors import Problem, ProblemsError
 from gamcli.model import APIKEY, normalize_name
-from gamcli.provision import files
+from gamcli.provision import files, toml_format
 from gamcli.provision.desired import Desired, DesiredKey, DesiredObject, Location
 from gamcli.provision.fields import SECTIONS
 from gamcli.provision.reader import Contents, Reader
@@ -21,11 +22,27 @@ from gamcli.rules import names, scopes
 _find_disallowed = lru_cache(maxsize=1024)(scopes.find_disallowed)  # thousands of keys share a few scope lists
 
 
+class InvalidManifestError(ProblemsError):
+    """
+    Manifests have problems; `desired` is what can be compared with a store all the same, to find more problems.
+
+    It has no key with problems, and all applications and users, of which those in `broken` have problems. It is None
+    if a problem may concern other objects, as in a file that cannot be parsed.
+    """
+
+    def __init__(
+        self, problems: Sequence[Problem], desired: Desired | None, broken: frozenset[tuple[str, str]] = frozenset()
+    ) -> None:
+        super().__init__(problems)
+        self.desired = desired
+        self.broken = broken
+
+
 def read(
     paths: Iterable[str | Path], environment: Mapping[str, str], owner: str | None = None, *, seed: bool = False
 ) -> Desired:
     """
-    Return the desired state of all files and folders; raises ProblemsError.
+    Return the desired state of all files and folders; raises InvalidManifestError.
 
     `environment` has the values of `${NAME}`. The objects of a file are managed by `owner`, by the owner that a comment
     names, or by the path of the file as it was given. A `seed` can contain secrets.
@@ -39,8 +56,28 @@ def read(
         Reader(file, contents, environment, owner, seed=seed).read()
     desired = replace(_merge(contents), empty_files=_find_empty_files(contents), is_seed=seed)
     if contents.problems:
-        raise ProblemsError(sorted(contents.problems, key=lambda each: (order.get(each.file, -1), each.line)))
+        problems = sorted(contents.problems, key=lambda each: (order.get(each.file, -1), each.line))
+        raise _explain(desired, problems, is_complete=all(each.file in order for each in problems))
     return desired
+
+
+def _explain(desired: Desired, problems: Sequence[Problem], *, is_complete: bool) -> InvalidManifestError:
+    """Return the error of a manifest; `is_complete` says whether all files could be parsed."""
+    objects = {toml_format.format_path(each.location.keys): each for each in (*desired.apps, *desired.users)}
+    broken, broken_keys = set[tuple[str, str]](), set[tuple[str, str]]()
+    for problem in problems:
+        words = problem.message.partition(": ")[0].split(".")
+        section = words[0].partition("[")[0]
+        item = next((objects[path] for path in accumulate(words, "{}.{}".format) if path in objects), None)
+        if item is not None:
+            broken.add((section, normalize_name(item.name)))
+        elif section == "key":
+            broken_keys.add((problem.file, words[0]))
+        elif not is_complete or section in (*SECTIONS, "defaults"):
+            return InvalidManifestError(problems, None)
+    keys = ((key, toml_format.format_path(key.location.keys)) for key in desired.keys)
+    intact = tuple(key for key, path in keys if (key.location.file, path) not in broken_keys)
+    return InvalidManifestError(problems, replace(desired, keys=intact), frozenset(broken))
 
 
 def _find_empty_files(contents: Contents) -> tuple[str, ...]:

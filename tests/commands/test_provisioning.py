@@ -270,9 +270,12 @@ def test_a_dry_run_of_apply_is_a_plan(empty: Run, manifest: Callable[..., str], 
 
 def test_all_problems_are_reported_with_their_lines(empty: Run, manifest: Callable[..., str]) -> None:
     name = manifest('[user.ana]\nemial = "x"\n[[key]]\nuser = "anna"\napp = "portel"\n')
-    ran = empty("plan", name)
-    assert ran.code == 2
-    assert any(line.startswith("apps.toml:2: ") for line in ran.err.splitlines())
+    for command in ("plan", "apply", "drift"):
+        ran = empty(command, name)
+        assert (ran.code, ran.out) == (2, "")
+        assert [line.split(":")[1] for line in ran.err.splitlines() if line.startswith(name)] == ["2", "4", "5"]
+    assert "found 1 problem" in empty("--store", "missing.db", "plan", name).err
+    assert "found 2 problems" in empty("plan", name, manifest("[app.x\n", "cut.toml")).err
     name = manifest('[[key]]\nuser = "anna"\napp = "portel"\n')
     ran = empty("apply", name, "--secrets-out", "s.env")
     assert ran.err.splitlines()[1:3] == [
