@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gamcli.errors import Problem
+from gamcli.errors import Problem, command
 from gamcli.provision.desired import Location, SourceFile
 
 MAX_FILE_SIZE = 256 * 2**20
@@ -97,8 +97,17 @@ def _parse(path: Path) -> File | Problem:
         return _syntax_problem(str(path), text, str(error))
 
 
+def _csv_command(file: str, text: str) -> str:
+    """Return the command that reads such a CSV file: one of keys has a column for the application."""
+    is_of_keys = "app" in re.split(r"\W+", text.partition("\n")[0].lower())
+    noun, verb = ("key", "generate") if is_of_keys else ("user", "create")
+    return command(noun, verb, "--from", file, *(("--out", "FILE.csv") if is_of_keys else ()))
+
+
 def _syntax_problem(file: str, text: str, message: str) -> Problem:
-    """Return the error of tomllib with a line number and a suggestion."""
+    """Return the error of tomllib with a line number and a suggestion; of a CSV file, the command that reads it."""
+    if file.lower().endswith(".csv"):
+        return Problem(file, 1, f"is a CSV file, not a manifest; use {_csv_command(file, text)}")
     position = _POSITION.search(message)
     if position is None:  # Python refuses integers with too many digits, without a position
         number = _LONG_NUMBER.search(text)

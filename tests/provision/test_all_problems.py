@@ -67,3 +67,18 @@ def test_nothing_is_compared_when_a_problem_concerns_other_objects(
     gam: Gam, write: Callable[..., Any], text: str
 ) -> None:
     assert find_all(gam, write, text) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "command"),
+    [
+        ("keys.csv", "user,app", "gamcli key generate --from keys.csv --out FILE.csv"),
+        ("KEYS.CSV", "user;App;label", "gamcli key generate --from KEYS.CSV --out FILE.csv"),
+        ("users.csv", "name,email", "gamcli user create --from users.csv"),
+    ],
+)
+def test_a_csv_file_is_for_another_command(write: Callable[..., Any], name: str, header: str, command: str) -> None:
+    write(name, f"{header}\nana,x\n")
+    with pytest.raises(manifest.InvalidManifestError) as raised:
+        manifest.read([name], {})
+    assert [str(each) for each in raised.value.problems] == [f"{name}:1: is a CSV file, not a manifest; use {command}"]
