@@ -106,7 +106,7 @@ def _open_repository(run: ScanOptions, out: Output) -> ScanInput:
     if run.git and run.staged:
         raise UsageError("--git and --staged cannot be combined", "run the command twice")
     if len(paths) > 1 or "-" in paths:
-        raise UsageError("only one repository can be scanned at a time", command("scan", "--git", "PATH"))
+        raise UsageError("only one repository can be scanned at a time", command("scan", "--git", paths[0]))
     from gamcli.scan.git_scan import GitRepository  # noqa: PLC0415 - start-up: files need no git
 
     repository = GitRepository(

@@ -13,6 +13,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from itertools import chain
+from pathlib import Path
+from shlex import quote
 from subprocess import DEVNULL, PIPE, Popen
 from tempfile import TemporaryFile
 from typing import IO
@@ -287,5 +289,6 @@ def _git_error(folder: str, subcommand: str, stderr: str) -> FailedError | Usage
     lines = [line for line in stderr.splitlines() if line and not line.startswith("warning: ")]
     message = lines[0].removeprefix("fatal: ") if lines else "no error message"
     if subcommand == "rev-parse":
-        return UsageError(f"cannot open the git repository at {display_path(folder)}: {message}", "git -C PATH status")
+        hint = f"git -C {quote(folder)} status" if Path(folder).is_dir() else "name the folder of a git repository"
+        return UsageError(f"cannot open the git repository at {display_path(folder)}: {message}", hint)
     return FailedError(f"git {subcommand} failed: {message}", "git fsck")

@@ -371,10 +371,15 @@ def test_scanning_staged_files_fetches_nothing_in_a_partial_clone(git: Git, comm
 
 
 def test_a_folder_outside_a_repository_is_an_error(place: Path) -> None:
-    with pytest.raises(UsageError, match=r"cannot open the git repository at \.: not a git repository"):
+    with pytest.raises(UsageError, match=r"cannot open the git repository at \.: not a git repository") as outside:
         GitRepository(".", pytest.fail)
-    with pytest.raises(UsageError, match="cannot open the git repository at gone: cannot change to 'gone'"):
+    with pytest.raises(UsageError, match="cannot open the git repository at gone: cannot change to 'gone'") as missing:
         GitRepository("gone", pytest.fail)
+    (place / "a b").mkdir()
+    with pytest.raises(UsageError) as quoted:
+        GitRepository("a b", pytest.fail)
+    hints = [each.value.hint for each in (outside, missing, quoted)]
+    assert hints == ["git -C . status", "name the folder of a git repository", "git -C 'a b' status"]
     assert place
 
 
