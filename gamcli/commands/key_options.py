@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import Annotated
 
+import typer
+
 from gamcli.actions.keys import KeySpec
 from gamcli.commands.command_help import CHANGE, OUTPUT, OptionGroup
 from gamcli.commands.options import IfMissing, IssueOptions, Preview, flag, option, parse_duration, parse_expiry
@@ -24,6 +26,8 @@ UserOption = Annotated[str | None, option("USER", "User of the key: name, email 
 AppOption = Annotated[str | None, option("APP", "Application of the key: name or client ID.")]
 UserFilterOption = Annotated[str | None, option("USER", "Select the keys of this user.", "--user")]
 AppFilterOption = Annotated[str | None, option("APP", "Select the keys for this application.", "--app")]
+IgnoredAuthType = Annotated[str | None, typer.Option("--auth-type", hidden=True)]
+"""An earlier option: a key is not bound to an authentication type."""
 RequestId = Annotated[str | None, option("ID", "Make retries safe: a repeated ID returns the same key.")]
 Reissue = Annotated[
     int | None, option("N", "With --from: give exactly N delivered keys new secrets.", panel=CHANGE, min=0)

@@ -33,6 +33,7 @@ def generate(
     reissue: opts.Reissue = None,
     run: opts.KeyIssueOptions,
     out_dir: opts.OutDir = None,
+    auth_type: opts.IgnoredAuthType = None,
 ) -> None:
     """
     Issue an API key and print it once, or one for each row of a CSV file (--from).
@@ -44,6 +45,8 @@ def generate(
     """
     out = run.make_output(Key, "api_key")
     csv.require_for(out_dir=out_dir, reissue=reissue)
+    if auth_type is not None:
+        out.print_warning("--auth-type is ignored: a key is not bound to an authentication type")
     if csv.table is not None:
         row = {**vars(terms), "user": user, "app": app, "field": run.field, "cli": None, "if_missing": None}
         reject_other_options("--from", **row)

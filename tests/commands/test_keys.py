@@ -132,7 +132,6 @@ def test_generate_is_4_when_a_rule_says_no(world: Run, name: str) -> None:
     [
         (["key", "generate", "--user", "nope", "--app", "portal"], 3),
         (["key", "generate", "--user", "ana", "--app", "nope"], 3),
-        ([*GENERATE, "--auth-type", "apikey"], 2),
         (["key", "generate", "--user", "ana"], 2),
         (["key", "generate", "--app", "portal"], 2),
         ([*GENERATE, "--expires-in", "soon"], 2),
@@ -147,6 +146,13 @@ def test_generate_is_4_when_a_rule_says_no(world: Run, name: str) -> None:
 def test_generate_refuses_what_cannot_be(world: Run, words: list[str], code: int) -> None:
     assert world(*words).code == code
     assert world("key", "list", "-o", "json").json == []
+
+
+def test_an_earlier_option_for_the_authentication_type_is_ignored_with_a_warning(world: Run) -> None:
+    ran = world(*GENERATE, "--auth-type", "apikey")
+    assert (ran.code, len(ran.out)) == (0, 55)
+    assert "gamcli: warning: --auth-type is ignored: a key is not bound to an authentication type\n" in ran.err
+    assert "--auth-type" not in world("key", "generate", "--help").out
 
 
 def test_an_active_key_stays_unless_it_is_replaced(world: Run, key_id: str) -> None:
