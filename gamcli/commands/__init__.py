@@ -173,6 +173,10 @@ def _report_error(error: errors.GamcliError, arguments: Sequence[str]) -> None:
         from gamcli.system import open_processes  # noqa: PLC0415 - as above
 
         error.message = open_processes.name_other_processes(error.message, str(error.path))
+    if isinstance(error, errors.NotFoundError):
+        from gamcli.commands import usage_errors  # noqa: PLC0415 - as above
+
+        error.hint = usage_errors.key_file_hint(error.message, arguments) or error.hint
     error.hint = output.add_global_options(error.hint, store_options(arguments)) if error.hint else None
     error_output.print_error(error, datetime.now(UTC), as_json=wants_json(arguments))
 

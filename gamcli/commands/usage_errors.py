@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from gamcli.commands import complete
+from gamcli.commands import complete, store_options
 from gamcli.commands.complete import CompletionRow
 from gamcli.errors import UsageError, command
 from gamcli.rules.credentials import Secret, parse_api_key_id
@@ -40,6 +41,9 @@ OPTION_SYNONYMS = {
 }  # fmt: skip
 """Options that other programs have, and ours, of which a command has some."""
 
+TOKEN_FILTERS = {"--user": "USER", "--app": "APP", "--key": "KEY"}
+"""The options that select several tokens, and the metavars of their values."""
+
 
 def unknown_command(words: Sequence[str], nouns: Sequence[str]) -> UsageError:
     """Return the error for a first word that is not a command; it may be the verb of one."""
@@ -73,6 +77,7 @@ def translate_error(problem: Any, arguments: Sequence[str]) -> UsageError:  # no
         or _format_hint(message, rows)
         or _option_position_hint(getattr(problem, "option_name", None), path, words, rows)
         or _value_hint(message, path, own_rows)
+        or _token_filter_hint(message, words, arguments)
         or _option_hint(message, path, own_rows)
         or _help_hint(message, arguments, words, rows)
         or _status_hint(message, path, own_rows)
@@ -112,6 +117,17 @@ def _key_file_hint(message: str, words: str) -> str | None:
     """Return how to name a key to the commands that need the whole key."""
     takes_file = words in ("key import", "key verify", "key inspect") and _EXTRA_ARGUMENT in message
     return command(*words.split(), "--api-key-file", "FILE") if takes_file else None
+
+
+def key_file_hint(message: str, arguments: Sequence[str]) -> str | None:
+    """Return how to pass a file to a command that took its path as the ID of a key, or None."""
+    files = [word for word in arguments if message == f"no key with ID '{word}'" and Path(word).is_file()]
+    if not files:
+        return None
+    rows = complete.read_table()
+    words, _, _ = complete.parse_words(rows, arguments)
+    takes_file = any(row.path == words and row.text == "--api-key-file" for row in rows)
+    return command(*(words.split() if takes_file else ("key", "inspect")), "--api-key-file", files[0])
 
 
 def _translate_verb(verb: str, noun: str) -> str:
@@ -185,6 +201,15 @@ def _option_hint(message: str, path: str, own_rows: list[CompletionRow]) -> str 
         return "use > FILE"
     begun = [each for each in options if len(option) == len("-u") and each.startswith(f"-{option}")]
     return f"possible options: {', '.join(sorted(begun))}" if 0 < len(begun) <= MAX_SUGGESTIONS else None
+
+
+def _token_filter_hint(message: str, words: str, arguments: Sequence[str]) -> str | None:
+    """Return how to revoke all tokens of a user, an application or a key, or None."""
+    unknown = re.fullmatch(_NO_OPTION, message)
+    if words != "token revoke" or unknown is None or unknown[1] not in TOKEN_FILTERS:
+        return None
+    found = command("token", "list", unknown[1], TOKEN_FILTERS[unknown[1]], "--status", "active", "--field", "id")
+    return f"{found} | xargs -n 1 {command(*store_options(arguments), 'token', 'revoke')}"
 
 
 def _help_hint(message: str, arguments: Sequence[str], words: str, rows: list[CompletionRow]) -> str | None:

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,3 +59,23 @@ def test_a_truncated_key_gets_a_hint_to_inspect(world: Run, api_key: str) -> Non
     assert world("key", "revoke", api_key[7:15]).code == 0
     whole = world("key", "verify", "--api-key-file", "-", stdin=api_key)
     assert (whole.code, whole.err) == (4, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["explain", "key.txt"], "explain"),
+        (["revoke", "key.txt"], "revoke"),
+        (["show", "key.txt"], "inspect"),
+        (["rotate", "key.txt", "--overlap", "0"], "inspect"),
+    ],
+    ids=str,
+)
+def test_the_path_of_a_file_is_not_taken_for_a_key_that_is_missing(
+    world: Run, api_key: str, place: Path, words: list[str], command: str
+) -> None:
+    ran = world("key", *words)
+    assert (ran.code, ran.hint) == (3, "gamcli key list")
+    (place / "key.txt").write_text(api_key, encoding="ascii")
+    ran = world("key", *words)
+    assert (ran.code, ran.hint) == (3, f"gamcli key {command} --api-key-file key.txt")

@@ -8,6 +8,8 @@ import pytest
 
 Run = Callable[..., Any]
 
+TOKENS, ACTIVE = "gamcli token list", "--status active --field id"
+
 
 @pytest.mark.parametrize(
     ("words", "hint"),
@@ -85,6 +87,8 @@ def test_an_option_in_the_wrong_place_is_reported_where_it_goes(gamcli: Run, wor
         (["revoke"], "gamcli key revoke, or gamcli token revoke"),
         (["list"], "gamcli --help"),
         (["version"], "gamcli --version"),
+        (["token", "revoke", "--user", "ana"], f"{TOKENS} --user USER {ACTIVE} | xargs -n 1 gamcli token revoke"),
+        (["token", "revoke", "--all"], "gamcli token revoke --help"),
         (["app", "list", "--limit"], "gamcli app list --limit N"),
         (["app", "list", "--output"], "gamcli app list --help"),
     ],
@@ -93,6 +97,11 @@ def test_an_option_in_the_wrong_place_is_reported_where_it_goes(gamcli: Run, wor
 def test_what_was_probably_meant_is_suggested(gamcli: Run, words: list[str], hint: str) -> None:
     ran = gamcli(*words)
     assert (ran.code, ran.hint) == (2, hint)
+
+
+def test_both_commands_of_a_hint_name_the_store(gamcli: Run) -> None:
+    hint = gamcli("--store", "x.db", "token", "revoke", "--app", "portal").hint
+    assert hint.count("gamcli --store x.db token ") == 2
 
 
 def test_a_choice_that_there_is_not_names_those_that_there_are(gamcli: Run) -> None:
