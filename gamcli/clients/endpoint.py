@@ -97,8 +97,8 @@ def send_request(url: str, method: str, path: str, headers: Mapping[str, str], b
         connection.close()
 
 
-HOSTNAME_MISMATCH = 62
-"""X509_V_ERR_HOSTNAME_MISMATCH of OpenSSL."""
+NAME_MISMATCHES = (62, 64)
+"""X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL."""
 
 
 def describe_failure(error: Exception, url: str) -> tuple[str, str]:
@@ -106,14 +106,15 @@ def describe_failure(error: Exception, url: str) -> tuple[str, str]:
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     other = {"http": "https", "https": "http"}[urlsplit(url).scheme] + url[url.index(":") :]
     code = getattr(error, "verify_code", None)
-    if code is not None and code != HOSTNAME_MISMATCH:
+    if code is not None and code not in NAME_MISMATCHES:
         message = getattr(error, "verify_message", reason)
         return (
             f"the certificate of the server is not trusted: {message}",
             "for a private CA, set SSL_CERT_FILE to the file of its certificate",
         )
     if code is not None:
-        return f"the certificate is for another name: {getattr(error, 'verify_message', reason)}", _URL_HINT
+        message = str(getattr(error, "verify_message", reason)).rstrip(".")
+        return f"the certificate is for another name: {message}", _URL_HINT
     if "WRONG_VERSION_NUMBER" in str(error) or "RECORD_LAYER_FAILURE" in str(error) or "HTTP_REQUEST" in str(error):
         return "the server does not use TLS on this port", f"--url {other}"
     if isinstance(error, BadStatusLine | ConnectionResetError) and url.startswith("http:"):

@@ -69,13 +69,18 @@ def request_token(gamcli: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+def tls_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tls")
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost"]
     files = ["-keyout", str(folder / "key"), "-out", str(folder / "pem")]
     subprocess.run(["openssl", "req", "-x509", *kind, *files], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def context(tls_folder: Path) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(folder / "pem", folder / "key")
+    made.load_cert_chain(tls_folder / "pem", tls_folder / "key")
     return made
 
 
@@ -126,6 +131,16 @@ def test_a_private_ca_suggests_its_variable(request_token: Callable[[str], Any],
         found = request_token(f"https://127.0.0.1:{port}")
     assert "the certificate of the server is not trusted: self-signed certificate" in found.err
     assert "set SSL_CERT_FILE" in found.err
+
+
+def test_a_certificate_for_another_name_suggests_the_url(
+    request_token: Callable[[str], Any], context: ssl.SSLContext, tls_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls_folder / "pem"))
+    with server(context) as port:
+        found = request_token(f"https://127.0.0.1:{port}")
+    assert "the certificate is for another name: IP address mismatch" in found.err
+    assert "gamcli: hint: --url URL" in found.err
 
 
 def test_conformance_asks_below_the_base_path_only_and_names_the_request(gamcli: Run) -> None:
