@@ -256,9 +256,15 @@ def _suggest_full_check(result: BackupResult, file: str, out: Output) -> None:
         out.print_note(f"to check every page: {command('--store', file, 'store', 'check')}")
 
 
+RESTORE_LINE = (
+    "psql --dbname='{url}' --single-transaction --set=ON_ERROR_STOP=1 "
+    "--command='ALTER SCHEMA {schema} RENAME TO {schema}_replaced' --file=backup.sql"
+)
+"""Without stopping at an error, psql would mix the backup with the rows of a schema that exists."""
+
 COMMAND_LINES = {
     "backup": ("back up a database with its own tools", "pg_dump --schema={schema} --dbname='{url}' --file=backup.sql"),
-    "restore": ("restore a database with its own tools", "psql --dbname='{url}' --file=backup.sql"),
+    "restore": ("restore a database with its own tools", RESTORE_LINE),
     "compact": ("it frees the space of deleted rows itself", "psql --dbname='{url}' --command='VACUUM (ANALYZE)'"),
 }
 """Why a command is for files only, and the command line to use for a database instead."""

@@ -1,6 +1,8 @@
 """The commands with a store on PostgreSQL, one after the other as a user types them."""
 
 import json
+import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +60,27 @@ def test_a_store_is_checked_and_copied_to_a_file_and_back(pg: Callable[..., RunR
     assert pg("--store", "copy.db", "store", "migrate", "--to", f"{postgres_url}_back").code == 5
     for verb in (("backup", "x.db"), ("restore", "x.db"), ("compact",)):
         assert pg("store", *verb).code == 2
+
+
+def test_the_suggested_commands_restore_a_backup_and_keep_the_replaced_schema(
+    pg: Callable[..., RunResult], postgres_url: str
+) -> None:
+    def run(*verb: str) -> int:
+        line = shlex.split(pg("store", *verb).hint)
+        return subprocess.run(line, check=False, capture_output=True, timeout=60).returncode
+
+    assert pg("key", "generate", "--user", "ana", "--app", "portal").code == 0
+    key = pg("key", "list", "--field", "id").out.strip()
+    head = pg("audit", "verify", "--field", "head").out
+    assert run("backup", "x.db") == 0
+    assert pg("key", "revoke", key).code == 0
+    assert pg("user", "create", "later").code == 0
+    assert run("restore", "x.db") == 0
+    assert pg("audit", "verify", "--field", "head").out == head
+    assert pg("key", "show", key, "--field", "status").out == "active\n"
+    assert run("restore", "x.db") != 0  # the schema of the first time is not overwritten
+    assert pg("store", "check").code == 0
+    assert pg("--store", f"{postgres_url}_replaced", "user", "show", "later").code == 0
 
 
 def test_doctor_lists_only_checks_that_apply_to_a_database(pg: Callable[..., RunResult], place: Path) -> None:
