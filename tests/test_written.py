@@ -33,7 +33,8 @@ MAX_README_LINES = 300
 OPTIONS_OF_OTHERS = {
     "--edit-last", "--create-if-none",  # gh
     "--all", "--body-file", "--config", "--data-urlencode", "--fail-with-body", "--message",  # curl, gh, git
-    "--no-access-log", "--no-proxy-headers",  # uvicorn
+    "--forwarded-allow-ips", "--no-access-log", "--no-proxy-headers",  # uvicorn
+    "--command", "--dbname", "--file", "--set", "--single-transaction",  # psql and pg_dump
     "--no-cache-dir", "--system", "--uid",  # pip, useradd
     "--no-file-parallelism",  # vitest
     "--asgi", "--only", "--postgres", "--rounds", "--seconds",  # tests/bench/serve.py and tests/faults/run.py
