@@ -20,6 +20,10 @@ that begin with `fuse.`, such as fuse.sshfs.
 """
 
 
+FOLDERS = ("folder", "parent folder")
+"""The roles of the folder of a store, and of a folder above it in which another user can replace that folder."""
+
+
 def is_network_file_system(name: str) -> bool:
     return name in NETWORK_FILE_SYSTEMS or name == "fuse" or name.startswith("fuse.")
 
@@ -40,6 +44,10 @@ class FileFacts(NamedTuple):
     is_recognized: bool = True
 
     @property
+    def is_folder(self) -> bool:
+        return self.role in FOLDERS
+
+    @property
     def shared_access(self) -> str:
         """What others can do in a folder that is otherwise safe: "create files in", "enter", or ""."""
         if self.role != "folder" or self.unsafe_mode_bits:
@@ -48,11 +56,11 @@ class FileFacts(NamedTuple):
 
     def belongs_to(self, uid: int) -> bool:
         """Return whether it belongs to this user; a folder may also belong to root."""
-        return self.uid == uid or (self.role == "folder" and self.uid == 0)
+        return self.uid == uid or (self.is_folder and self.uid == 0)
 
     @property
     def unsafe_mode_bits(self) -> int:
         """The bits of the mode that give others access; in a folder with the sticky bit they cannot replace files."""
-        if self.role == "folder" and self.mode & STICKY:
+        if self.is_folder and self.mode & STICKY:
             return 0
         return self.mode & (GROUP_AND_OTHERS if self.is_secret else GROUP_AND_OTHERS_WRITE)

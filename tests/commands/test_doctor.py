@@ -137,6 +137,51 @@ def test_open_file_modes_are_found_and_restricted(diagnose: Run, world: Run, fil
     assert world("doctor", "--fix").err == ""
 
 
+@pytest.fixture
+def shared(gamcli: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder above that of the store."""
+    shared = place.parent / "shared"
+    shared.mkdir(mode=0o700)
+    monkeypatch.setenv("GAMCLI_STORE", str(shared / "gam" / "store.db"))
+    assert gamcli("init").code == 0
+    return shared
+
+
+def check(gamcli: Run, name: str) -> list[tuple[bool, str, str | None]]:
+    ran = gamcli("store", "check", "-o", "json")
+    rows = json.loads(ran.out)
+    assert ran.code == (0 if all(row["ok"] for row in rows) else 8)
+    return [(row["ok"], row["what"], row["mend"]) for row in rows if row["name"] == name]
+
+
+@pytest.mark.parametrize(("mode", "is_safe"), [(0o777, False), (0o702, False), (0o1777, True), (0o755, True)])
+def test_doctor_and_check_report_a_parent_folder_in_which_others_can_replace_the_stores_folder(
+    gamcli: Run, diagnose: Run, shared: Path, mode: int, *, is_safe: bool
+) -> None:
+    shared.chmod(mode)
+    (found,) = diagnose("modes", "--fix")
+    checked = check(gamcli, "mode of a parent folder")
+    assert shared.stat().st_mode & 0o7777 == mode  # only what is part of a store is changed
+    if is_safe:
+        assert (found[0], checked) == ("ok", [])
+    else:
+        fix = f"chmod go-w {shared}"
+        assert found == ("wrong", f"other users can change the parent folder {shared} (mode {mode:o})", fix)
+        assert checked == [(False, f"{mode:04o}: other users can replace files in {shared}", fix)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner")
+@pytest.mark.parametrize(("changed", "named"), [(["."], "parent folder {}"), ([".", "gam"], "folder {}/gam")])
+def test_doctor_and_check_report_the_owner_of_a_parent_folder_unless_the_store_is_theirs(
+    gamcli: Run, diagnose: Run, shared: Path, changed: list[str], named: str
+) -> None:
+    for name in changed:
+        os.chown(shared / name, 4242, -1)
+    message = f"the {named.format(shared)} is owned by user 4242, and you are root"
+    assert [each[:2] for each in diagnose("owner")] == [("warn", message)]
+    assert check(gamcli, "owner") == [(True, message, None)]
+
+
 @pytest.mark.parametrize("kind", ["text", "database", "copy"])
 def test_fix_leaves_what_is_not_a_store_as_it_is(gamcli: Run, world: Run, file: Path, place: Path, kind: str) -> None:
     assert world("key", "list").code == 0

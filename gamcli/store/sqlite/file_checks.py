@@ -32,6 +32,7 @@ MODE_CHECKS = {
     "lock file": "mode of the lock file",
     "copy": "mode of a copy",
     "folder": "mode of the folder",
+    "parent folder": "mode of a parent folder",
 }
 """The roles of files, and the names of their checks, in the order of the results."""
 
@@ -41,9 +42,8 @@ def _check_mode(file: FileFacts) -> StoreCheck:
     if not file.unsafe_mode_bits:
         remark = f": other users can {file.shared_access} it" if file.shared_access else ""
         return StoreCheck(name, ok=True, what=mode + remark)
-    is_folder = file.role == "folder"
-    action = "replace files in" if is_folder and file.unsafe_mode_bits & GROUP_AND_OTHERS_WRITE else "access"
-    fix = f"chmod {'go-w' if is_folder else '600'} {quote(file.path)}"
+    action = "replace files in" if file.is_folder and file.unsafe_mode_bits & GROUP_AND_OTHERS_WRITE else "access"
+    fix = f"chmod {'go-w' if file.is_folder else '600'} {quote(file.path)}"
     return StoreCheck(name, ok=False, what=f"{mode}: other users can {action} {file.path}", mend=fix)
 
 

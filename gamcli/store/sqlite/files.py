@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gamcli.errors import StoreMissingError, StoreUnusableError, command
-from gamcli.model.files import FileFacts
+from gamcli.model.files import FOLDERS, FileFacts
 from gamcli.store.sqlite import file_header
 
 STALE_SECONDS = 3600
@@ -50,7 +50,7 @@ def require_not_directory(path: Path) -> None:
 
 def find_files(path: Path) -> Iterator[FileFacts]:
     """
-    Yield the facts of the folder, the store, and all files whose names start with that of the store.
+    Yield the facts of the folder, the store, all files whose names start with that of the store, and unsafe parents.
 
     Only copies are recognized here: what is in a store may still be in its WAL.
     """
@@ -64,6 +64,16 @@ def find_files(path: Path) -> Iterator[FileFacts]:
         if facts is not None:
             is_recognized = role == "copy" and file_header.has_store_header(each)
             yield facts._replace(is_secret=role != "folder", is_recognized=is_recognized)
+    yield from _find_unsafe_parents(path.parent)
+
+
+def _find_unsafe_parents(folder: Path) -> Iterator[FileFacts]:
+    """Yield the folders above `folder` whose owner or others can replace what is in them, such as `folder`."""
+    trusted = {0, os.geteuid(), *(each.uid for each in [load_file_facts(folder, "folder")] if each)}
+    for parent in folder.parents:
+        facts = load_file_facts(parent, "parent folder")
+        if facts is not None and (facts.uid not in trusted or _others_can_replace(parent)):
+            yield facts._replace(is_secret=False, is_recognized=False)
 
 
 def find_leftover_files(path: Path, now: datetime) -> Iterator[FileFacts]:
@@ -84,7 +94,7 @@ def load_file_facts(path: Path, role: str) -> FileFacts | None:
         status = path.stat()
     except OSError:
         return None
-    if not stat.S_ISREG(status.st_mode) and role != "folder":
+    if not stat.S_ISREG(status.st_mode) and role not in FOLDERS:
         return None
     return FileFacts(role, str(path), stat.S_IMODE(status.st_mode), status.st_uid, status.st_size)
 
@@ -169,14 +179,18 @@ MAX_LINKS = 40
 def require_trusted_path(path: Path) -> None:
     """Raise StoreUnusableError when `path` contains a symbolic link that another user could have created."""
     for link, owner in _links(path):
-        folder = os.stat(link.parent)  # noqa: PTH116 - as os.lstat below
-        others = stat.S_IWOTH if folder.st_gid == os.getegid() else stat.S_IWOTH | stat.S_IWGRP  # our group is trusted
-        is_shared = folder.st_mode & others and not folder.st_mode & stat.S_ISVTX
-        if owner not in (0, os.geteuid()) or is_shared:
+        if owner not in (0, os.geteuid()) or _others_can_replace(link.parent):
             raise StoreUnusableError(
                 f"the path of the store contains the link {link}, which another user could have created",
                 f"--store {os.path.realpath(path)}, if you trust the target of the link",
             )
+
+
+def _others_can_replace(folder: Path) -> bool:
+    """Return whether others, except those of the caller's group, can replace what is in a folder."""
+    status = folder.stat()
+    others = stat.S_IWOTH if status.st_gid == os.getegid() else stat.S_IWOTH | stat.S_IWGRP
+    return bool(status.st_mode & others) and not status.st_mode & stat.S_ISVTX
 
 
 def _links(path: Path) -> Iterator[tuple[Path, int]]:
