@@ -146,5 +146,5 @@ class Desired:
     warnings: tuple[str, ...] = ()
     is_seed: bool = False
     repository_guid: str | None = None
-    empty_files: tuple[str, ...] = ()
-    """The first file of each owner whose files name nothing."""
+    empty_files: Mapping[str, str] = field(default_factory=dict)
+    """The first file of each owner whose files name nothing that it manages, by owner."""

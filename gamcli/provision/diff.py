@@ -79,7 +79,7 @@ def diff(desired: Desired, actual: Actual, options: DiffOptions) -> Diff:
     problems = [
         *auth_types.problems, *default_problems, *apps.problems, *users.problems,
         *_find_duplicates(desired, actual, apps.records, users.records, unlisted), *keys.problems,
-        *(pruning.find_empty(desired) if options.prune else ()),
+        *(pruning.find_empty(desired, removals) if options.prune else ()),
     ]  # fmt: skip
     conflicts = pruning.find_conflicts(actual, pruned, repository, apps.records)
     return Diff(plan, problems, [*conflicts, *_ownership_conflict(foreign)])

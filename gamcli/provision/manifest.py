@@ -80,11 +80,11 @@ def _explain(desired: Desired, problems: Sequence[Problem], *, is_complete: bool
     return InvalidManifestError(problems, replace(desired, keys=intact), frozenset(broken))
 
 
-def _find_empty_files(contents: Contents) -> tuple[str, ...]:
-    """Return the first file of each owner whose files name nothing."""
-    named = {each.owner for some in contents.objects.values() for each in some}
+def _find_empty_files(contents: Contents) -> dict[str, str]:
+    """Return the first file of each owner whose files name nothing that it manages: settings and defaults do not."""
+    named = {each.owner for name, some in contents.objects.items() if name != "repository" for each in some}
     named |= {key.owner for key in contents.keys}
-    return tuple(file for owner, file in contents.first_files.items() if owner not in named)
+    return {owner: file for owner, file in contents.first_files.items() if owner not in named}
 
 
 def _merge(contents: Contents) -> Desired:

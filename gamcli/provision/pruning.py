@@ -71,10 +71,13 @@ def find_unlisted_keys(actual: Actual, unlisted: Iterable[Step], listed: Iterabl
     ]
 
 
-def find_empty(desired: Desired) -> list[Problem]:
-    """Return a problem for each owner whose files name nothing: pruning would delete everything that it manages."""
+def find_empty(desired: Desired, removals: Iterable[Step]) -> list[Problem]:
+    """Return a problem for each owner whose files name nothing, if pruning would remove what it manages."""
     message = "defines no objects: --prune would delete everything that its owner manages"
-    return [Problem(file, 1, message) for file in desired.empty_files]
+    owners = {
+        each.managed_by for each in (step.before for step in removals) if each and not isinstance(each, Repository)
+    }
+    return [Problem(file, 1, message) for owner, file in desired.empty_files.items() if owner in owners]
 
 
 MAX_UNCONFIRMED = 10

@@ -229,7 +229,10 @@ def test_objects_without_owner_are_not_drift(world: Run, manifest: Callable[...,
 
 
 def test_only_prune_deletes(made: Run, manifest: Callable[..., str]) -> None:
-    name = manifest("[repository]")
+    ran = made("plan", manifest("[repository]"), "--prune", "-o", "json")
+    assert (ran.code, "--prune would delete everything" in ran.err) == (2, True)
+    name = manifest("[user.eva]")
+    assert made("apply", name).code == 0
     ran = made("plan", name)
     assert (ran.code, "? app portal was removed from the manifests; apply --prune deletes it" in ran.out) == (0, True)
     assert ran.err == "gamcli: nothing to change; 2 to delete with apply --prune\n"

@@ -68,15 +68,16 @@ def test_changes_are_in_the_audit_log(apply_manifest: ApplyManifest, gam: Gam) -
     before = len(audit_entries(gam))
     text = TEXT.replace('"APIkey"', '"APIkey"\ndescription = "x"').replace('"m2m"\n[app', '"apikey"\n[app')
     text = text.replace("ana@", "a@").replace("remote_rest = true", 'description = "x"\nremote_rest = true')
-    apply_manifest(f"{text}[app.old]\n")
+    apply_manifest(f"{text}[app.old]\n[user.kept]\n")
     assert audit_entries(gam)[before:] == [
         ("app.adopt", "old"),
         ("auth_type.update", "m2m"),
         ("auth_type.set_default", "apikey"),
         ("app.update", "portal"),
         ("user.update", "ana"),
+        ("user.create", "kept"),
     ]
-    apply_manifest("[repository]", prune=True)
+    apply_manifest("[user.kept]", prune=True)
     assert ("app.release", "old") in audit_entries(gam)
     assert auth_types.show(gam, "apikey").default
 

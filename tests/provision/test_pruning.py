@@ -85,16 +85,16 @@ def test_adopted_objects_are_released_not_deleted(
 ) -> None:
     users.create(gam, "hand", {})
     apps.create(gam, AppSpec("old", {}))
-    text = '[user.hand]\n[app.old]\n[auth_type.apikey]\ntype = "APIkey"\n'
+    text = '[user.hand]\n[app.old]\n[auth_type.apikey]\ntype = "APIkey"\n[user.kept]\n'
     apply_manifest(text)
-    found = plan_manifest("[repository]", prune=True)
+    found = plan_manifest("[user.kept]", prune=True)
     assert steps(found) == [("update", "user", "hand"), ("update", "app", "old"), ("update", "auth-type", "apikey")]
     assert [(each.old, each.new) for each in found.summary().changes[0].fields] == [("m.toml", None)]
-    apply_manifest("[repository]", prune=True)
+    apply_manifest("[user.kept]", prune=True)
     assert [users.show(gam, "hand").managed_by, auth_types.show(gam, "apikey").managed_by] == [None, None]
-    assert not plan_manifest("[repository]", prune=True).steps
+    assert not plan_manifest("[user.kept]", prune=True).steps
     apply_manifest(text)
-    apply_manifest("[repository]", prune=True)
+    apply_manifest("[user.kept]", prune=True)
     assert users.show(gam, "hand")
 
 
@@ -128,10 +128,10 @@ def test_a_listed_object_cannot_refer_to_a_deleted_one(
 
 
 def test_a_type_in_use_is_not_deleted(plan_manifest: PlanManifest, apply_manifest: ApplyManifest, gam: Gam) -> None:
-    apply_manifest(f'{TYPE}[repository]\ndefault_auth_type = "m2m"\n')
+    apply_manifest(f'{TYPE}[user.kept]\n[repository]\ndefault_auth_type = "m2m"\n')
     with pytest.raises(ConflictError, match="is the default of the repository"):
-        plan_manifest("[repository]", prune=True)
-    assert steps(plan_manifest('[repository]\ndefault_auth_type = "apikey"\n', prune=True))[-1] == (
+        plan_manifest("[user.kept]", prune=True)
+    assert steps(plan_manifest('[user.kept]\n[repository]\ndefault_auth_type = "apikey"\n', prune=True))[-1] == (
         "delete",
         "auth-type",
         "m2m",
@@ -139,24 +139,25 @@ def test_a_type_in_use_is_not_deleted(plan_manifest: PlanManifest, apply_manifes
     auth_types.set_default(gam, "apikey")
     apps.create(gam, AppSpec("hand", {"api_keys.auth_type": "m2m"}))
     with pytest.raises(ConflictError) as caught:
-        plan_manifest("[repository]", prune=True)
+        plan_manifest("[user.kept]", prune=True)
     assert caught.value.message == "application 'hand' allows only authentication type 'm2m'"
-    any_type = '[app.hand]\napi_keys = { auth_type = "any" }\n'
+    any_type = '[user.kept]\n[app.hand]\napi_keys = { auth_type = "any" }\n'
     assert steps(plan_manifest(any_type, prune=True)) == [("update", "app", "hand"), ("delete", "auth-type", "m2m")]
     with pytest.raises(ConflictError):
-        plan_manifest('[app.hand]\ndescription = "x"\n', prune=True)
+        plan_manifest('[user.kept]\n[app.hand]\ndescription = "x"\n', prune=True)
 
 
 def test_an_application_can_be_deleted_with_its_only_type(
     plan_manifest: PlanManifest, apply_manifest: ApplyManifest
 ) -> None:
-    apply_manifest(f"{TYPE}{APP.replace('enabled = true', 'enabled = true, auth_type = ' + chr(34) + 'm2m' + chr(34))}")
-    assert steps(plan_manifest("[repository]", prune=True)) == [
+    only_type = APP.replace("enabled = true", 'enabled = true, auth_type = "m2m"')
+    apply_manifest(f"[user.kept]\n{TYPE}{only_type}")
+    assert steps(plan_manifest("[user.kept]", prune=True)) == [
         ("delete", "app", "portal"),
         ("delete", "auth-type", "m2m"),
     ]
-    apply_manifest("[repository]", prune=True)
-    assert not plan_manifest("[repository]", prune=True).steps
+    apply_manifest("[user.kept]", prune=True)
+    assert not plan_manifest("[user.kept]", prune=True).steps
 
 
 def test_the_email_of_a_deleted_user_can_be_reused(apply_manifest: ApplyManifest, gam: Gam) -> None:
@@ -241,13 +242,21 @@ def test_the_successors_of_an_adopted_key_are_released(apply_manifest: ApplyMani
     assert [(each.managed_by, each.status(gam.now())) for each in found] == [(None, "retiring"), (None, "active")]
 
 
+NAMING_NOTHING = (
+    "# nothing", "[repository]\ndefault_auth_type = 'local'", "[repository]", "[defaults.app]\nremote_rest = true",
+    "[defaults.key]\nlabel = 'x'", "[defaults]", "[app]\n[user]\n[auth_type]", "key = []", "app = {}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NAMING_NOTHING)
 def test_files_that_name_nothing_are_a_problem_when_pruning(
-    plan_manifest: PlanManifest, apply_manifest: ApplyManifest
+    plan_manifest: PlanManifest, apply_manifest: ApplyManifest, text: str
 ) -> None:
+    assert plan_manifest(text, prune=True).unlisted == ()  # as long as their owner manages nothing, nothing is pruned
     apply_manifest(WHOLE)
-    assert len(plan_manifest("# nothing\n").unlisted) == 5
+    assert len(plan_manifest(text).unlisted) == 5
     with pytest.raises(ProblemsError) as raised:
-        plan_manifest("# nothing\n", prune=True)
+        plan_manifest(text, prune=True)
     assert list(map(str, raised.value.problems)) == [
         "m.toml:1: defines no objects: --prune would delete everything that its owner manages"
     ]
