@@ -33,8 +33,13 @@ def open_lock_file(path: Path) -> int | None:
 
 def _create_lock_file(name: str, flags: int, path: Path) -> int:
     descriptor = os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600)
-    if os.geteuid() == 0:  # as SQLite does with its files: root must not lock the owner out
+    give_to_owner(descriptor, path)
+    return descriptor
+
+
+def give_to_owner(file: int | Path, path: Path) -> None:
+    """Give a file that root created to the owner of the store, as SQLite does: root must not lock the owner out."""
+    if os.geteuid() == 0:
         with suppress(OSError):
             status = os.stat(path)  # noqa: PTH116 - at every start
-            os.fchown(descriptor, status.st_uid, status.st_gid)
-    return descriptor
+            os.chown(file, status.st_uid, status.st_gid)

@@ -14,6 +14,7 @@ from gamcli.errors import FailedError, StoreUnusableError
 from gamcli.store.sqlite import files, open_lock
 from gamcli.store.sqlite.connection import SIDECAR_SUFFIXES
 from gamcli.store.sqlite.errors import is_damage, translate_error, translate_errors
+from gamcli.store.sqlite.lock_file import give_to_owner
 
 TIMEOUT = 5.0
 """Seconds to wait for processes that are opening the store."""
@@ -41,6 +42,7 @@ def replace_store(path: Path, new: Path, backup: Path) -> bool:
             if exists:
                 _merge_wal(path)
                 _keep_copy(path, backup)
+                give_to_owner(new, path)
             for end in SIDECAR_SUFFIXES:  # SQLite would take them for part of the new file
                 with suppress(FileNotFoundError):
                     Path(f"{path}{end}").rename(f"{backup}{end}")
@@ -71,6 +73,7 @@ def _keep_copy(path: Path, backup: Path) -> None:
         raise
     except OSError:
         os.close(os.open(backup, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        give_to_owner(backup, path)
         shutil.copyfile(path, backup)
         files.sync(backup)
 

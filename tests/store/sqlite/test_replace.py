@@ -102,6 +102,15 @@ def test_who_opens_by_a_link_takes_turns_with_who_replaces_the_file(two: tuple[P
         Store.open(link, timeout=0.0)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_store_that_root_replaces_still_belongs_to_its_owner(two: tuple[Path, Path, Path]) -> None:
+    path, new, kept = two
+    os.chown(path, 1234, 1235)
+    assert replace.replace_store(path, new, kept)
+    for each in (path, kept):
+        assert (each.stat().st_uid, each.stat().st_gid) == (1234, 1235)
+
+
 def test_where_there_was_none_nothing_is_kept(two: tuple[Path, Path, Path]) -> None:
     path, new, kept = two
     path.unlink()
