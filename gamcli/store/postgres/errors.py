@@ -77,7 +77,7 @@ _HBA_HINT = "allow this user and address in pg_hba.conf, or add sslmode=verify-f
 
 _UNREACHABLE_HINTS = (
     ("root certificate file", _CA_HINT),
-    ("certificate verify failed", _CA_HINT),
+    ("certificate verify failed", f"{_CA_HINT}; check that the certificate of the database has not expired"),
     ("does not match host name", "use a host name of the certificate in the URL, or sslmode=verify-ca"),
     ("does not support SSL", "set ssl = on in postgresql.conf, or use sslmode=disable if the network is trusted"),
     ("no encryption", _HBA_HINT),
