@@ -35,7 +35,7 @@ OPTIONS_OF_OTHERS = {
     "--all", "--body-file", "--config", "--data-urlencode", "--fail-with-body", "--message",  # curl, gh, git
     "--forwarded-allow-ips", "--no-access-log", "--no-proxy-headers",  # uvicorn
     "--command", "--dbname", "--file", "--set", "--single-transaction",  # psql and pg_dump
-    "--no-cache-dir", "--system", "--uid",  # pip, useradd
+    "--no-cache-dir", "--rm", "--system", "--uid",  # pip, docker, useradd
     "--no-file-parallelism",  # vitest
     "--asgi", "--only", "--postgres", "--rounds", "--seconds",  # tests/bench/serve.py and tests/faults/run.py
 }  # fmt: skip
