@@ -35,7 +35,7 @@ def list_(
     action: Annotated[
         str | None, option("ACTION", "Show only this action, such as key.revoke; key for all actions on keys.")
     ] = None,
-    target: Annotated[str | None, option("NAME", "Show only changes to this object, such as app:portal.")] = None,
+    target: Annotated[str | None, option("NAME", "Show only changes to this object, such as portal.")] = None,
     key: Annotated[str | None, option("KEY", "Show all entries about this key, even if it was deleted.")] = None,
     user: Annotated[str | None, option("USER", "Show all entries about this user and their keys.")] = None,
     app: Annotated[str | None, option("APP", "Show all entries about this application and its keys.")] = None,
