@@ -72,7 +72,7 @@ _READERS: tuple[Callable[[Transaction], Iterable[object]], ...] = (
     lambda tx: [*filter(None, [repository.find(tx)])],
     auth_types.search,
     lambda tx: apps.search(tx, apps.AppFilter()),
-    lambda tx: users.search(tx, users.UserFilter()),
+    lambda tx: map(users.check_password_hash, users.search(tx, users.UserFilter())),
     lambda tx: keys.search(tx, keys.KeyFilter()),
     lambda tx: tokens.search(tx, tokens.TokenFilter()),
     sessions.load_all,

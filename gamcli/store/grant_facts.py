@@ -78,11 +78,15 @@ def find_keys(ids: Collection[str]) -> Query[dict[str, tuple[Key, User]]]:
 
 
 def find_users(names: Collection[str]) -> Query[list[User]]:
-    """Return the users with any of these folded names, emails or GUIDs; their passwords stay as they are meanwhile."""
+    """Return the users with any of these folded names, emails or GUIDs, to log in; their passwords stay as they are."""
     asked = [*names]
     named = " OR ".join(f"user.{column} IN ({placeholders(asked)})" for column in ("fold", "email_fold", "guid"))
     sql = f"SELECT {users.FIELDS} FROM user WHERE {named}"
-    return Query(sql, asked * 3, lambda rows: [*map(users.build_record, rows)], keep="user", is_shared=True)
+
+    def build(rows: Iterable[Any]) -> list[User]:
+        return [users.check_password_hash(users.build_record(row)) for row in rows]
+
+    return Query(sql, asked * 3, build, keep="user", is_shared=True)
 
 
 def find_users_by_guid(guids: Collection[str]) -> Query[dict[str, User]]:

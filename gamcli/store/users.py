@@ -65,12 +65,17 @@ def build_record(row: Row) -> User:
         values[name] = from_micros_or_none(values[name])
     values["roles"] = split_joined(values["roles"])
     values["attributes"] = {} if values["attributes"] == "{}" else _parse_attributes(values["attributes"])
-    if values["password_hash"] is not None and not re.fullmatch(_HASH_FORMAT, values["password_hash"]):
-        raise DamagedRowError("an invalid password hash")
     return User(**values)
 
 
 _HASH_FORMAT = r"[\w-]+(?:\$[0-9]+){3}(?:\$[\w+/=]+){2}"
+
+
+def check_password_hash(user: User) -> User:
+    """Return the user, or raise DamagedRowError if the password hash is invalid: only logins need it."""
+    if user.password_hash is not None and not re.fullmatch(_HASH_FORMAT, user.password_hash):
+        raise DamagedRowError("an invalid password hash", f"row '{user.guid}' of table 'user'")
+    return user
 
 
 def _parse_attributes(text: str) -> dict[str, AttributeValue]:

@@ -15,11 +15,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gamcli.actions import Gam, issuance, keys, tokens, users
+from gamcli.actions import Gam, apps, auth_types, issuance, keys, tokens, users
 from gamcli.actions.grant_cache import GrantCache
 from gamcli.actions.issuance import GrantAttempt, IssuedToken
 from gamcli.errors import StoreBusyError, StoreUnknownOutcomeError, StoreUnusableError
+from gamcli.rules.credentials import Secret
 from gamcli.rules.grants import TokenRequest
+from gamcli.rules.passwords import TEST_COST
 from gamcli.server import group_commit, worker_pool
 from gamcli.server.endpoints.access_token import PendingGrant
 from gamcli.server.endpoints.context import RequestContext
@@ -313,6 +315,26 @@ def test_a_damaged_row_fails_the_requests_that_need_it_and_no_other(
         tx.run("UPDATE user SET attributes = 'x' WHERE name = 'bob'")
     with ThreadPoolExecutor(8) as pool:
         assert [*pool.map(lambda sent: granted(server, sent), [form, other] * 4)] == [200, 503] * 4
+
+
+def test_a_damaged_password_hash_fails_the_logins_of_its_user_alone(ask: Ask, post: Ask, gam: Gam) -> None:
+    auth_types.update(gam, "local", {"enabled": True})
+    apps.update(gam, "portal", {"token.renewals": 9})
+    users.create(gam, "bob", {})
+    for name in ("ana", "bob"):
+        users.set_password(gam, name, Secret("secret"), TEST_COST)
+
+    def log_in(name: str) -> Response:
+        return post(username=name, password="secret", authentication_type_name="local", api_key=None)
+
+    refresh_token = json.loads(log_in("ana").body)["refresh_token"]
+    with gam.store.writing() as tx:
+        tx.run("UPDATE user SET password_hash = 'scrypt$1$8$1$AAAA' WHERE name = 'ana'")
+    assert [log_in(name).status for name in ("ana", "bob")] == [503, 200]
+    assert post(grant_type="refresh_token", refresh_token=refresh_token, api_key=None).status == 200
+    token = json.loads(post().body)["access_token"]
+    assert ask("GET", "/oauth/gam/v2.0/userinfo", None, {"Authorization": token}).status == 200
+    assert users.show(gam, "ana").name == "ana"
 
 
 def test_a_server_that_ends_leaves_no_thread_behind(serve: Callable[..., Server], gam: Gam) -> None:
