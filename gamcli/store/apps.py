@@ -10,7 +10,7 @@ from gamcli.errors import NotFoundError, command
 from gamcli.model import ApiKeyPolicy, App, TokenPolicy, normalize_name
 from gamcli.store.damage import reports_damage
 from gamcli.store.engine import Row, Transaction
-from gamcli.store.queries import Conditions, chunks, order_by, placeholders, split_joined, suggest_name
+from gamcli.store.queries import Conditions, chunks, next_number_sql, order_by, placeholders, split_joined, suggest_name
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
 COLUMNS = (
@@ -170,7 +170,7 @@ def find_names_restricted_to(tx: Transaction, auth_type: str) -> list[str]:
 def add(tx: Transaction, app: App) -> None:
     """Insert the application; a session that outlasted an earlier one with its client ID is deleted."""
     store.sessions.delete_all(tx, "client_id", app.client_id)
-    next_number = "(SELECT coalesce(max(number), 0) + 1 FROM app)"
+    next_number = next_number_sql("app")
     tx.change(
         f"INSERT INTO app ({', '.join(COLUMNS)}, number) VALUES ({placeholders(COLUMNS)}, {next_number})", *_row(app)
     )

@@ -100,3 +100,9 @@ def chunks(values: Iterable[str]) -> Iterator[list[str]]:
     """Yield the distinct values in lists of at most CHUNK."""
     distinct = list(dict.fromkeys(values))
     return (distinct[at : at + CHUNK] for at in range(0, len(distinct), CHUNK))
+
+
+def next_number_sql(table: str) -> str:
+    """Return an expression of a free number of a user or an application, which no key refers to either."""
+    used = f"SELECT max(number) AS number FROM {table} UNION ALL SELECT max({table}_number) FROM key"
+    return f"(SELECT coalesce(max(number), 0) + 1 FROM ({used}) AS used)"

@@ -13,7 +13,7 @@ from gamcli.errors import DamagedRowError, NotFoundError, command
 from gamcli.model import AttributeValue, User, normalize_name
 from gamcli.store.damage import parse_json, reports_damage
 from gamcli.store.engine import Query, Row, Transaction
-from gamcli.store.queries import Conditions, chunks, order_by, placeholders, split_joined, suggest_name
+from gamcli.store.queries import Conditions, chunks, next_number_sql, order_by, placeholders, split_joined, suggest_name
 from gamcli.store.timestamps import from_micros_or_none, to_micros_or_none
 
 _TEXTS = (
@@ -174,7 +174,7 @@ def is_attribute_known(tx: Transaction, published: Iterable[str], attribute: str
 def add(tx: Transaction, user: User) -> None:
     """Insert the user; a session that outlasted an earlier one with their GUID is deleted."""
     store.sessions.delete_all(tx, "user_guid", user.guid)
-    next_number = "(SELECT coalesce(max(number), 0) + 1 FROM user)"
+    next_number = next_number_sql("user")
     tx.change(
         f"INSERT INTO user ({', '.join(_WRITTEN)}, number) VALUES ({placeholders(_WRITTEN)}, {next_number})",
         *_row(user),

@@ -94,3 +94,24 @@ def test_revoke_ends_the_session_of_a_token_that_is_renewed(world: Run, trade: C
     assert world("token", "revoke", token).err == (
         f"gamcli: revoked token {token} of ana for portal with its session\n"
     )
+
+
+@pytest.mark.parametrize("table", ["app", "user"])
+def test_keys_without_their_application_or_user_do_not_become_those_of_the_next_one(
+    world: Run, sql: Run, api_key: str, table: str
+) -> None:
+    client_id = world("app", "show", "portal", "--field", "client_id").out.strip()
+    sql(f"DELETE FROM {table}")  # without foreign keys, as another program does it
+    sql("DELETE FROM app_use")
+    assert world("store", "check").code == 8
+    if table == "app":
+        made = world(
+            "app", "create", "portal", "--remote-rest", "--api-keys", "--client-id", client_id, "--out", "secret"
+        )
+    else:
+        sql("INSERT INTO app_use (client_id, grants) VALUES (?, 0)", client_id)
+        made = world("user", "create", "bob")
+    assert made.code == 0
+    assert world("key", "list", "-o", "json").json == []
+    assert world("key", "verify", "--api-key-file", "-", stdin=api_key).code == 4
+    assert world("store", "check").code == 8
