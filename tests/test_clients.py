@@ -77,3 +77,25 @@ def test_the_workflow_of_the_manual_tests_against_a_server(
             os.kill(json.loads((tmp_path / "ready.json").read_bytes())["pid"], 15)
     assert (tmp_path / "told").read_text(encoding="utf-8") == "ana\n"
     assert len(steps(job)) == {"program": 1, "background": 2}[job]
+
+
+GH = """#!/bin/sh
+case "$*" in
+*--jq*) cat id ;;
+*PATCH*) echo "edit $*" | grep -o 'edit\\|comments/.*' >>calls ;;
+*) echo create >>calls; echo 17 >id ;;
+esac
+"""
+
+
+def test_the_workflow_of_the_manual_replaces_its_comment(tmp_path: Path, environment: dict[str, str]) -> None:
+    (workflow,) = (each for each in blocks("ci", "yaml") if "gh api" in each)
+    (step,) = re.findall(r"run: \|\n((?: {10}.*\n)+)", workflow)
+    (tmp_path / "id").touch()
+    (tmp_path / "gh").write_text(GH, encoding="utf-8")
+    (tmp_path / "gh").chmod(0o755)
+    environment |= {"PATH": f"{tmp_path}{os.pathsep}{environment['PATH']}", "NUMBER": "7", "GITHUB_REPOSITORY": "o/r"}
+    for _ in range(3):
+        subprocess.run(["bash", "-e", "-c", step], cwd=tmp_path, env=environment, check=True, timeout=60)
+    edit = ["edit", "comments/17 --field body=@plan.md"]
+    assert (tmp_path / "calls").read_text(encoding="utf-8").splitlines() == ["create", *edit, *edit]
