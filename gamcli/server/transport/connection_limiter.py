@@ -2,7 +2,8 @@
 The limits of open connections, and which connection is closed for a new one.
 
 The one that has been idle longest is closed: it has not sent a request yet, or is between requests. One in the middle
-of a request stays open. An address has at most half of all connections, so that none can take all of them.
+of a request stays open. By default an address has at most half of all connections, so that none can take all of them;
+for a server behind a proxy an option allows more, as closing idle connections of a proxy loses requests.
 """
 
 from gamcli.server.transport.connection import Connection
@@ -24,8 +25,7 @@ class ConnectionLimiter:
 
     def __init__(self, limit: int, limit_per_address: int = 0) -> None:
         self._limit = limit
-        half = max(limit // 2, 1)
-        self._limit_per_address = min(limit_per_address or half, half)
+        self._limit_per_address = limit_per_address or max(limit // 2, 1)
         self._all = _Group()
         self._by_address: dict[str, _Group] = {}
 
