@@ -1,5 +1,5 @@
 """
-What typer makes of a command: groups of options, and a class that refuses empty paths and formats the help.
+What typer makes of a command: groups of options, and a class that refuses invalid paths and formats the help.
 
 A command shows its help with examples in one line, and its options in panels when there are many.
 """
@@ -98,6 +98,14 @@ def require_option_values(parameters: Iterable[Any], path: str, words: Sequence[
             raise UsageError(f"option '{word}' requires an argument", hint)
 
 
+def check_path(name: str, usage: str, path: object, *, can_be_dash: bool = False) -> None:
+    """Raise UsageError for an empty path, and for '-' unless it stands for stdin or stdout."""
+    if path == "":  # it would mean the working directory
+        raise UsageError(f"{name} is empty", usage)
+    if path == "-" and not can_be_dash:
+        raise UsageError(f"{name} cannot be '-'", "specify the path of a file; that of a file named '-' is ./-")
+
+
 class GroupedCommand(TyperCommand):
     """A command whose options are grouped by their `rich_help_panel`, when there are many."""
 
@@ -105,14 +113,13 @@ class GroupedCommand(TyperCommand):
         require_option_values(self.get_params(ctx), ctx.command_path, args)
         rest: list[str] = super().parse_args(ctx, args)
         for parameter in self.get_params(ctx):
-            values = ctx.params.get(parameter.name)
             metavar = str(parameter.metavar or "").removesuffix("...")
-            is_empty = values == "" or (isinstance(values, list | tuple) and "" in values)
-            if is_empty and metavar in PATHS and parameter.name != "base_path":
-                option = next((name for name in parameter.opts if name.startswith("--")), metavar)
-                raise UsageError(
-                    f"{option} is empty", f"{option} FILE" if option != metavar else f"specify a {metavar}"
-                )
+            if metavar in PATHS and parameter.name != "base_path":
+                option = next((name for name in parameter.opts if name.startswith("--")), None)
+                usage = f"{option} FILE" if option else f"specify a {metavar}"
+                values = ctx.params.get(parameter.name)
+                for path in values if isinstance(values, list | tuple) else (values,):
+                    check_path(option or metavar, usage, path, can_be_dash="'-'" in str(getattr(parameter, "help", "")))
         return rest
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401 - typer's own types

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from gamcli import __version__
-from gamcli.commands.command_help import GroupedCommand, expand_groups, require_option_values
+from gamcli.commands.command_help import GroupedCommand, check_path, expand_groups, require_option_values
 from gamcli.commands.context import CliContext
 from gamcli.commands.settings import Settings
 from gamcli.errors import FailedError, UsageError
@@ -160,8 +160,7 @@ def root(
     """
     del version
     for option, path in (("--store", store), ("--store-url-file", store_url_file), ("--config", config)):
-        if path == "":  # it would mean the working directory
-            raise UsageError(f"{option} is empty", f"{option} FILE")
+        check_path(option, f"{option} FILE", path)
     if store and store_url_file:
         raise UsageError("--store and --store-url-file cannot be combined", "leave one of them out")
     flags: dict[str, object] = {"store": store, "store_url_file": store_url_file}

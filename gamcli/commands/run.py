@@ -32,7 +32,9 @@ def run_program(
     url: Annotated[str | None, option("URL", "Use this endpoint instead of the local store.")] = None,
     client_secret_file: Annotated[
         str | None,
-        option("FILE", "With --url: read the client secret from this file.", default="GAM_CLIENT_SECRET"),
+        option(
+            "FILE", "With --url: read the client secret from this file; '-' for stdin.", default="GAM_CLIENT_SECRET"
+        ),
     ] = None,
     auth_type: Annotated[
         str | None, option("AUTH_TYPE", "With --url: authentication type to send in the request.", default="apikey")

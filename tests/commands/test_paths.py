@@ -138,6 +138,15 @@ def test_no_file_is_created_through_a_symbolic_link(world: Run, api_key: str, pl
 
 
 @pytest.mark.usefixtures("fifo")
+@pytest.mark.parametrize("case", [case for case in ("--store", *CREATING, "plan <0...>") if case != "store backup <0>"])
+def test_a_dash_is_not_the_name_of_a_file(world: Run, api_key: str, place: Path, case: str) -> None:
+    words = ["-" if word == "{}" else word.replace("{key}", api_key[7:15]) for word in CASES[case].split()]
+    found = world(*words)
+    assert (found.code, " cannot be '-'\n" in found.err) == (2, True), found
+    assert not (place / "-").exists()
+
+
+@pytest.mark.usefixtures("fifo")
 @pytest.mark.parametrize("case", ["plan --out", "apply --secrets-out"])
 def test_an_existing_pipe_is_refused_without_waiting_for_its_writer(world: Run, place: Path, case: str) -> None:
     assert world(*CASES[case].format("fifo").split()).code == 5
