@@ -99,7 +99,6 @@ def _csv_row(key: DeliveredKey) -> str:
     )
 
 
-@lru_cache(maxsize=1024)
 def _cell(name: str) -> str:
     return escape_formula(clean(name))
 

