@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -27,6 +27,7 @@ GROUP_ROWS = 10_000
 """How many rows are looked up in one query."""
 
 MAX_CACHED_USERS = 50_000
+MAX_CACHED_APPS = 1000
 
 RERUN_HINT = "fix it and run the same command again: it issues the missing keys"
 Item = TypeVar("Item")
@@ -104,12 +105,14 @@ def validate_rows(
 
 def _iter_missing(tx: Transaction, now: datetime, rows: Iterable[KeyRow], earlier: "_EarlierRuns") -> Iterator[KeyRow]:
     """Yield the rows without an active key, and those whose keys earlier runs of this input issued."""
+    find_app = lru_cache(MAX_CACHED_APPS)(partial(store.apps.find, tx))
     for group in iter_groups(rows, GROUP_ROWS):
         users = store.bulk_rows.find_users(tx, sorted({normalize_name(row.user) for row in group}))
-        apps = {name: store.apps.find(tx, name) for name in {row.app for row in group}}
-        for row in group:
-            user, app = users.get(normalize_name(row.user)), apps[row.app]
-            key = store.keys.find_current(tx, user.guid, app.client_id) if user and app else None
+        owners = [(users.get(normalize_name(row.user)), find_app(row.app)) for row in group]
+        pairs = {(user.guid, app.client_id) for user, app in owners if user and app}
+        keys = store.keys.find_current_of_pairs(tx, pairs)
+        for row, (user, app) in zip(group, owners, strict=True):
+            key = keys.get((user.guid, app.client_id)) if user and app else None
             if key is None or not key.is_valid(now) or earlier.has_issued(key):
                 yield row
 

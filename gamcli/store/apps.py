@@ -108,8 +108,8 @@ def _row(app: App) -> Row:
 
 def find(tx: Transaction, name: str) -> App | None:
     """Return the application with this name or client ID, or None."""
-    found = tx.build(_with_use, f"{_SELECT} WHERE app.client_id = ?", name)
-    return found or tx.build(_with_use, f"{_SELECT} WHERE app.fold = ?", normalize_name(name))
+    condition = "app.client_id = ?1 OR app.fold = ?2 ORDER BY app.client_id <> ?1 LIMIT 1"
+    return tx.build(_with_use, f"{_SELECT} WHERE {condition}", name, normalize_name(name))
 
 
 def find_by_client_id_any_case(tx: Transaction, text: str) -> App | None:

@@ -5,12 +5,14 @@ SQLite keeps temporary tables in a file, so a million rows need no memory.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 from gamcli.model import Key
 from gamcli.store import keys
-from gamcli.store.engine import Transaction
-from gamcli.store.queries import CHUNK, chunks, placeholders
+from gamcli.store.engine import Query, Transaction
+from gamcli.store.queries import CHUNK, placeholders
 
 _TABLES = (
     # `outcome` is RENEWED, REPEATED or NULL; `key_id` and `digest` (hexadecimal) are those of a key to import.
@@ -98,28 +100,24 @@ def create_tables(tx: Transaction) -> None:
         tx.run(table)
 
 
-def find_users(tx: Transaction, texts: Iterable[str]) -> dict[str, BulkUser]:
+def find_users(tx: Transaction, texts: Sequence[str]) -> dict[str, BulkUser]:
     """Return users by folded name, email or GUID. Fastest when sorted."""
     users: dict[str, BulkUser] = {}
-    for chunk in chunks(texts):
-        for column in ("fold", "email_fold", "guid"):
-            unknown = [text for text in chunk if text not in users]
-            if unknown:
-                users.update((user.text, user) for user in _select_users(tx, column, column, unknown))
+    for column in ("fold", "email_fold", "guid"):
+        for user in _select_users(tx, column, column, [text for text in texts if text not in users]):
+            users[user.text] = user
     return users
 
 
 def find_users_by_number(tx: Transaction, numbers: Sequence[int]) -> dict[int, BulkUser]:
-    return {
-        user.number: user
-        for at in range(0, len(numbers), CHUNK)
-        for user in _select_users(tx, "fold", "number", numbers[at : at + CHUNK])
-    }
+    return {user.number: user for user in _select_users(tx, "fold", "number", numbers)}
 
 
 def _select_users(tx: Transaction, text: str, column: str, values: Sequence[object]) -> Iterator[BulkUser]:
-    rows = tx.each(f"SELECT {text}, {_USER} FROM user WHERE {column} IN ({placeholders(values)})", values)
-    return map(BulkUser._make, rows)
+    sql = f"SELECT {text}, {_USER} FROM user WHERE {column} IN "
+    some = (values[at : at + CHUNK] for at in range(0, len(values), CHUNK))
+    queries = [Query(f"{sql}({placeholders(each)})", each, partial(map, BulkUser._make)) for each in some]
+    return chain.from_iterable(tx.fetch_together(queries))
 
 
 def find_app_number(tx: Transaction, client_id: str) -> tuple[int, bool]:
@@ -131,7 +129,7 @@ def find_app_number(tx: Transaction, client_id: str) -> tuple[int, bool]:
 
 
 def add_terms(tx: Transaction, terms: KeyTerms) -> None:
-    tx.run(f"INSERT INTO temp.bulk_terms VALUES ({placeholders(terms)})", *terms)
+    tx.change(f"INSERT INTO temp.bulk_terms VALUES ({placeholders(terms)})", *terms)
 
 
 def add(tx: Transaction, rows: Iterable[NewRow]) -> None:

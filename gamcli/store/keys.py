@@ -3,13 +3,14 @@
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from gamcli import store
 from gamcli.errors import NotFoundError, UsageError, command
 from gamcli.model import Key, normalize_name
 from gamcli.store.damage import reports_damage
-from gamcli.store.engine import Row, Transaction
+from gamcli.store.engine import Query, Row, Transaction
 from gamcli.store.queries import Conditions, chunks, order_by, placeholders, share, split_joined
 from gamcli.store.timestamps import from_micros, from_micros_or_none, to_micros, to_micros_or_none
 
@@ -143,7 +144,14 @@ def find_retiring(tx: Transaction, user_guid: str, client_id: str, now: datetime
 
 def find_current(tx: Transaction, user_guid: str, client_id: str) -> Key | None:
     """Return the latest key of a user and application, whatever its state, or None."""
-    return tx.build(build_record, f"{_SELECT} WHERE {_OF_USER} AND {_FOR_APP} AND current = 1", user_guid, client_id)
+    return find_current_of_pairs(tx, [(user_guid, client_id)]).get((user_guid, client_id))
+
+
+def find_current_of_pairs(tx: Transaction, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Key]:
+    """Return the latest key of each user and application with these GUIDs and client IDs, if there is one."""
+    sql = f"{_SELECT} WHERE {_OF_USER} AND {_FOR_APP} AND current = 1"
+    found = tx.fetch_together([Query(sql, pair, lambda rows: [*map(build_record, rows)]) for pair in pairs])
+    return {(key.user_guid, key.client_id): key for key in chain.from_iterable(found)}
 
 
 def find_current_of_users(tx: Transaction, user_guids: Iterable[str]) -> Iterator[Key]:

@@ -146,7 +146,7 @@ def find_by_names(tx: Transaction, texts: Iterable[str]) -> Iterator[User]:
         }
         for column, values in filter(itemgetter(1), candidates.items()):
             queries.append(_query(f"{column} IN ({placeholders(values)})", values))
-    return chain.from_iterable(tx.fetch_together(queries) if queries else ())
+    return chain.from_iterable(tx.fetch_together(queries))
 
 
 def find_managed(tx: Transaction, owners: Collection[str]) -> Iterator[User]:

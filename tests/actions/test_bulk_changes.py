@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gamcli.actions import Gam, apps, audit, keys, repository, users
+from gamcli.actions import Gam, apps, audit, bulk_issue, bulk_validation, keys, repository, users
+from gamcli.actions.bulk_terms import KeyRow
+from gamcli.actions.bulk_validation import BulkTarget
 from gamcli.actions.problems import ProblemList
 from gamcli.store import Store
 from gamcli.store.postgres.database import PostgresStore
@@ -18,6 +20,7 @@ from tests.actions.conftest import count_round_trips
 FEW, MANY = 3, 60
 """Keys of the first and of the second application."""
 
+WANTED = {"remote_rest": True, "api_keys.enabled": True}
 APPS = {"small": FEW, "large": MANY}
 
 
@@ -28,8 +31,7 @@ def estate(postgres_url: str, now: datetime) -> Iterator[Gam]:
         repository.initialise(gam)
         create_users(gam, "u", MANY)
         for name, count in APPS.items():
-            wanted = {"remote_rest": True, "api_keys.enabled": True}
-            apps.create(gam, apps.AppSpec(name, wanted, ("gam_user_data",)))
+            apps.create(gam, apps.AppSpec(name, WANTED, ("gam_user_data",)))
             for number in range(count):
                 keys.generate(gam, keys.KeySpec(f"u{number}", name))
         yield gam
@@ -67,4 +69,24 @@ def test_users_of_a_file_are_saved_together(estate: Gam, tmp_path: Path) -> None
     for name in ("Ana", "Bob"):  # created, then updated
         tasks = [partial(create_users, estate, f"{count}-", count, first_name=name) for count in (FEW, MANY)]
         few, many = (count_round_trips(estate.store, tmp_path / "trace", task) for task in tasks)
+        assert few == many
+
+
+def issue_keys(gam: Gam, app: str, count: int, *, only_missing: bool = False) -> None:
+    rows = [KeyRow(number, f"u{number}", app) for number in range(count)]
+    digest = f"{app} {count} {only_missing}".encode()
+    target = BulkTarget(bulk_issue.find_batch(gam, digest), "keys.csv", only_missing=only_missing)
+    validated = bulk_validation.validate_rows(gam, ProblemList("keys.csv"), rows, target, 0)
+    assert validated.counts.rows == (0 if only_missing else count)
+    bulk_issue.issue_keys(gam, bulk_issue.start_run(gam, validated, digest, "keys.csv"), lambda _: None)
+
+
+def test_keys_of_a_file_are_issued_together(estate: Gam, tmp_path: Path) -> None:
+    assert isinstance(estate.store, PostgresStore)
+    counts = {"first": FEW, "few": FEW, "many": MANY}  # the first input also asks for the types of columns
+    for name in counts:
+        apps.create(estate, apps.AppSpec(name, WANTED, ("gam_user_data",)))
+    for only_missing in (False, True):
+        tasks = [partial(issue_keys, estate, *each, only_missing=only_missing) for each in counts.items()]
+        _, few, many = (count_round_trips(estate.store, tmp_path / "trace", task) for task in tasks)
         assert few == many

@@ -188,7 +188,7 @@ class PostgresTransaction(Transaction):
     def fetch_together(self, queries: Sequence[Query[Any]]) -> list[Any]:
         asked, results = self._answered
         if queries is not asked:
-            results = self._execute(*self.format_queries(queries))
+            results = self._execute(*self.format_queries(queries)) if queries else []
         if isinstance(results, psycopg.Error):
             raise results
         return [query.build(result.rows) for query, result in zip(queries, results, strict=True)]
