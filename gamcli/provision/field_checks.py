@@ -124,20 +124,30 @@ def password(value: str) -> Secret:
     return passwords.check_password(Secret(value))
 
 
-_PRINTABLE = r"[^\u0000-\u001f\u007f-\u009f]*"
-TEXT = f"^{_PRINTABLE}$"
-NAME = rf"^(?=\S)(?=.*\S$){_PRINTABLE}$"
-"""No space at the beginning or the end."""
+_END = r"$(?!\n)"
+"""In Python, `$` also matches before a line break at the end."""
 
-ROLE = rf"^(?=\S)(?=.*\S$)(?!.*\+){_PRINTABLE}$"
-EMAIL = r"^(|[^@\s]+@[^@\s]+)$"
+_PRINTABLE = (
+    r"[^\u0000-\u001f\u007f-\u00a0\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680\u180e\u2000-\u200f"
+    r"\u2028-\u202f\u205f-\u206f\u3000\ue000-\uf8ff\ufdd0-\ufdef\ufeff\ufff0-\ufffb\ufffe\uffff]*"
+)
+"""Without control and format characters, spaces other than U+0020, and private ones."""
+
+TEXT = f"^{_PRINTABLE}{_END}"
+_NAME_BEGIN = r"^(?=\S)(?=.*\S$)(?![/\\~])(?!(?:.*[/\\])?\.\.?(?:[/\\]|$))"
+NAME = f"{_NAME_BEGIN}{_PRINTABLE}{_END}"
+"""No space at the beginning or the end, and no path."""
+
+AUTH_TYPE_NAME = rf"^(?![Aa][Nn][Yy]{_END}){NAME.removeprefix('^')}"
+ROLE = rf"{_NAME_BEGIN}(?!.*[+,;|]){_PRINTABLE}{_END}"
+EMAIL = rf"^(|[^@\s]+@[^@\s]+){_END}"
 _DATE = (
     r"[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
     r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))"
 )
-BIRTHDAY = rf"^(|{_DATE})$"
+BIRTHDAY = rf"^(|{_DATE}){_END}"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-INSTANT = rf"^(?!0000){_DATE}(?:[Tt ]{_TIME}:[0-5][0-9](?:\.[0-9]+)?(?:[Zz]|[+-]{_TIME})?)?$"
+INSTANT = rf"^(?!0000){_DATE}(?:[Tt ]{_TIME}:[0-5][0-9](?:\.[0-9]+)?(?:[Zz]|[+-]{_TIME})?)?{_END}"
 """A date, or a time in RFC 3339; without an offset it is in UTC."""
 
 REFERENCE = r"\$"
@@ -154,4 +164,4 @@ SCOPES = rf"^(?:[+\s]*{_SCOPE})?(?:[+\s]+{_SCOPE})*[+\s]*$"
 """One or more scopes, joined by `+` or spaces."""
 
 _FIELDS = any_case(name.removeprefix("user_") for name in (*scopes.TABLE, *scopes.ALIASES) if name.startswith("user_"))
-ATTRIBUTE_ID = rf"^(?!{_FIELDS}$)[A-Za-z0-9_.-]{{1,60}}$"
+ATTRIBUTE_ID = rf"^(?!{_FIELDS}$)[A-Za-z0-9_.-]{{1,60}}{_END}"

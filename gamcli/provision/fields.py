@@ -41,6 +41,7 @@ class Section(NamedTuple):
     defaults: object = None
     check_name: Callable[[str], object] | None = None
     is_array: bool = False
+    name_pattern: str = checks.NAME
     exclusive: tuple[str, ...] = ()
     """Fields of which only one is allowed."""
     max_name_length: int = names.NAME_LENGTH
@@ -271,7 +272,7 @@ SECTIONS = {
         Section(
             "auth_type", "authentication types", AuthType, _AUTH_TYPE,
             AuthType("", "", "", enabled=True, default=False, created_at=_EPOCH, updated_at=_EPOCH),
-            auth_types.check_name,
+            auth_types.check_name, name_pattern=checks.AUTH_TYPE_NAME,
         ),
         Section(
             "app", "applications", App, _APP, App("", "", b"", _EPOCH, _EPOCH),

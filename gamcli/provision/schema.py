@@ -44,7 +44,7 @@ def _section_schema(section: Section) -> dict[str, Any]:
     if section.is_array:
         return {"type": "array", "description": section.about, "items": reference}
     if section.check_name:
-        names = {"anyOf": [{"pattern": checks.NAME, "maxLength": section.max_name_length}, _REFERENCE]}
+        names = {"anyOf": [{"pattern": section.name_pattern, "maxLength": section.max_name_length}, _REFERENCE]}
         return {
             "type": "object",
             "description": section.about,

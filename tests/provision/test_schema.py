@@ -112,11 +112,18 @@ def test_the_schema_refuses_most_of_what_the_reader_refuses() -> None:
     assert len(mistakes(tomllib.loads("\n".join(lines)))) > 20
 
 
+NAMES = [
+    "x", "x y", " x", "x ", "a\nb", "a\n", "é", "\u200b", "a\u2028b", "\ufeffx", "\xa0", "a\u3000b", "\ue000", "\ufffc",
+    "/a", "\\a", "~a", "a~", "..", ".", "...", "a/../b", "a\\..", "a/b", ".a/b.", "any", "ANY", "many", "a,b", "a|b",
+    "a;b", "a+b", "x" * 60, "x" * 61, "x" * 254, "x" * 255,
+]  # fmt: skip
+
 VALUES: list[object] = [
-    True, 0, -1, 999, 1000, 10**9, 1.5, "", "x", "x y", " x", "x ", "a\nb", "a\tb", "é", "x" * 61, "x" * 101, "x" * 255,
-    "x" * 2049, "a" * 32, "a-" * 16, "a" * 41, "90d", "0", "00d", "5x", "1M", "1H", " 5d ", "9" * 11 + "d",
+    *NAMES, *([name] for name in NAMES),
+    True, 0, -1, 999, 1000, 10**9, 1.5, "", "a\tb", "x" * 101, "x" * 2049,
+    "a" * 32, "a-" * 16, "a" * 41, "90d", "0", "00d", "5x", "1M", "1H", " 5d ", "9" * 11 + "d",
     "1990-01-31", "1990-02-30", "1990-13-01", "1990-04-31", "F", "f", "a@b", "a@b@c", "any", "APIKEY", "GAMLocal",
-    [], ["x"], ["x", "x"], ["a+b"], ["a\nb"], [" x"], ["x" * 255], [1], [""], ["gam_user_data"], ["GAM_USER_DATA"],
+    [], ["x", "x"], [1], [""], ["gam_user_data"], ["GAM_USER_DATA"],
     ["gam_user_data+user_email"], ["gam_user_data user_x"], ["user_mail"], ["user_x y"], ["user_"],
     {}, {"a": "b"}, {"a": ["b"]}, {"a": [1]}, {"a": 1}, {"a b": "c"}, {"x" * 61: "c"}, {"email": "c"}, {"Mail": "c"},
     {"a": "a\nb"}, {"a": "x" * 2049}, {"a": {"b": "c"}},
@@ -135,6 +142,15 @@ def test_the_schema_and_the_reader_agree_on_every_value_of_every_field(section: 
             if _is_accepted() == bool(mistakes(tomllib.loads(text))):
                 differing.append((field.name, value))
     assert differing == []
+
+
+@for_each("section", [each for each in SECTIONS.values() if each.check_name])
+def test_the_schema_and_the_reader_agree_on_every_name(section: Section, folder: Path) -> None:
+    for name in NAMES:
+        text = f"[{toml_format.format_path((section.name, name))}]\n"
+        text += 'type = "APIkey"\n' if section.name == "auth_type" else ""
+        (folder / "m.toml").write_text(text, encoding="utf-8")
+        assert _is_accepted() != bool(mistakes(tomllib.loads(text))), name
 
 
 def _is_accepted() -> bool:
