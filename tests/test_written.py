@@ -33,7 +33,7 @@ MAX_README_LINES = 300
 OPTIONS_OF_OTHERS = {
     "--edit-last", "--create-if-none",  # gh
     "--all", "--body-file", "--config", "--data-urlencode", "--fail-with-body", "--message",  # curl, gh, git
-    "--forwarded-allow-ips", "--no-access-log", "--no-proxy-headers",  # uvicorn
+    "--forwarded-allow-ips", "--no-access-log", "--no-proxy-headers", "--timeout-keep-alive",  # uvicorn
     "--command", "--dbname", "--file", "--set", "--single-transaction",  # psql and pg_dump
     "--no-cache-dir", "--rm", "--system", "--uid",  # pip, docker, useradd
     "--no-file-parallelism",  # vitest
