@@ -134,6 +134,8 @@ def _parse_request_line(line: str) -> tuple[str, str, str, int]:
     method, target, major, minor = match.groups()
     if major != "1":
         raise RefusedError("version_unknown", "the version is not HTTP/1.x")
+    if method == "CONNECT":  # proxies read what follows it as a tunnel, not as requests (RFC 9110 §9.3.6)
+        raise unreadable_request("the method is CONNECT, for proxies only")
     path, _, query = _origin_form(target).partition("?")
     return method, path, query, int(minor)
 
