@@ -198,8 +198,8 @@ KEYS_PER_READ = 250
 def load_key_facts(tx: Transaction, gam: Gam, keys: Iterable[Key]) -> Iterator[GrantFacts]:
     """Yield the facts about each key; their users are loaded together, for KEYS_PER_READ keys at a time."""
     apps = lru_cache(maxsize=256)(lambda client_id: store.apps.find_by_client_id(tx, client_id))
-    types, now = list(store.auth_types.search(tx)), gam.now()
-    auth_types = lru_cache(maxsize=256)(lambda client_id: find_auth_type(apps(client_id), types))
+    types, now = lru_cache(maxsize=1)(lambda: list(store.auth_types.search(tx))), gam.now()
+    auth_types = lru_cache(maxsize=256)(lambda client_id: find_auth_type(apps(client_id), types()))
     remaining = iter(keys)
     while some := [*islice(remaining, KEYS_PER_READ)]:
         users = tx.fetch(store.grant_facts.find_users_by_guid([key.user_guid for key in some]))

@@ -13,6 +13,8 @@ from gamcli.actions.bulk_terms import KeyRow
 from gamcli.actions.bulk_validation import BulkTarget
 from gamcli.actions.problems import ProblemList
 from gamcli.store import Store
+from gamcli.store import keys as store_keys
+from gamcli.store.keys import KeyFilter
 from gamcli.store.postgres.database import PostgresStore
 from gamcli.store.postgres.url import parse_url
 from tests.actions.conftest import count_round_trips
@@ -90,3 +92,11 @@ def test_keys_of_a_file_are_issued_together(estate: Gam, tmp_path: Path) -> None
         tasks = [partial(issue_keys, estate, *each, only_missing=only_missing) for each in counts.items()]
         _, few, many = (count_round_trips(estate.store, tmp_path / "trace", task) for task in tasks)
         assert few == many
+
+
+def test_a_list_costs_one_round_trip(estate: Gam, tmp_path: Path) -> None:
+    assert isinstance(estate.store, PostgresStore)
+    with estate.store.reading() as tx:
+        assert (
+            count_round_trips(estate.store, tmp_path / "trace", lambda: list(store_keys.search(tx, KeyFilter()))) == 1
+        )

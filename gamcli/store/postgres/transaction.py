@@ -7,7 +7,6 @@ from itertools import chain, count, islice
 from typing import Any
 
 import psycopg
-from psycopg import RawServerCursor
 
 from gamcli.store.engine import Query, Row, Transaction
 from gamcli.store.postgres.clock import TOLERANCE
@@ -35,8 +34,6 @@ UNREAD = f"""SELECT set_config('lock_timeout', $1, TRUE), 1 / count(*)
     AND abs(extract(epoch FROM clock_timestamp() - $4::timestamptz)) < {TOLERANCE.total_seconds()}"""
 """Divides by zero unless the last audit entry and the difference of the clocks are those that are expected."""
 
-_CURSOR_NUMBERS = count(1)
-
 _INSERT = re.compile(
     r"INSERT INTO (?P<table>[\w.]+) \((?P<columns>[\w,\s]+)\)\s+VALUES \([?, ]+\)(?P<rest>.*)", re.DOTALL
 )
@@ -55,8 +52,8 @@ class PostgresTransaction(Transaction):
     """
 
     __slots__ = (
-        "_answered", "_connection", "_find_slot", "_is_open", "_is_writing", "_runs", "_saved", "is_begun", "is_unread",
-        "proof", "written_head",
+        "_answered", "_connection", "_cursors", "_find_slot", "_is_open", "_is_writing", "_runs", "_saved", "is_begun",
+        "is_unread", "proof", "written_head",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +73,7 @@ class PostgresTransaction(Transaction):
         self._saved = [] if first is None else [first]
         self.is_unread = first is not None
         self.is_begun = first is None
+        self._cursors: set[int] = set()
         self._runs = 0
         self.proof: Statement | None = None
         self.written_head: tuple[int, str] | None = None
@@ -97,11 +95,19 @@ class PostgresTransaction(Transaction):
         if not self._is_open:  # a cursor lasts until its transaction ends
             yield from self.each(sql, values)
             return
-        if self._saved:
-            self._execute()
-        with RawServerCursor(self._connection, f"rows_{next(_CURSOR_NUMBERS)}") as cursor:
-            cursor.itersize = ROWS_PER_FETCH
-            yield from cursor.execute(translate(sql), _clean(values))
+        number = next(each for each in count(1) if each not in self._cursors)
+        fetch: Statement = f"FETCH {ROWS_PER_FETCH} FROM rows_{number}", ()
+        declare = f"DECLARE rows_{number} NO SCROLL CURSOR FOR {translate(sql)}", _clean(values)
+        _, result = self._execute(declare, fetch)
+        self._cursors.add(number)
+        try:
+            yield from result.rows
+            while len(result.rows) == ROWS_PER_FETCH:
+                (result,) = self._execute(fetch)
+                yield from result.rows
+        finally:
+            self._cursors.remove(number)
+            self._saved.append((f"CLOSE rows_{number}", ()))
 
     def run(self, sql: str, *values: object) -> int:
         self._count_change()

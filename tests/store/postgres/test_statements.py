@@ -9,7 +9,7 @@ import pytest
 from gamcli.errors import StoreUnusableError
 from gamcli.store import Store
 from gamcli.store.engine import Query
-from gamcli.store.postgres import statements
+from gamcli.store.postgres import statements, transaction
 from gamcli.store.postgres.connection import DatabaseConnection, SessionSettings, Silence, connect
 from gamcli.store.postgres.statements import Statement
 from gamcli.store.postgres.url import parse_url
@@ -123,3 +123,15 @@ def test_rows_that_were_saved_are_streamed(postgres_url: str) -> None:
     with Store.create(parse_url(postgres_url)) as store, store.writing() as tx:
         tx.save("INSERT INTO adoption (kind, id) VALUES (?, ?)", [("app", "a"), ("app", "b")])
         assert sorted(tx.stream("SELECT id FROM adoption")) == [("a",), ("b",)]
+
+
+def test_rows_are_streamed_by_several_cursors_at_once(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transaction, "ROWS_PER_FETCH", 2)
+    sql = "SELECT CAST(? AS INTEGER) + number FROM generate_series(1, 5) AS number"
+    with Store.create(parse_url(postgres_url)) as store, store.reading() as tx:
+        first, second = tx.stream(sql, [10]), tx.stream(sql, [20])
+        assert (next(first), next(second), next(second)) == ((11,), (21,), (22,))
+        assert [*first] == [(12,), (13,), (14,), (15,)]
+        assert [*tx.stream(sql, [30])] == [(31,), (32,), (33,), (34,), (35,)]  # takes the place of the first
+        assert [*second] == [(23,), (24,), (25,)]
+        assert tx.one("SELECT count(*) FROM pg_cursors WHERE name <> ''") == (0,)
