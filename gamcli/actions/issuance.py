@@ -164,7 +164,7 @@ class Turn:
         all are refused: a session may have been revoked.
         """
         self._tx = tx
-        if not tx.is_unread:
+        if not tx.is_optimistic:
             self._read(tx)
         outcomes = [self._settle(each, grant) for each, grant in zip(self._attempts, self._cached, strict=True)]
         self._save()

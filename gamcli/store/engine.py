@@ -51,7 +51,7 @@ class Transaction(ABC):
     """Runs queries; valid until the end of the `with` block that created it."""
 
     __slots__ = ()
-    is_unread = False  # whether the head of the audit log is compared when it is saved, and not read before
+    is_optimistic = False  # whether the commit compares the head of the audit log, which is not read before
 
     node: int | None = None
     """The number under which this connection counts grants, None where all writers share one row."""
@@ -220,8 +220,8 @@ class Store(ABC):
         Begin a transaction for grants that `commit` or `rollback` ends, from any thread. Not for shared stores.
 
         The results of `queries` may be read in the same round trip; `fetch_together` of the same list returns them.
-        With the `head` of the audit log that all decisions are based on, nothing need be sent before the commit, which
-        raises StoreChangedError if the head is another. It writes no audit entries, so others may run meanwhile.
+        With the `head` of the audit log that decisions are based on, it may be optimistic: nothing is sent before the
+        commit, which raises StoreChangedError for another head. It writes no audit entries: others may run meanwhile.
         """
 
     @abstractmethod

@@ -27,7 +27,7 @@ from gamcli.store.postgres.clock import DatabaseClock
 from gamcli.store.postgres.connection import DatabaseConnection, Reconnecting, SessionSettings, Silence
 from gamcli.store.postgres.slots import IdSlot
 from gamcli.store.postgres.statements import NoAnswerError, Statement
-from gamcli.store.postgres.transaction import UNREAD, WRITE, PostgresTransaction
+from gamcli.store.postgres.transaction import CHECK_HEAD, WRITE, PostgresTransaction
 from gamcli.store.postgres.url import PostgresUrl
 
 ROW_LOCK_SECONDS, FIRST_ROW_LOCK_SECONDS = 0.25, 0.05
@@ -172,7 +172,7 @@ class PostgresStore(Store):
     def begin(self, queries: Sequence[Query[Any]] = (), head: tuple[int, str] | None = None) -> Transaction:
         with self._translate_errors():
             if head is not None:
-                return self._begin_unread(head)
+                return self._begin_optimistic(head)
             locks = not queries or any(query.keep for query in queries)  # then the event loop waits for them
             seconds = FIRST_ROW_LOCK_SECONDS if locks else ROW_LOCK_SECONDS
             return self._begin([WRITE, (_GRANT, [str(int(seconds * 1000))])], monotonic() + self.timeout, queries)
@@ -205,10 +205,10 @@ class PostgresStore(Store):
     def _begin_change(self, end: float) -> PostgresTransaction:
         return self._begin([WRITE, (_CHANGE, ())], end)
 
-    def _begin_unread(self, head: tuple[int, str]) -> PostgresTransaction:
+    def _begin_optimistic(self, head: tuple[int, str]) -> PostgresTransaction:
         """Begin with the commit; if the connection is lost meanwhile, nobody got the tokens, and others are issued."""
         connection = self._connections.get(0)
-        first = UNREAD, [str(int(ROW_LOCK_SECONDS * 1000)), *head, self.clock.predict().isoformat()]
+        first = CHECK_HEAD, [str(int(ROW_LOCK_SECONDS * 1000)), *head, self.clock.predict().isoformat()]
         tx = PostgresTransaction(connection, self._find_slot, is_writing=True, first=first)
         self._begun, self._open, self._transaction_id = connection, tx, ""
         return tx
@@ -253,7 +253,7 @@ class PostgresStore(Store):
         statements = [*tx.pop_saved(), *[_COMMIT] * tx.is_begun]
         try:
             *_, last = connection.run(statements)
-        except psycopg.errors.DivisionByZero as error:  # of UNREAD
+        except psycopg.errors.DivisionByZero as error:  # of CHECK_HEAD
             raise errors.changed_error(self.name) from error
         except psycopg.OperationalError:
             if not connection.closed:

@@ -29,7 +29,7 @@ An index that suits a table of ten rows may be slow for ten thousand.
 """
 
 WRITE: Statement = "BEGIN ISOLATION LEVEL READ COMMITTED", ()
-UNREAD = f"""SELECT set_config('lock_timeout', $1, TRUE), 1 / count(*)
+CHECK_HEAD = f"""SELECT set_config('lock_timeout', $1, TRUE), 1 / count(*)
     FROM (SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1) AS head WHERE seq = $2 AND coalesce(hash, '') = $3
     AND abs(extract(epoch FROM clock_timestamp() - $4::timestamptz)) < {TOLERANCE.total_seconds()}"""
 """Divides by zero unless the last audit entry and the difference of the clocks are those that are expected."""
@@ -53,7 +53,7 @@ class PostgresTransaction(Transaction):
 
     __slots__ = (
         "_answered", "_connection", "_cursors", "_find_slot", "_is_open", "_is_writing", "_runs", "_saved", "is_begun",
-        "is_unread", "proof", "written_head",
+        "is_optimistic", "proof", "written_head",
     )  # fmt: skip
 
     def __init__(
@@ -71,7 +71,7 @@ class PostgresTransaction(Transaction):
         self._is_writing = is_writing
         self._answered: tuple[Sequence[Query[Any]], list[StatementResult] | psycopg.Error] = (), []
         self._saved = [] if first is None else [first]
-        self.is_unread = first is not None
+        self.is_optimistic = first is not None
         self.is_begun = first is None
         self._cursors: set[int] = set()
         self._runs = 0

@@ -128,31 +128,29 @@ def test_changes_wait_for_each_other_and_grants_do_not(created: Gam, url: Postgr
         node.commit()
 
 
-def test_a_transaction_that_reads_nothing_is_saved_only_if_the_audit_log_has_not_grown(
-    created: Gam, url: PostgresUrl
-) -> None:
+def test_an_optimistic_transaction_is_saved_only_if_the_audit_log_has_not_grown(created: Gam, url: PostgresUrl) -> None:
     with Store.open(url) as node:
         head = read_head(created)
         for name in ("kept", "again"):
-            adopt_unread(node, head, name)
+            adopt_optimistically(node, head, name)
             node.commit()
-        adopt_unread(node, head, "lost")
+        adopt_optimistically(node, head, "lost")
         users.create(created, "ana", {})
         with pytest.raises(StoreChangedError):
             node.commit()
-        adopt_unread(node, read_head(created), "last")
+        adopt_optimistically(node, read_head(created), "last")
         node.commit()
     assert list_adopted(created) == ["again", "kept", "last"]
 
 
 @pytest.mark.parametrize(("seconds", "is_saved"), [(1.5, True), (-1.5, True), (2.5, False), (-2.5, False)])
-def test_a_transaction_that_reads_nothing_is_not_saved_when_a_clock_was_set(
+def test_an_optimistic_transaction_is_not_saved_when_a_clock_was_set(
     created: Gam, url: PostgresUrl, seconds: float, *, is_saved: bool
 ) -> None:
     with Store.open(url) as node:
         assert isinstance(node, PostgresStore)
         node.clock.difference += timedelta(seconds=seconds)
-        adopt_unread(node, read_head(created), "app")
+        adopt_optimistically(node, read_head(created), "app")
         with nullcontext() if is_saved else pytest.raises(StoreChangedError):
             node.commit()
     assert list_adopted(created) == (["app"] if is_saved else [])
@@ -163,9 +161,9 @@ def read_head(gam: Gam) -> ChainHead | None:
         return audit.load_head(tx)
 
 
-def adopt_unread(node: Store, head: ChainHead | None, name: str) -> None:
+def adopt_optimistically(node: Store, head: ChainHead | None, name: str) -> None:
     tx = node.begin((), head)
-    assert tx.is_unread
+    assert tx.is_optimistic
     tx.save("INSERT INTO adoption (kind, id) VALUES ('app', ?)", [(name,)])
 
 
