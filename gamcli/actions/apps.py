@@ -43,7 +43,7 @@ def create(
 ) -> CreateResult[App]:
     """Create an application; raises ConflictError if its name or client ID is taken."""
     secret = spec.client_secret or mint_client_secret(gam.entropy)
-    client_id = spec.client_id or mint_client_id(gam.entropy)
+    client_id = mint_client_id(gam.entropy) if spec.client_id is None else spec.client_id
     with gam.store.writing() as tx:
         edit = ScopeEdit(exactly=spec.scopes) if spec.scopes else ScopeEdit()
         settings = _resolve_settings(tx, spec.settings, edit, None)

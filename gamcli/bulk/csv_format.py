@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from gamcli.actions.problems import ProblemList
-from gamcli.errors import UsageError
+from gamcli.errors import UsageError, format_count
 from gamcli.rules.names import closest_match, escape_unprintable
 
 SAMPLE_SIZE = 1 << 16
@@ -201,7 +201,7 @@ class ColumnPicker:
         expected, given = len(self._names), len(row)
         if given != expected:
             if given < self.width or any(row[expected:]):
-                problems.add(line, f"{given} fields, but the header has {self.width}")
+                problems.add(line, f"{format_count(given, 'field')}, but the header has {self.width}")
                 return None
             row = (row + [""] * expected)[:expected]
         for place in self._unnamed:

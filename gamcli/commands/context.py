@@ -68,7 +68,7 @@ class CliContext:
         Raises UsageError, before anything is changed, when records of that `kind`, with the secrets `issued`, do not
         have the field.
         """
-        name = format_name or ("value" if field else str(self.settings.value("output")))
+        name = format_name or ("value" if field is not None else str(self.settings.value("output")))
         assert name in FORMATS
         options = {"--store": "store", "--store-url-file": "store_url_file"}
         given = ((option, self.settings.flags.get(flag)) for option, flag in options.items())

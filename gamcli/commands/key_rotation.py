@@ -60,7 +60,7 @@ def rotate(
     out = run.make_output(Key, "api_key")
     length, window = durations.parse(overlap), parse_duration(if_due)
     if due is not None:
-        if key or if_due or request_id or run.output or run.field:
+        if any(each is not None for each in (key, if_due, request_id, run.output, run.field)):
             raise UsageError(
                 "--due can be combined only with --user, --app, --out and --out-dir", "--due 14d --out FILE.csv"
             )
@@ -71,7 +71,7 @@ def rotate(
     if request_id is not None and window is not None:
         raise UsageError("--request-id and --if-due cannot be combined", "use only one of them")
     with delivery.open_for_issuing(run, out) as (gam, save_secret):
-        old = keys.show(gam, key) if key else key_lookup.find_current(gam, str(user), str(app))
+        old = keys.show(gam, key) if key is not None else key_lookup.find_current(gam, str(user), str(app))
         issued = (
             rotation.rotate(gam, old.id, length, if_due=window, save_secret=save_secret)
             if request_id is None

@@ -33,6 +33,8 @@ def parse_url(text: str, source: str, *, may_have_password: bool = False) -> "Po
 
 def parse_location(text: str, source: str) -> "Location":
     """Return the URL or the absolute path that names a store; raises UsageError."""
+    if not text:  # it would mean the working directory
+        raise UsageError(f"{source} is empty", "use the path of a file, or postgresql://user@host/database")
     url = parse_url(text, source)
     if url is not None:
         return url

@@ -239,6 +239,9 @@ class TestingOptions(OptionGroup):
 
 
 def require_safe_host(host: str, *, is_encrypted: bool) -> str:
+    """Return `host`; raises UsageError if it is empty, which means all addresses, or needs TLS."""
+    if not host:
+        raise UsageError("--host is empty", "--host 127.0.0.1")
     if not is_loopback(host) and not is_encrypted:
         raise UsageError(
             f"other machines can connect to {host}, and secrets would be sent unencrypted",

@@ -122,7 +122,7 @@ LONG = "x" * (csv_input.MAX_FIELD + 1)
         (b"user|app\nana|b\nbob|b\n", "1: the whole header is one column, 'user|app': try --delimiter '|'"),
         (b"user,app,app,APP,app\n", "1: duplicate column 'app'"),
         (b"user,app,\n1,2,\n1,2,3\n", "3: field 3 has a value, but its column has no name in the header"),
-        (b"user,app,\n1,2\n1\n", "3: 1 fields, but the header has 2"),
+        (b"user,app,\n1,2\n1\n", "3: 1 field, but the header has 2"),
         (b"user,app\n1,2,3\n", "2: 3 fields, but the header has 2"),
         (f"user,app\nana,{LONG}\nbob,b".encode(), "2: field 2 is too long: 131,073 characters; use at most 131,072"),
         (
