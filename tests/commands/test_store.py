@@ -55,7 +55,6 @@ def test_check_of_a_damaged_store_is_8_and_an_answer(world: Run, file: Path) -> 
         ("UPDATE user SET name = CAST(x'ff41' AS TEXT)", "user list"),
         ("UPDATE user SET created_at = 9223372036854775807", "user list"),
         ("UPDATE user SET attributes = '[]'", "user show ana"),
-        ("UPDATE user SET password_hash = 'x'", "export"),
         ("DELETE FROM app_use", "app list"),
         ("UPDATE audit SET seq = 9223372036854775807 WHERE seq = 3", "user create eva"),
     ],
@@ -64,6 +63,12 @@ def test_what_other_commands_refuse_is_found_by_check(world: Run, sql: Run, dama
     sql(damage)
     assert world("store", "check").code == 8
     assert world(*command.split()).code == 8
+
+
+def test_a_damaged_password_hash_is_found_by_check_and_hides_nothing(world: Run, sql: Run) -> None:
+    sql("UPDATE user SET password_hash = 'x'")
+    assert world("store", "check").code == 8
+    assert (world("export").code, world("user", "show", "ana").code) == (0, 0)
 
 
 @pytest.mark.parametrize(
