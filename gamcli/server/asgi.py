@@ -28,7 +28,7 @@ from gamcli.server.log_writer import LogWriter
 from gamcli.server.request_log import RequestLog
 from gamcli.server.transport.connection import NO_CONTENT, PendingRequest
 from gamcli.server.transport.heads import MAX_BODY, RequestHead, body_too_large, build_head
-from gamcli.server.transport.messages import Request, Response, unreadable_request
+from gamcli.server.transport.messages import Request, Response, partial_request, unreadable_request
 from gamcli.store import Location, Store
 
 Message = MutableMapping[str, Any]
@@ -136,13 +136,15 @@ class Application:
     async def _handle_request(self, scope: Message, receive: Receive, send: Send) -> None:
         dispatcher = self._open()
         peer = _client_address(str((scope.get("client") or ("",))[0]))
+        partial = partial_request(peer)
         try:
             head = _build_head(scope)
+            partial = partial_request(peer, head.fields)
             body = await asyncio.wait_for(_read_body(head, receive), BODY_SECONDS) if head.has_body else b""
         except RefusedError as refused:
-            response = dispatcher.refuse(refused, peer)
+            response = dispatcher.refuse(refused, partial)
         except TimeoutError:
-            response = dispatcher.refuse(RefusedError("request_slow", "the body took too long"), peer)
+            response = dispatcher.refuse(RefusedError("request_slow", "the body took too long"), partial)
         else:
             if body is None:  # the client has gone
                 return

@@ -127,12 +127,12 @@ class Dispatcher(Generic[RequestT]):
             ready += self._group_commit.pop_responses()
         return [(pending, self.record(pending, result)) for pending, result in ready]
 
-    def refuse(self, error: RefusedError, address: str = "") -> Response:
-        """Return the response to bytes that are not a request; they are not logged, as they may hold a secret."""
-        result = RequestContext(Request("-", "-"), self._config).fail(error)
+    def refuse(self, error: RefusedError, request: Request) -> Response:
+        """Return the response to a request that was not received as a whole, of which the log shows only the ID."""
+        result = RequestContext(request, self._config).fail(error)
         if self._metrics is not None:
             self._metrics.count_response("", result.response.status, result.trace.rule)
-        return add_request_id(result.response, self._log.write(None, result, 0.0, address))
+        return add_request_id(result.response, self._log.write(request, result, 0.0))
 
     def record(self, pending: RequestT, result: TracedResponse) -> Response:
         """Log the request, and count a refusal for the audit log."""

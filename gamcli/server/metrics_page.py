@@ -24,7 +24,7 @@ from gamcli.server.metrics import Metrics
 from gamcli.server.transport.connection import ConnectionRequest
 from gamcli.server.transport.event_loop import EventLoop
 from gamcli.server.transport.listener import ListenOptions
-from gamcli.server.transport.messages import Response
+from gamcli.server.transport.messages import Request, Response
 
 PATH = "/metrics"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -153,7 +153,7 @@ class MetricsHandler:
     def pop_responses(self) -> list[tuple[ConnectionRequest, Response]]:
         return []
 
-    def refuse(self, error: RefusedError, _address: str = "") -> Response:
+    def refuse(self, error: RefusedError, _request: Request) -> Response:
         return refusal_response(error.rule, response_format=GAM_FORMAT)
 
     def close(self) -> None:

@@ -60,9 +60,9 @@ def sanitize(text: str) -> str:
     return _UNPRINTABLE.sub(lambda match: f"\\u{{{ord(match[0]):x}}}", cut)
 
 
-def _method_and_path(request: Request | None, rule: str) -> tuple[str, str]:
+def _method_and_path(request: Request, rule: str) -> tuple[str, str]:
     """Return the method and path to log, "-" for what may not be a request."""
-    if request is None or request.method not in METHODS:
+    if request.method not in METHODS:
         return "-", "-"
     path = request.path.partition("#")[0]
     if rule != "path_unknown":
@@ -72,9 +72,9 @@ def _method_and_path(request: Request | None, rule: str) -> tuple[str, str]:
     return request.method, cut
 
 
-def _requested_id(request: Request | None) -> str:
+def _requested_id(request: Request) -> str:
     """Return the ID that the client chose for its request, "" if it sent none that is valid."""
-    requested = request.fields.get("x-request-id", "") if request is not None else ""
+    requested = request.fields.get("x-request-id", "")
     is_valid = requested and REQUEST_ID.fullmatch(requested) and not _CREDENTIAL.search(requested)
     return requested if is_valid else ""
 
@@ -151,12 +151,8 @@ class RequestLog:
         self._request_numbers = count(1)
         self._lost_lines = 0
 
-    def write(self, request: Request | None, result: TracedResponse, seconds: float, address: str = "") -> LogEntry:
-        """
-        Write the line of a request and return its entry.
-
-        `request` is None if it could not be parsed; `address` is the client that sent it then.
-        """
+    def write(self, request: Request, result: TracedResponse, seconds: float) -> LogEntry:
+        """Write the line of a request and return its entry."""
         trace = result.trace
         method, path = _method_and_path(request, trace.rule)
         entry = LogEntry(
@@ -166,7 +162,7 @@ class RequestLog:
             path=path,
             status=result.response.status,
             ms=round(seconds * 1000, 1),
-            address=self._show_address(request.peer if request else address),
+            address=self._show_address(request.peer),
             client_id=sanitize(trace.client_id),
             key=trace.key_id,
             token=trace.token_id,

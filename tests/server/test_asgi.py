@@ -152,8 +152,9 @@ def test_a_body_that_is_not_as_it_says_is_refused(
     application: Application, monkeypatch: pytest.MonkeyPatch, messages: list[Message], status: int
 ) -> None:
     monkeypatch.setattr(asgi, "BODY_SECONDS", 0.05)
-    sent = ran(application, Wire(*messages), scope(content_length="10", content_type=FORM["Content-Type"]))
-    assert sent[0]["status"] == status
+    asked = scope(content_length="10", content_type=FORM["Content-Type"], x_request_id="chosen-1")
+    sent = ran(application, Wire(*messages), asked)
+    assert (sent[0]["status"], (b"x-request-id", b"chosen-1") in sent[0]["headers"]) == (status, True)
 
 
 def test_a_client_that_leaves_gets_nothing(application: Application) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gamcli.server.endpoints.context import Trace, TracedResponse
 from gamcli.server.request_log import MAX_TEXT, RequestLog, sanitize
-from gamcli.server.transport.messages import Request, Response
+from gamcli.server.transport.messages import Request, Response, partial_request
 from tests.cases import for_each
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -18,7 +18,7 @@ TRACE = Trace("portal", "0123abcd", "key_expired", token_id="00abcdefghij")
 ANSWER = TracedResponse(Response(401, (("X", "s3"),), b"s3"), TRACE)
 
 
-def write_lines(log_format: str, request: Request | None = REQUEST, answer: TracedResponse = ANSWER) -> list[str]:
+def write_lines(log_format: str, request: Request = REQUEST, answer: TracedResponse = ANSWER) -> list[str]:
     lines = list[str]()
     log = RequestLog(lambda line: lines.append(line) or True, log_format, lambda: AT, "f00d")  # type: ignore[func-returns-value]
     log.write(request, answer, 0.00123)
@@ -56,7 +56,7 @@ def test_a_line_for_programs_has_every_field() -> None:
 def test_the_address_of_the_client_may_be_masked(log_address: str, address: str, shown: str) -> None:
     log = RequestLog(lambda _: True, "text", lambda: AT, "f00d", log_address)
     assert log.write(REQUEST._replace(peer=address), ANSWER, 0).address == shown
-    assert log.write(None, ANSWER, 0, address).address == shown
+    assert log.write(partial_request(address), ANSWER, 0).address == shown
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
@@ -85,7 +85,7 @@ def test_a_client_may_choose_the_id_of_its_request_unless_it_is_invalid_or_a_cre
 
 
 def test_what_could_not_be_read_is_not_shown() -> None:
-    assert write_lines("text", None)[0].startswith("2026-03-01T12:00:00Z f00d-1 - - 401")
+    assert write_lines("text", partial_request(""))[0].startswith("2026-03-01T12:00:00Z f00d-1 - - 401")
 
 
 @for_each("method", ["gamsec_0123", "s3cret&x=", "get", "POSTS"])

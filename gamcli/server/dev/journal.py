@@ -40,8 +40,8 @@ Recorder = Callable[[JournalRecord], None]
 """Receives the records one by one."""
 
 
-def journal_record(entry: LogEntry, request: Request | None, fix: str = "") -> JournalRecord:
-    grant = grant_kind(guess_form(request)) if request is not None else None
+def journal_record(entry: LogEntry, request: Request, fix: str = "") -> JournalRecord:
+    grant = grant_kind(guess_form(request)) if request.method else None
     return JournalRecord(**asdict(entry), grant=grant or "", fix=fix)
 
 
@@ -55,9 +55,9 @@ class RecordingLog(RequestLog):
         self._record = record
         self._gam = gam
 
-    def write(self, request: Request | None, result: TracedResponse, seconds: float, address: str = "") -> LogEntry:
-        entry = super().write(request, result, seconds, address)
-        fix = suggest_fix(self._gam, request, result.trace) if request is not None and result.trace.rule else ""
+    def write(self, request: Request, result: TracedResponse, seconds: float) -> LogEntry:
+        entry = super().write(request, result, seconds)
+        fix = suggest_fix(self._gam, request, result.trace) if request.method and result.trace.rule else ""
         self._record(journal_record(entry, request, fix))
         return entry
 

@@ -12,7 +12,7 @@ from selectors import EVENT_READ, EVENT_WRITE
 from time import gmtime, monotonic, time
 
 from gamcli.server.transport.heads import MaxBody, default_max_body
-from gamcli.server.transport.messages import REASONS, Request, Response, unreadable_request
+from gamcli.server.transport.messages import REASONS, Request, Response, partial_request, unreadable_request
 from gamcli.server.transport.request_parser import RequestParser
 
 CHUNK = 32 * 1024
@@ -68,6 +68,11 @@ class Connection:
         self._first_request_end = monotonic() + timeouts.linger  # while the server stops
         self._has_ended = False
         self._discarded_bytes = 0
+
+    @property
+    def partial_request(self) -> Request:
+        """What is known of the request that is being received: its header fields, if its head is complete."""
+        return partial_request(self.address, self._parser.fields)
 
     @property
     def is_idle(self) -> bool:

@@ -17,7 +17,7 @@ from gamcli.errors import RefusedError
 from gamcli.server.transport.connection import Connection, ConnectionRequest, encode_response
 from gamcli.server.transport.connection_limiter import ConnectionLimiter
 from gamcli.server.transport.listener import BACKLOG, ListenOptions, accept
-from gamcli.server.transport.messages import Response
+from gamcli.server.transport.messages import Request, Response
 
 OVERFLOW_CONNECTIONS = 128
 """At most this many refused connections wait for their clients to close; the first is closed for one more."""
@@ -49,8 +49,8 @@ class RequestHandler(Protocol):
     def pop_responses(self) -> list[tuple[ConnectionRequest, Response]]:
         """Return the responses that have become available; called after `notify` and after `end_turn`."""
 
-    def refuse(self, error: RefusedError, address: str = "") -> Response:
-        """Return the response to bytes from `address` that are not a request."""
+    def refuse(self, error: RefusedError, request: Request) -> Response:
+        """Return the response to a request that was not received as a whole; see `Connection.partial_request`."""
 
     def close(self) -> None:
         """Stop all threads."""
@@ -283,7 +283,9 @@ class EventLoop:
         pending.connection.send(encoded, close_after=closes)
 
     def _refuse(self, connection: Connection, error: RefusedError) -> None:
-        connection.send(encode_response(self._handler.refuse(error, connection.address), closes=True), close_after=True)
+        connection.send(
+            encode_response(self._handler.refuse(error, connection.partial_request), closes=True), close_after=True
+        )
 
     def _close(self, connection: Connection) -> None:
         self._connections.remove(connection)

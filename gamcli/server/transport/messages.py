@@ -52,6 +52,11 @@ class Request(NamedTuple):
         return f"Request({self.method!r}, {self.path!r}, peer={self.peer!r}, keeps_alive={self.keeps_alive!r})"
 
 
+def partial_request(peer: str, fields: Mapping[str, str] = MappingProxyType({})) -> Request:
+    """Return what is known of a request that was not received as a whole; it has no method, path or body."""
+    return Request("", "", fields=fields, peer=peer)
+
+
 class Response(NamedTuple):
     """A response; the connection adds Date, Content-Length and Connection."""
 

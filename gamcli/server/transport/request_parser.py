@@ -7,6 +7,8 @@ bytes to this parser, to h11 and to the parser of node: whatever this one accept
 (`tests/server/transport/test_parsers.py`).
 """
 
+from collections.abc import Mapping
+
 from gamcli.server.transport.chunked import ChunkedBody
 from gamcli.server.transport.heads import (
     MaxBody,
@@ -35,6 +37,11 @@ class RequestParser:
         self._skippable_bytes = MAX_EMPTY_LINE_BYTES
 
     @property
+    def fields(self) -> Mapping[str, str]:
+        """The header fields of the request that is being received; empty until its head is complete."""
+        return {} if self._head is None else self._head.fields
+
+    @property
     def is_empty(self) -> bool:
         """Whether no part of a request was received; empty lines do not count."""
         return self._buffer in (b"", b"\r") and self._head is None
@@ -54,7 +61,6 @@ class RequestParser:
         head = self._head or self._next_head()
         body = None if head is None else self._next_body(head)
         if head is None or body is None:
-            self._head = head
             return None
         self._head, self._sent_continue = None, False
         self._skippable_bytes = MAX_EMPTY_LINE_BYTES
@@ -87,7 +93,7 @@ class RequestParser:
         if end is None:
             return None
         raw, self._buffer = self._buffer[:end], self._buffer[end:]
-        head = parse_head(raw)
+        head = self._head = parse_head(raw)
         limit = self._max_body(head.path)
         if head.length > limit:
             raise body_too_large(limit)

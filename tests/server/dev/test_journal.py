@@ -9,7 +9,7 @@ import pytest
 from gamcli.errors import ConflictError, FailedError
 from gamcli.server.dev.journal import Journal, JournalFile, JournalRecord, journal_record
 from gamcli.server.request_log import LogEntry, format_json
-from gamcli.server.transport.messages import Request
+from gamcli.server.transport.messages import Request, partial_request
 from tests.cases import for_each
 
 LINE = LogEntry("2026-03-01T12:00:00Z", "ab-1", "GET", "/healthz", 200, 0.1, "", "", "", "", "", "")
@@ -91,4 +91,4 @@ def test_a_record_reports_which_grant_was_asked_for(query: str, body: bytes, gra
 
 
 def test_what_is_no_request_asks_for_no_grant() -> None:
-    assert journal_record(LINE, None) == ENTRY
+    assert journal_record(LINE, partial_request("")) == ENTRY

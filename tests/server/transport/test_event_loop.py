@@ -116,8 +116,9 @@ def test_an_endless_head_is_cut_off(server: Server) -> None:
 
 
 def test_a_client_that_waits_with_too_much_is_reported_so_at_once(raw: Raw) -> None:
-    head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY + 1)
-    assert statuses(raw(head, half_close=False)) == [413]
+    fields = b"Expect: 100-continue\r\nX-Request-Id: chosen-1\r\nContent-Length: %d\r\n" % (MAX_BODY + 1)
+    answer = raw(b"POST / HTTP/1.1\r\nHost: a\r\n%b\r\n" % fields, half_close=False)
+    assert (statuses(answer), b"X-Request-Id: chosen-1\r\n" in answer) == ([413], True)
 
 
 def test_curl_learns_of_a_body_that_is_too_large(server: Server) -> None:
@@ -286,8 +287,8 @@ class CountsDescriptors:
     def pop_responses(self) -> list[tuple[ConnectionRequest, Response]]:
         return []
 
-    def refuse(self, error: RefusedError, address: str = "") -> Response:
-        raise AssertionError(error, address)
+    def refuse(self, error: RefusedError, request: Request) -> Response:
+        raise AssertionError(error, request)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts file descriptors")
