@@ -8,7 +8,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import update_wrapper
-from itertools import pairwise
+from itertools import takewhile
 from typing import Any
 
 import typer
@@ -84,18 +84,23 @@ def expand_groups(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def require_option_values(parameters: Iterable[Any], path: str, words: Sequence[str]) -> None:
+def require_option_values(parameters: Iterable[Any], ctx: Any, words: Sequence[str]) -> None:  # noqa: ANN401 - typer's own types
     """
     Raise UsageError if another option follows an option instead of its value, which typer would take as the value.
 
     `--owner=--prune` is the way to give such a value.
     """
     options = {name: each for each in parameters for name in (*each.opts, *each.secondary_opts) if name[:1] == "-"}
-    for word, value in pairwise(words[: words.index("--") + 1] if "--" in words else words):
-        if word in options and not options[word].is_flag and (value in options or value == "--"):
-            metavar = options[word].metavar
-            hint = f"{path} {word} {metavar}" if metavar else f"{path} --help"
-            raise UsageError(f"option '{word}' requires an argument", hint)
+    rest = iter(words)
+    for word in takewhile("--".__ne__, rest):
+        if word in options and not options[word].is_flag:
+            value = next(rest, None)  # typer reports that it is missing
+            if value in options or value == "--":
+                metavar = options[word].metavar
+                hint = f"{ctx.command_path} {word} {metavar}" if metavar else f"{ctx.command_path} --help"
+                raise UsageError(f"option '{word}' requires an argument", hint)
+        elif not word.startswith("-") and not ctx.allow_interspersed_args:
+            return  # the options of a command or program that follows
 
 
 def check_path(name: str, usage: str, path: object, *, can_be_dash: bool = False) -> None:
@@ -110,7 +115,7 @@ class GroupedCommand(TyperCommand):
     """A command whose options are grouped by their `rich_help_panel`, when there are many."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own types
-        require_option_values(self.get_params(ctx), ctx.command_path, args)
+        require_option_values(self.get_params(ctx), ctx, args)
         rest: list[str] = super().parse_args(ctx, args)
         for parameter in self.get_params(ctx):
             metavar = str(parameter.metavar or "").removesuffix("...")

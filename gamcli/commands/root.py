@@ -73,7 +73,7 @@ class LazyGroup(TyperGroup):
         return _load_command(cmd_name, None) if cmd_name in NOUNS else None
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own types
-        require_option_values(self.get_params(ctx), ctx.command_path, args)
+        require_option_values(self.get_params(ctx), ctx, args)
         rest: list[str] = super().parse_args(ctx, args)
         return rest
 
