@@ -27,6 +27,7 @@ CODES = {
     "StoreError": "store",
     "StoreMissingError": "store_missing",
     "StoreBusyError": "store_busy",
+    "StoreChangedError": "store_busy",
     "StoreUnusableError": "store_unusable",
     "DamagedRowError": "store_unusable",
     "StoreUnknownOutcomeError": "store_outcome_unknown",
