@@ -31,7 +31,7 @@ WIDTH = 120
 MAX_README_LINES = 300
 
 OPTIONS_OF_OTHERS = {
-    "--edit-last", "--create-if-none",  # gh
+    "--jq", "--method", "--paginate", "--silent",  # gh
     "--all", "--body-file", "--config", "--data-urlencode", "--fail-with-body", "--message",  # curl, gh, git
     "--forwarded-allow-ips", "--no-access-log", "--no-proxy-headers", "--timeout-keep-alive",  # uvicorn
     "--command", "--dbname", "--file", "--set", "--single-transaction",  # psql and pg_dump
