@@ -45,11 +45,9 @@ def generate(
     """
     out = run.make_output(Key, "api_key")
     csv.require_for(out_dir=out_dir, reissue=reissue)
-    if auth_type is not None:
-        out.print_warning("--auth-type is ignored: a key is not bound to an authentication type")
     if csv.table is not None:
         row = {**vars(terms), "user": user, "app": app, "field": run.field, "cli": None, "if_missing": None}
-        reject_other_options("--from", **row)
+        reject_other_options("--from", **row, auth_type=auth_type)
         from gamcli.commands import bulk  # noqa: PLC0415 - start-up: a single key needs no CSV
 
         bulk.generate(run, out, csv, out_dir, reissue=reissue, only_missing=terms.if_missing)
@@ -60,6 +58,8 @@ def generate(
     with delivery.open_for_issuing(run, out) as (gam, save_secret):
         issued = key_messages.issue_key(gam, spec, terms.request_id, save_secret)
     key_messages.report_issued(out, issued, spec.expires_in, run.out_file)
+    if auth_type is not None:
+        out.print_warning("--auth-type is ignored: a key is not bound to an authentication type")
 
 
 @verbs.command("list")

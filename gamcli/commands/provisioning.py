@@ -90,7 +90,7 @@ class Loaded(NamedTuple):
         return new_plan
 
 
-def _load(run: ManifestRun, out: Output, files: list[str], owner: str | None, options: PlanOptions) -> Loaded:
+def _load(run: ManifestRun, files: list[str], owner: str | None, options: PlanOptions) -> Loaded:
     """Read manifests, or a saved plan, which has its own options."""
     environment = {**os.environ, **var_files.read(run.var_file or ())}
     if len(files) != 1 or not plan_file.is_saved_plan(files[0]):
@@ -98,8 +98,6 @@ def _load(run: ManifestRun, out: Output, files: list[str], owner: str | None, op
             desired = manifest.read(files, environment, owner)
         except manifest.InvalidManifestError as error:
             raise _add_store_problems(run, error) from None
-        for warning in desired.warnings:
-            out.print_warning(warning)
         return Loaded(desired, options)
     if owner is not None or options.prune or options.adopt:
         raise UsageError("a saved plan includes owner, prune and adopt", "omit --owner, --prune and --adopt")
@@ -156,7 +154,7 @@ def plan(
     if out_file is not None and not overwrite:
         new_files.require_new(out_file, "--out")
     with _report_problems(run.output):
-        loaded = _load(run, out, files, owner, PlanOptions(prune, adopt))
+        loaded = _load(run, files, owner, PlanOptions(prune, adopt))
         if loaded.saved is not None and out_file is not None:
             raise UsageError(f"{files[0]} is already a saved plan", "omit --out")
         with run.cli.open_gam() as gam, gam.store.reading() as tx:
@@ -181,7 +179,7 @@ def drift(files: Files, owner: Owner = None, adopt: Adopt = False, *, run: Manif
     """
     out = run.make_plan_output()
     with _report_problems(run.output):
-        loaded = _load(run, out, files, owner, PlanOptions(adopt=adopt))
+        loaded = _load(run, files, owner, PlanOptions(adopt=adopt))
         with run.cli.open_gam() as gam, gam.store.reading() as tx:
             new_plan = loaded.make_plan(gam, tx, is_exact=False)
     _print_plan(out, new_plan, run.output)
@@ -215,7 +213,7 @@ def apply(
     """
     out = run.make_plan_output()
     with _report_problems(run.output):
-        loaded = _load(run, out, files, owner, PlanOptions(prune, adopt))
+        loaded = _load(run, files, owner, PlanOptions(prune, adopt))
         options = ApplyOptions(loaded.options, accept, accept_deleting=accept_deleting)
         if loaded.saved is not None:
             options = replace(options, require=loaded.saved.require)
@@ -256,7 +254,13 @@ def _make_plan(gam: Gam, desired: Desired, options: PlanOptions) -> ExecutionPla
         return make_plan(tx, gam, desired, options)
 
 
+def _print_warnings(out: Output, done: ExecutionPlan) -> None:
+    for warning in done.desired.warnings:  # not before an error, which may be JSON
+        out.print_warning(warning)
+
+
 def _print_plan(out: Output, new_plan: ExecutionPlan, output: str | None = None) -> None:
+    _print_warnings(out, new_plan)
     summary = new_plan.summary()
     if output == "markdown":
         out.print_line(manifest_plans.format_markdown(summary))
@@ -268,6 +272,7 @@ def _print_plan(out: Output, new_plan: ExecutionPlan, output: str | None = None)
 
 
 def _print_applied(out: Output, applied: Applied, secrets_out: str | None, output: str | None) -> None:
+    _print_warnings(out, applied.plan)
     if output == "markdown":
         out.print_line(manifest_plans.format_markdown(applied.plan.summary(), _summarize(applied.plan)))
         return

@@ -1,5 +1,6 @@
 """`gamcli key`."""
 
+import json
 import re
 import stat
 from collections.abc import Callable
@@ -153,6 +154,8 @@ def test_an_earlier_option_for_the_authentication_type_is_ignored_with_a_warning
     assert (ran.code, len(ran.out)) == (0, 55)
     assert "gamcli: warning: --auth-type is ignored: a key is not bound to an authentication type\n" in ran.err
     assert "--auth-type" not in world("key", "generate", "--help").out
+    again = world(*GENERATE, "--auth-type", "apikey", "-o", "json")
+    assert (again.code, json.loads(again.err)["error"]["code"]) == (5, "conflict")
 
 
 def test_an_active_key_stays_unless_it_is_replaced(world: Run, key_id: str) -> None:

@@ -289,6 +289,16 @@ def test_all_problems_are_reported_with_their_lines(empty: Run, manifest: Callab
     assert [each["line"] for each in found["faults"]] == [2, 3]
 
 
+def test_a_warning_follows_a_plan_and_never_precedes_an_error(empty: Run, manifest: Callable[..., str]) -> None:
+    name = manifest(f'{MANIFEST}auth_type = "apikey"\n')
+    warning = "gamcli: warning: apps.toml:14: auth_type is ignored: a key is not bound to an authentication type"
+    for words in (("plan",), ("drift",), ("apply", "--dry-run"), ("apply", "--secrets-out", "s.env")):
+        assert warning in empty(*words, name).err
+    name = manifest('[[key]]\nuser = "nobody"\napp = "portal"\nauth_type = "apikey"\n')
+    for command in ("plan", "drift", "apply"):
+        assert json.loads(empty(command, name, "-o", "json").err)["error"]["code"] == "faults"
+
+
 @pytest.mark.parametrize("nowhere", ["/dev/full", "&-"])
 def test_apply_changes_nothing_if_stdout_is_closed(
     empty: Run, manifest: Callable[..., str], shell: Run, file: Path, nowhere: str
