@@ -13,7 +13,10 @@ from tests.cases import for_each
         ("SELECT user_guid FROM session", "SELECT user_guid FROM session"),
         ("WHERE target = ? COLLATE NOCASE", 'WHERE lower(target) = lower($1 COLLATE "C")'),
         ("actor LIKE ? ESCAPE '\\'", "actor ILIKE $1 ESCAPE '\\'"),
-        ("FROM temp.bulk_row CROSS JOIN key ON key.id = id", "FROM pg_temp.bulk_row JOIN key ON key.id = id"),
+        (
+            "FROM temp.a CROSS JOIN key ON key.id = id WHERE row > ?",
+            "FROM pg_temp.a JOIN LATERAL (SELECT * FROM key WHERE key.id = id OFFSET 0) AS key ON TRUE WHERE row > $1",
+        ),
         ("instr(details, ?) > 0", "strpos(details, $1) > 0"),
         ("CAST(sum(grants) AS INTEGER)", "CAST(sum(grants) AS bigint)"),
     ],
