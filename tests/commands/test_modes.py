@@ -15,18 +15,30 @@ def test_the_files_of_an_open_store_are_its_owners_alone(world: Run, file: Path,
     assert world("key", "list").code == 0
     seen: dict[str, int] = {}
     process = subprocess.Popen(
-        [*line, "serve", "--port", "0", "--ready-file", "ready.json"], stderr=subprocess.PIPE, umask=0
+        [*line, "serve", "--port", "0", "--ready-file", "ready.json", "--log-file", "log"],
+        stderr=subprocess.PIPE,
+        umask=0,
     )
     try:
         assert process.stderr is not None
         assert b"serving" in process.stderr.readline()
         seen = {path.name: path.stat().st_mode & 0o777 for path in file.parent.glob("store.db*")}
-        assert Path("ready.json").stat().st_mode & 0o777 == 0o644
+        assert [Path(name).stat().st_mode & 0o777 for name in ("ready.json", "log")] == [0o644, 0o600]
     finally:
         process.terminate()
         process.communicate(timeout=30)
     assert set(seen.values()) == {0o600}
     assert {"store.db", "store.db-wal", "store.db-shm"} <= seen.keys()
+
+
+def test_the_config_file_of_a_user_is_theirs_alone(gamcli: Run) -> None:
+    before = os.umask(0)
+    try:
+        assert gamcli("config", "set", "quiet", "false").code == 0
+    finally:
+        os.umask(before)
+    (path,) = Path(os.environ["HOME"]).rglob("config.toml")
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_file_that_was_there_keeps_its_mode(gamcli: Run, place: Path) -> None:
