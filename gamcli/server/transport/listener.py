@@ -55,6 +55,7 @@ class ListenOptions:
     @contextmanager
     def open_listener(self) -> Iterator[socket.socket]:
         with self.listener or listen(self.host, self.port) as listener:
+            listener.listen(BACKLOG)  # again: an earlier worker with this socket shut it down if it was stopped alone
             yield listener
 
 

@@ -192,6 +192,24 @@ def test_a_worker_that_is_invalidated_is_followed_by_another(running: Running, f
     assert "a worker crashed; starting another" in running.log()
 
 
+def test_a_worker_that_is_stopped_alone_is_followed_by_one_that_listens(running: Running, form: dict[str, str]) -> None:
+    stopped = set[int]()
+    for worker in sorted(running.children()):
+        os.kill(worker, signal.SIGTERM)
+        stopped.add(worker)
+        eventually(lambda: len(running.children() - stopped) == 2)
+    eventually(lambda: can_connect(running.port))
+    assert {asked(running.port, form)[0] for _ in range(10)} == {200}
+
+
+def can_connect(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def test_a_stop_ends_them_all(running: Running) -> None:
     children = running.children()
     assert len(children) == 2
@@ -203,17 +221,11 @@ def test_a_stop_ends_them_all(running: Running) -> None:
 
 
 def test_clients_are_refused_while_the_last_request_is_finished(running: Running) -> None:
-    def is_refused() -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", running.port)).close()
-        except ConnectionRefusedError:
-            return True
-        return False
-
     with socket.create_connection(("127.0.0.1", running.port)) as client:
         client.sendall(b"GET /healthz HTTP/1.1\r\n")
         running.process.terminate()
-        eventually(is_refused)  # although the process that started the workers has their sockets open, too
+        # although the process that started the workers has their sockets open, too
+        eventually(lambda: not can_connect(running.port))
         assert running.process.poll() is None
         client.sendall(b"Host: a\r\n\r\n")
         assert client.recv(100).startswith(b"HTTP/1.1 200 ")
