@@ -130,9 +130,6 @@ class GroupCommit(Generic[RequestT]):
             if isinstance(result, Transaction):
                 self._take_batch()
                 self._write_batch(result)
-            elif isinstance(result, StoreChangedError):
-                self._cache.clear()
-                self._put_back_batch()
             elif isinstance(result, StoreBusyError) and not self._batch:
                 self._expire_waiting(result)
             elif result is not None:
@@ -180,6 +177,10 @@ class GroupCommit(Generic[RequestT]):
         self._batch = []
 
     def _fail_batch(self, error: Exception) -> None:
+        if isinstance(error, StoreChangedError):  # decided again at once, from what the store contains now
+            self._cache.clear()
+            self._put_back_batch()
+            return
         batch, self._batch = self._batch, []
         is_busy = isinstance(error, StoreBusyError)
         if is_busy:

@@ -253,8 +253,6 @@ class PostgresStore(Store):
         statements = [*tx.pop_saved(), *[_COMMIT] * tx.is_begun]
         try:
             *_, last = connection.run(statements)
-        except psycopg.errors.DivisionByZero as error:  # of CHECK_HEAD
-            raise errors.changed_error(self.name) from error
         except psycopg.OperationalError:
             if not connection.closed:
                 raise
@@ -292,6 +290,8 @@ class PostgresStore(Store):
             if self._connections.is_lost or (self._begun is not None and self._begun.closed):
                 raise errors.lost_connection_error(self.name) from error
             raise errors.translate_error(error, self.name) from error
+        except psycopg.errors.DivisionByZero as error:  # of CHECK_HEAD
+            raise errors.changed_error(self.name) from error
         except psycopg.Error as error:
             raise errors.translate_error(error, self.name) from error
         except DamagedRowError as error:

@@ -28,7 +28,7 @@ from gamcli.errors import (
 from gamcli.model import Key
 from gamcli.store import Location, Store, audit, content_checks, copies, tokens
 from gamcli.store import keys as store_keys
-from gamcli.store.engine import Query
+from gamcli.store.engine import Query, Transaction
 from gamcli.store.hash_chain import ChainHead
 from gamcli.store.postgres import connection, database, migration, schema
 from gamcli.store.postgres.database import PostgresStore
@@ -138,6 +138,10 @@ def test_an_optimistic_transaction_is_saved_only_if_the_audit_log_has_not_grown(
         users.create(created, "ana", {})
         with pytest.raises(StoreChangedError):
             node.commit()
+        tx = adopt_optimistically(node, head, "lost")
+        with pytest.raises(StoreChangedError):  # a query compares the head before it runs
+            node.run(lambda: tx.one("SELECT 1"))
+        node.rollback()
         adopt_optimistically(node, read_head(created), "last")
         node.commit()
     assert list_adopted(created) == ["again", "kept", "last"]
@@ -161,10 +165,11 @@ def read_head(gam: Gam) -> ChainHead | None:
         return audit.load_head(tx)
 
 
-def adopt_optimistically(node: Store, head: ChainHead | None, name: str) -> None:
+def adopt_optimistically(node: Store, head: ChainHead | None, name: str) -> Transaction:
     tx = node.begin((), head)
     assert tx.is_optimistic
     tx.save("INSERT INTO adoption (kind, id) VALUES ('app', ?)", [(name,)])
+    return tx
 
 
 def list_adopted(gam: Gam) -> list[object]:
