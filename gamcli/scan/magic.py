@@ -36,7 +36,11 @@ def has_zip_end(tail: bytes) -> bool:
 
 
 def read_tail(file: IO[bytes]) -> bytes:
-    size = file.seek(0, io.SEEK_END)
+    """Return the last TAIL_BYTES of a file; nothing of a file of /proc, which has no end to seek."""
+    try:
+        size = file.seek(0, io.SEEK_END)
+    except OSError:
+        return b""
     file.seek(max(0, size - TAIL_BYTES))
     return file.read()
 

@@ -303,6 +303,15 @@ def test_a_device_without_an_end_is_left(place: Path, monkeypatch: pytest.Monkey
     assert scanner.unreadable == 1
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux has such files")
+@pytest.mark.parametrize("path", ["/proc/self/environ", "/proc/cpuinfo"])
+def test_files_without_an_end_to_seek_are_read(path: str) -> None:
+    warnings: list[str] = []
+    scanner = FileScanner(warnings.append)
+    assert list(scanner.scan([path])) == []
+    assert (scanner.files, warnings) == (1, [])
+
+
 def test_a_line_break_in_an_extended_header_does_not_rename_the_member(place: Path) -> None:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
