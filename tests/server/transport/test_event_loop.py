@@ -513,7 +513,7 @@ def connected_to(port: int) -> socket.socket:
 
 def wait_until_refused(port: int) -> None:
     end = monotonic() + 10
-    with suppress(ConnectionRefusedError):
+    with suppress(ConnectionRefusedError, ConnectionResetError):  # the latter while the listener closes
         while True:
             assert monotonic() < end
             connected_to(port).close()
