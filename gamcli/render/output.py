@@ -254,10 +254,7 @@ def make_console(stream: TextIO, *, no_color: bool) -> "Console":
     from rich.console import Console  # noqa: PLC0415 - only terminals need rich
 
     is_plain = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    return Console(
-        file=stream, color_system=None if is_plain else "auto", no_color=is_plain, highlight=False, markup=False,
-        emoji=False, soft_wrap=False,
-    )  # fmt: skip
+    return Console(file=stream, color_system=None if is_plain else "auto", highlight=False, markup=False, emoji=False)
 
 
 def print_message(text: str) -> None:
