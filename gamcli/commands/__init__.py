@@ -176,7 +176,7 @@ def _report_error(error: errors.GamcliError, arguments: Sequence[str]) -> None:
     if isinstance(error, errors.NotFoundError):
         from gamcli.commands import usage_errors  # noqa: PLC0415 - as above
 
-        error.hint = usage_errors.key_file_hint(error.message, arguments) or error.hint
+        error.hint = usage_errors.key_path_hint(error.message, arguments) or error.hint
     error.hint = output.add_global_options(error.hint, store_options(arguments)) if error.hint else None
     error_output.print_error(error, datetime.now(UTC), as_json=wants_json(arguments))
 

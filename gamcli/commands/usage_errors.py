@@ -119,7 +119,7 @@ def _key_file_hint(message: str, words: str) -> str | None:
     return command(*words.split(), "--api-key-file", "FILE") if takes_file else None
 
 
-def key_file_hint(message: str, arguments: Sequence[str]) -> str | None:
+def key_path_hint(message: str, arguments: Sequence[str]) -> str | None:
     """Return how to pass a file to a command that took its path as the ID of a key, or None."""
     files = [word for word in arguments if message == f"no key with ID '{word}'" and Path(word).is_file()]
     if not files:
