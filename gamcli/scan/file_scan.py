@@ -203,7 +203,7 @@ class FileScanner:
         """Yield the credentials in an open file, each with its name or that of the member of an archive."""
         status = os.fstat(file.fileno())
         can_seek = stat.S_ISREG(status.st_mode) and file.seekable()
-        ends_with_zip = can_seek and has_zip_end(_peek_tail(file))
+        ends_with_zip = can_seek and has_zip_end(read_tail(file))
         head, chunks = peek(self._read_chunks(file, name))
         if not self._reads_archives or not (is_archive(head) or ends_with_zip):
             if self._reads_archives and not can_seek:
@@ -241,14 +241,6 @@ class FileScanner:
             raise _unreadable_error(path or ".", error) from error
         self.unreadable += 1
         self._warn(f"cannot read {display_path(path or '.')}: {error.strerror}")
-
-
-def _peek_tail(file: FileIO) -> bytes:
-    """Return the end of a file that can seek, and keep its position."""
-    position = file.tell()
-    tail = read_tail(file)
-    file.seek(position)
-    return tail
 
 
 def _read_small(path: str) -> bytes | None:

@@ -36,13 +36,16 @@ def has_zip_end(tail: bytes) -> bool:
 
 
 def read_tail(file: IO[bytes]) -> bytes:
-    """Return the last TAIL_BYTES of a file; nothing of a file of /proc, which has no end to seek."""
+    """Return the last TAIL_BYTES of a file, and keep its position; nothing if it has no end to seek, as in /proc."""
+    position = file.tell()
     try:
         size = file.seek(0, io.SEEK_END)
     except OSError:
         return b""
     file.seek(max(0, size - TAIL_BYTES))
-    return file.read()
+    tail = file.read()
+    file.seek(position)
+    return tail
 
 
 def watch_zip_end(chunks: Iterable[bytes], report: Callable[[str], None]) -> Iterator[bytes]:
@@ -52,7 +55,7 @@ def watch_zip_end(chunks: Iterable[bytes], report: Callable[[str], None]) -> Ite
         tail = (tail + chunk)[-TAIL_BYTES:]
         yield chunk
     if has_zip_end(tail):
-        report("a zip file follows other data, which is read only from a file on disk")
+        report("a zip file that follows other data is read only from a file on disk")
 
 
 def is_compressed(head: bytes | bytearray) -> bool:

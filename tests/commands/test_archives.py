@@ -22,7 +22,7 @@ from tests.cases import for_each
 
 KEY, OTHER = (mint_api_key(Random(seed).randbytes)[1].reveal() for seed in (1, 2))
 TEXT = f"\n key={KEY}\n".encode()
-FOLLOWS = "a zip file follows other data, which is read only from a file on disk"
+FOLLOWS = "a zip file that follows other data is read only from a file on disk"
 
 
 def zip_up(name: str, data: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:

@@ -312,7 +312,7 @@ def test_a_zip_file_behind_other_data_in_a_history_is_searched_or_reported(commi
     found = [(at.file, at.commit, leak.line) for at, leak in GitRepository(".", warnings.append).scan_history()]
     assert found == [("9000.exe!in/b.py", made, 2)]
     (warning,) = warnings
-    assert warning.startswith("cannot read 900000.exe completely: a zip file follows other data")
+    assert warning.startswith("cannot read 900000.exe completely: a zip file that follows other data")
     assert [*GitRepository(".", pytest.fail, reads_archives=False).scan_history()] == []
 
 
