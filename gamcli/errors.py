@@ -16,7 +16,7 @@ GamcliError             base class, never raised itself
 ├── StoreError          base class, never raised itself
 │   ├── StoreMissingError    the store does not exist
 │   ├── StoreBusyError       another process has locked the store
-│   │   └── StoreChangedError    a transaction was decided with facts that have changed since
+│   │   └── StoreChangedError    the facts that a transaction is based on have changed
 │   ├── StoreUnusableError   not a store, damaged, read-only, the disk is full, or the database cannot be reached
 │   │   └── DamagedRowError      a row has values that gamcli never writes
 │   ├── StoreUnknownOutcomeError   the connection was lost during a commit

@@ -98,7 +98,7 @@ class Transaction(ABC):
 
     @abstractmethod
     def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
-        """Run a statement for each of `rows` and return the number of changed rows."""
+        """Run a statement for each of `rows`, which must not use the transaction; return how many rows changed."""
 
     @abstractmethod
     def save(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
@@ -220,8 +220,8 @@ class Store(ABC):
         Begin a transaction for grants that `commit` or `rollback` ends, from any thread. Not for shared stores.
 
         The results of `queries` may be read in the same round trip; `fetch_together` of the same list returns them.
-        With the `head` of the audit log that decisions are based on, it may be optimistic: nothing is sent before the
-        commit, which raises StoreChangedError for another head. It writes no audit entries: others may run meanwhile.
+        With the `head` of the audit log that decisions are based on, it may be optimistic: the first query or the
+        commit raises StoreChangedError for another head. It writes no audit entries: others may run meanwhile.
         """
 
     @abstractmethod

@@ -103,6 +103,6 @@ def chunks(values: Iterable[str]) -> Iterator[list[str]]:
 
 
 def next_number_sql(table: str) -> str:
-    """Return an expression of a free number of a user or an application, which no key refers to either."""
+    """Return an expression for the next number of a user or an application, to which no key refers either."""
     used = f"SELECT max(number) AS number FROM {table} UNION ALL SELECT max({table}_number) FROM key"
     return f"(SELECT coalesce(max(number), 0) + 1 FROM ({used}) AS used)"

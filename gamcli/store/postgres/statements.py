@@ -66,7 +66,8 @@ class Statements:
         """
         Run statements in one round trip, and wait at most `patience` seconds for the database.
 
-        Each one of an iterator is sent before the next is asked for, so that the database runs it meanwhile.
+        Each one of an iterator is sent before the next is asked for, so that the database runs it meanwhile. The
+        iterator must not use the connection; if it raises an error, the connection is closed.
         """
         encoded: Iterable[_Encoded] = starmap(_encode, statements)
         is_list = isinstance(statements, Sequence)
@@ -96,7 +97,7 @@ class Statements:
 
     def _send(self, statements: Iterable[_Encoded], patience: float | None) -> list[_Prepared | None]:
         """
-        Send statements, with `patience` each at once.
+        Send statements; with `patience`, each one before the next is asked for.
 
         Returns, for each expected result, what it prepares, or None for a statement's own result.
         """
