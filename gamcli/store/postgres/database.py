@@ -290,9 +290,9 @@ class PostgresStore(Store):
             if self._connections.is_lost or (self._begun is not None and self._begun.closed):
                 raise errors.lost_connection_error(self.name) from error
             raise errors.translate_error(error, self.name) from error
-        except psycopg.errors.DivisionByZero as error:  # of CHECK_HEAD
-            raise errors.changed_error(self.name) from error
         except psycopg.Error as error:
+            if isinstance(error, psycopg.errors.DivisionByZero) and self._open and self._open.is_optimistic:
+                raise errors.changed_error(self.name) from error  # by CHECK_HEAD
             raise errors.translate_error(error, self.name) from error
         except DamagedRowError as error:
             raise error.with_store(self.name) from error
