@@ -38,8 +38,12 @@ def _create_lock_file(name: str, flags: int, path: Path) -> int:
 
 
 def give_to_owner(file: int | Path, path: Path) -> None:
-    """Give a file that root created to the owner of the store, as SQLite does: root must not lock the owner out."""
+    """
+    Give a file that root created to the owner of the store, as SQLite does: root must not lock the owner out.
+
+    Not the target of a link: in their own folder, the owner may have replaced the file with a link to any file.
+    """
     if os.geteuid() == 0:
         with suppress(OSError):
             status = os.stat(path)  # noqa: PTH116 - at every start
-            os.chown(file, status.st_uid, status.st_gid)
+            os.chown(file, status.st_uid, status.st_gid, follow_symlinks=isinstance(file, int))

@@ -37,6 +37,16 @@ def test_the_lock_file_is_for_the_owner_alone_whatever_the_umask(store: Store) -
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_root_does_not_give_away_the_target_of_a_link(store: Store, tmp_path: Path) -> None:
+    os.chown(store.path, 1234, 1235)
+    target, link = tmp_path / "passwd", tmp_path / "link"
+    target.touch()
+    link.symlink_to(target)
+    lock_file.give_to_owner(link, store.path)
+    assert target.stat().st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_root_creates_the_lock_file_for_the_owner_of_the_store(store: Store) -> None:
     store.close()
     Path(f"{store.path}{lock_file.SUFFIX}").unlink()
