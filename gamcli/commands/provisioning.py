@@ -240,6 +240,7 @@ def _apply_or_confirm(gam: Gam, desired: Desired, options: ApplyOptions, out: Ou
             raise
     new_plan = _make_plan(gam, desired, options.plan)
     _print_plan(out, new_plan)
+    desired = replace(desired, warnings=())  # they were printed with the plan
     count = new_plan.deletion_count
     if options.accept_deleting is None and count > pruning.MAX_UNCONFIRMED:
         prompts.confirm(f"this deletes {format_count(count, 'object')}; continue?")

@@ -340,13 +340,14 @@ def test_secrets_lost_on_stdout_are_listed(
 def test_on_a_terminal_apply_shows_the_plan_and_asks(
     made: Run, manifest: Callable[..., str], terminal: Callable[..., Any]
 ) -> None:
-    name = manifest(OTHER_SCOPE)
+    name = manifest(OTHER_SCOPE + 'auth_type = "apikey"\n')
     ran = terminal("apply", name, "--secrets-out", "new.env", answers=[("continue?", "n")])
     assert ran.code == 1
     assert "~ key ana for portal" in ran.out
     assert made("drift", name).code == 6
     ran = terminal("apply", name, "--secrets-out", "new.env", answers=[("continue?", "y")])
     assert ran.code == 0
+    assert ran.out.count("warning: ") == 1
     assert made("drift", name).code == 0
 
 
