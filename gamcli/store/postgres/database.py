@@ -206,7 +206,7 @@ class PostgresStore(Store):
         return self._begin([WRITE, (_CHANGE, ())], end)
 
     def _begin_optimistic(self, head: tuple[int, str]) -> PostgresTransaction:
-        """Send nothing yet. If the connection is lost in the commit, no client has the tokens: new ones are issued."""
+        """Send nothing yet. If a commit loses its connection, tokens may be saved and counted that no client gets."""
         connection = self._connections.get(0)
         first = CHECK_HEAD, [str(int(ROW_LOCK_SECONDS * 1000)), *head, self.clock.predict().isoformat()]
         tx = PostgresTransaction(connection, self._find_slot, is_writing=True, first=first)
