@@ -30,6 +30,7 @@ from gamcli.server.endpoints.refusals import UNAUTHORIZED, ResponseFormat
 from gamcli.server.server import ServerOptions
 from gamcli.server.transport.listener import RunnableServer, run_in_background
 from gamcli.system import new_files
+from gamcli.system.signals import TERMINATION_SIGNALS
 
 verbs = new_group()
 
@@ -179,13 +180,14 @@ def _write_ready_file(path: str | None, metrics_url: str, url: str) -> None:
 
 @contextmanager
 def stop_on_signals(server: RunnableServer) -> Iterator[None]:
-    """Stop the server gracefully on SIGTERM and Ctrl-C, and immediately on the second of them."""
+    """Stop the server on Ctrl-C, SIGTERM or SIGHUP (unless `nohup` ignores it), and at once on the second of them."""
     received = count()
 
     def stop(*_: object) -> None:
         server.stop_now() if next(received) else server.stop()
 
-    numbers = (signal.SIGTERM, signal.SIGINT)
+    numbers = {signal.SIGINT, signal.SIGTERM}
+    numbers |= {each for each in TERMINATION_SIGNALS if signal.getsignal(each) is signal.SIG_DFL}
     previous = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield

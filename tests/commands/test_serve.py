@@ -55,12 +55,36 @@ def asked(url: str, path: str, form: dict[str, str] | None = None) -> tuple[int,
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_server_stops_gracefully(serve: Serve, number: signal.Signals) -> None:
     process, url = serve()
     code, out, err = ended(process, number)
     assert (code, out) == (0, "")
     assert err == f"gamcli: serving {url}; press Ctrl-C to stop\ngamcli: stopped\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_workers_leave_the_signals_of_a_terminal_to_their_parent(serve: Serve, number: signal.Signals) -> None:
+    process, url = serve("--workers", "2", "--drain", "60s")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    workers = children.read_text()
+    for pid in (process.pid, *map(int, workers.split())):
+        os.kill(pid, number)
+    while asked(url, "/readyz")[0] == 200:
+        sleep(0.05)
+    assert children.read_text() == workers
+    assert ended(process)[0] == 0
+
+
+def test_a_server_under_nohup_outlives_its_terminal(serve: Serve) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process, url = serve()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    process.send_signal(signal.SIGHUP)
+    assert asked(url, "/healthz")[0] == 200
+    assert ended(process)[0] == 0
 
 
 def test_a_draining_server_reports_it_in_readyz_and_a_second_signal_stops_it(serve: Serve, place: Path) -> None:

@@ -30,7 +30,10 @@ POLL_SECONDS = 0.05
 STOP_NOW_SIGNAL = getattr(signal, "SIGUSR1", signal.SIGTERM)  # Windows has neither it nor workers
 """Makes a worker stop without finishing its requests."""
 
-WORKER_SIGNALS = (signal.SIGINT, signal.SIGTERM, STOP_NOW_SIGNAL)
+TERMINAL_SIGNALS = (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT))
+"""What a terminal sends to all processes; the parent stops the workers."""
+
+WORKER_SIGNALS = (*TERMINAL_SIGNALS, signal.SIGTERM, STOP_NOW_SIGNAL)
 
 OptionsT = TypeVar("OptionsT", bound=ListenOptions)
 
@@ -146,8 +149,8 @@ class WorkerProcesses(Generic[OptionsT]):
         try:
             os.close(self._parent_pipe_writer)
             with self._create_server(options) as server:
-                # The terminal and systemd send signals to all processes, and the parent sends SIGTERM once more.
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                for number in TERMINAL_SIGNALS:
+                    signal.signal(number, signal.SIG_IGN)
                 signal.signal(signal.SIGTERM, lambda *_: server.stop())
                 signal.signal(STOP_NOW_SIGNAL, lambda *_: server.stop_now())
                 signal.pthread_sigmask(signal.SIG_SETMASK, signal_mask)
