@@ -14,14 +14,9 @@ from typing import NamedTuple
 
 from gamcli.model.credential_formats import API_KEY, API_KEY_PREFIX, CLIENT_SECRET, LENGTHS
 from gamcli.model.findings import UNKNOWN, ScanFinding, ScanSource
+from gamcli.rules.credential_marks import find_starts, may_contain_credential
 from gamcli.rules.credentials import Secret, api_key_id, has_valid_checksum
-from gamcli.rules.encoded_credentials import (
-    MAX_ENCODED_LENGTH,
-    Candidate,
-    decode_candidate,
-    find_starts,
-    may_contain_credential,
-)
+from gamcli.rules.encoded_credentials import MAX_ENCODED_LENGTH, Candidate, CandidateDecoder
 
 __all__ = ["MAX_LENGTH", "OVERLAP", "UTF_16", "Leak", "find_leaks", "may_contain_credential"]
 
@@ -119,10 +114,11 @@ class _StreamSearch:
     def _search(self, window: bytes, *, is_last: bool) -> Iterator[Leak]:
         done, moved = self._searched, 0
         keep_from = max(done, len(window) - OVERLAP)
+        decoder = CandidateDecoder(window)
         for start, alignment in find_starts(window):
             if start < done:
                 continue
-            candidate = decode_candidate(window, start, alignment)
+            candidate = decoder.decode(start, alignment)
             is_whole = candidate is not None and _is_whole(candidate.text)
             if not is_whole and not is_last and start > len(window) - MAX_ENCODED_LENGTH:
                 keep_from = min(keep_from, start)
