@@ -186,9 +186,9 @@ def _find_encoded(data: bytes | bytearray) -> Iterator[tuple[int, int | None]]:
 
 def _locate_needles(data: bytes | bytearray, at: int, needles: list[_Needle]) -> Iterator[tuple[int, int]]:
     """Yield where a needle begins whose rare letter is at `at`, and its alignment."""
-    before = data[max(0, at - _MAX_NEEDLE) : at][::-1]
     for needle in needles:
-        start = compile_once(needle.before).match(before)
-        if start and compile_once(needle.after).match(data, at + 1):
-            yield at - start.end(), needle.alignment
-            return
+        if compile_once(needle.after).match(data, at + 1):
+            before = data[max(0, at - _MAX_NEEDLE) : at][::-1] if needle.before else b""
+            if start := compile_once(needle.before).match(before):
+                yield at - start.end(), needle.alignment
+                return
