@@ -115,12 +115,16 @@ def test_a_store_whose_wal_is_truncated_is_unusable_and_stays_intact(store: Stor
     assert [each.name for each in check_store(store.path) if not each.ok] == ["records"]  # without a repository
 
 
-def test_a_store_that_is_overwritten_in_place_is_unusable(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("copy", [shutil.copy, shutil.copy2], ids=["written now", "with the time of the other file"])
+def test_a_store_that_is_overwritten_in_place_is_unusable(
+    store: Store, tmp_path: Path, copy: Callable[[Path, Path], object]
+) -> None:
     note(store, "before")
     other = tmp_path / "other.db"
     shutil.copy(store.path, other)
+    os.utime(other, (0, 0))
     note(store, "after")
-    shutil.copy(other, store.path)
+    copy(other, store.path)
     for _ in range(2):
         with pytest.raises(StoreUnusableError, match="was overwritten by another program"), store.reading():
             pass
