@@ -46,11 +46,11 @@ class FileWatch:
         self._shared = _open_shared(self._identities[0], path, self._names[2] if self._identities[2] else None)
         self._is_overwritten = self._is_truncated = False
         self._last_look: tuple[int, ...] | None = None
-        index = self._index = self._shared.read_index()
-        self._content = _content(_read_status(self._names[0]), index)
-        if is_used and not self._is_explained(index):
-            self._is_overwritten = True
-        elif not is_used:
+        self._index = self._shared.read_index()
+        self._content = self._read_content()
+        if is_used:
+            self._is_overwritten = not self._is_explained()
+        else:
             self._shared.record(self._content)
 
     def close(self) -> None:
@@ -88,8 +88,7 @@ class FileWatch:
             return f"is unusable: its file {self._names[1]} was truncated by another program"
         content = _content(main, index)
         if content != self._content:
-            self._content = content
-            self._is_overwritten = self._is_overwritten or not self._is_explained(index)
+            self._is_overwritten = self._is_overwritten or not self._is_explained()
         return "was overwritten by another program" if self._is_overwritten else None
 
     def _lacks_frames(self) -> bool:
@@ -98,18 +97,26 @@ class FileWatch:
         wal = _read_status(self._names[1])
         return wal is not None and wal.st_size < least
 
-    def _is_explained(self, index: bytes) -> bool:
+    def _is_explained(self) -> bool:
         """Return whether a checkpoint explains how the database differs from what was seen last by any process."""
-        seen = self._shared.last_seen()
-        if seen is not None and seen[:2] != self._content[:2]:
+        seen = self._shared.last_seen()  # first: other processes may look, and record what they see, in between
+        content = self._content = self._read_content()
+        if seen is not None and seen[:2] != content[:2]:
             if self._shared.is_unprotected:  # opened without a WAL, since it may only be read
                 return False
-            index = self._shared.read_index()
-            self._content = _content(_read_status(self._names[0]), index)
-            if self._content.checkpoint == seen.checkpoint and not wal_index.is_running(seen.checkpoint):
+            if content.checkpoint == seen.checkpoint and not wal_index.is_running(seen.checkpoint):
                 return False
-        self._shared.record(self._content)
+        self._shared.record(content)
         return True
+
+    def _read_content(self) -> Content:
+        """Return the content of the database while the record of checkpoints stayed the same."""
+        content: Content | None = None
+        while True:
+            index = self._shared.read_index()
+            if content is not None and content.checkpoint == wal_index.parse_checkpoint(index):
+                return content
+            content = _content(_read_status(self._names[0]), index)
 
 
 def _read_status(path: str) -> os.stat_result | None:

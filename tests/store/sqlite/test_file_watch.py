@@ -8,7 +8,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
+from time import sleep
+from typing import Any
 
 import pytest
 
@@ -146,6 +149,36 @@ def test_checkpoints_of_others_are_no_harm(store: Store) -> None:
     shutil.copy(store.path.with_name("copy.db"), store.path)
     with pytest.raises(StoreUnusableError, match="overwritten"), store.reading():
         pass
+
+
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_a_checkpoint_while_another_connection_looks_at_the_files_is_no_harm(
+    store: Store, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    """The checkpoint is made and seen by others after this connection has read the status of the database."""
+    calls, read_status = count(1), os.stat
+
+    def read_status_before_a_checkpoint(path: Any, **options: Any) -> os.stat_result:  # noqa: ANN401 - as os.stat
+        status = read_status(path, **options)
+        if path == os.fspath(store.path) and next(calls) == call:
+            checkpoint("second")
+        return status
+
+    with Store.open(store.path) as other:
+
+        def checkpoint(target: str) -> None:
+            note(other, target)
+            sleep(0.02)  # longer than the resolution of the modification time
+            other.read_without_transaction(lambda tx: tx.one("PRAGMA wal_checkpoint"))
+            with other.reading():
+                pass
+
+        checkpoint("first")
+        monkeypatch.setattr(os, "stat", read_status_before_a_checkpoint)
+        for _ in range(2):
+            with store.reading():
+                pass
+    assert next(calls) > call
 
 
 def test_many_checkpoints_in_another_process_are_no_harm(store: Store) -> None:
