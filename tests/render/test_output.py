@@ -102,7 +102,10 @@ def test_colours_are_left_out_when_asked(
 ) -> None:
     for name, value in {"NO_COLOR": "", "TERM": "xterm", **variables}.items():
         monkeypatch.setenv(name, value)
-    assert output.make_console(io.StringIO(), no_color=no_color).no_color is plain
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    output.make_console(terminal, no_color=no_color).print("text", style="bold red")
+    assert ("\x1b" not in terminal.getvalue()) is plain
 
 
 def test_problems_are_printed_with_file_and_line_first(capsys: pytest.CaptureFixture[str]) -> None:
