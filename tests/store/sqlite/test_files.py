@@ -134,3 +134,12 @@ def test_the_file_of_another_program_has_not_the_header_of_a_store(folder: Path)
         with closing(sqlite3.connect(path)) as connection:
             connection.execute(f"PRAGMA application_id = {application_id}")
         assert file_header.has_store_header(path) == (application_id == schema.APPLICATION_ID)
+
+
+def test_only_a_readable_file_that_is_no_link_has_the_header_of_a_store(folder: Path) -> None:
+    link, text, missing = (folder / name for name in ("link", "text", "missing"))
+    link.symlink_to(folder / "store.db")
+    text.write_text("text")
+    paths = folder / "store.db", link, text, folder, missing
+    assert [file_header.has_store_header(each) for each in paths] == [True, False, False, False, False]
+    assert [file_header.is_other_file(each) for each in paths] == [False, False, True, False, False]
