@@ -75,7 +75,7 @@ class GrantCache:
 
     @property
     def head(self) -> ChainHead | None:
-        """The head that all entries are from; None when there are none."""
+        """The head of the audit log at which all entries were cached, or None if nothing is cached."""
         return self._head if self.grants else None
 
     def clear_if_changed(self, head: ChainHead | None) -> bool:

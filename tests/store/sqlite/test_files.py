@@ -128,7 +128,7 @@ def test_the_file_system_of_a_folder_is_known(folder: Path) -> None:
     assert files.find_file_system(folder / "no") is None
 
 
-def test_the_file_of_another_program_has_not_the_header_of_a_store(folder: Path) -> None:
+def test_the_file_of_another_program_does_not_have_the_header_of_a_store(folder: Path) -> None:
     path = folder / "other.db"
     for application_id in (schema.APPLICATION_ID - 1, schema.APPLICATION_ID, schema.APPLICATION_ID + 1):
         with closing(sqlite3.connect(path)) as connection:
